@@ -1,0 +1,432 @@
+/*
+ * walrow.h
+ *	  PostgreSQL's changes as Apache Arrow: the public interface of libwalrow.
+ *
+ * The only installed header. Data travels in the structs of the Arrow C Data Interface; everything else is
+ * opaque or a plain struct with a release function. Functions that can fail return walrow_code and take a
+ * walrow_error, owned by the caller, as their last argument; the library never prints and never exits.
+ *
+ * Threads: a walrow_stream belongs to one thread at a time, except walrow_stop and walrow_close's counterpart
+ * functions that say otherwise. Distinct objects may be used from distinct threads.
+ */
+#ifndef WALROW_H
+#define WALROW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define WALROW_API __attribute__((visibility("default")))
+#define WALROW_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define WALROW_API
+#define WALROW_MUST_CHECK
+#endif
+
+/* Arrow C Data Interface and C Stream Interface, as the Arrow specification asks every header to repeat them. */
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+#define ARROW_FLAG_DICTIONARY_ORDERED 1
+#define ARROW_FLAG_NULLABLE 2
+#define ARROW_FLAG_MAP_KEYS_SORTED 4
+
+struct ArrowSchema {
+    const char *format;
+    const char *name;
+    const char *metadata;
+    int64_t flags;
+    int64_t n_children;
+    struct ArrowSchema **children;
+    struct ArrowSchema *dictionary;
+    void (*release)(struct ArrowSchema *);
+    void *private_data;
+};
+
+struct ArrowArray {
+    int64_t length;
+    int64_t null_count;
+    int64_t offset;
+    int64_t n_buffers;
+    int64_t n_children;
+    const void **buffers;
+    struct ArrowArray **children;
+    struct ArrowArray *dictionary;
+    void (*release)(struct ArrowArray *);
+    void *private_data;
+};
+#endif
+
+#ifndef ARROW_C_STREAM_INTERFACE
+#define ARROW_C_STREAM_INTERFACE
+struct ArrowArrayStream {
+    int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *out);
+    int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *out);
+    const char *(*get_last_error)(struct ArrowArrayStream *);
+    void (*release)(struct ArrowArrayStream *);
+    void *private_data;
+};
+#endif
+
+/* ---- errors ---------------------------------------------------------------------------------------------- */
+
+/* name, text, exit status of the command */
+#define WALROW_CODES(X)                                                                                            \
+    X(OK, "ok", 0)                                                                                                 \
+    X(TIMEOUT, "nothing arrived in time", 0)                                                                       \
+    X(END, "the stream has ended", 0)                                                                              \
+    X(ERR_UNEXPECTED, "unexpected error", 1)                                                                       \
+    X(ERR_MEMORY, "out of memory", 1)                                                                              \
+    X(ERR_USAGE, "wrong usage", 2)                                                                                 \
+    X(ERR_CONNECT, "cannot connect or log in", 3)                                                                  \
+    X(ERR_NET, "connection lost", 3)                                                                               \
+    X(ERR_SERVER, "server not ready", 4)                                                                           \
+    X(ERR_SLOT, "replication slot missing, active or invalidated", 5)                                              \
+    X(ERR_PUBLICATION, "publication missing or wrong", 6)                                                          \
+    X(ERR_IDENTITY, "replica identity missing", 7)                                                                 \
+    X(ERR_PROTOCOL, "protocol error or corrupt data", 8)                                                           \
+    X(ERR_VALUE, "value its Arrow type cannot hold", 8)                                                            \
+    X(ERR_SINK, "sink failed", 9)                                                                                  \
+    X(ERR_STATE, "state unusable", 10)                                                                             \
+    X(INTERRUPTED, "interrupted", 130)
+
+typedef enum walrow_code {
+#define WALROW_CODE_MEMBER(name, text, status) WALROW_##name,
+    WALROW_CODES(WALROW_CODE_MEMBER)
+#undef WALROW_CODE_MEMBER
+} walrow_code;
+
+typedef struct walrow_error {
+    walrow_code code;
+    bool retryable;    /* reconnecting and resuming is safe */
+    int sys_errno;     /* 0 if none */
+    char sqlstate[6];  /* "" unless the server said it */
+    char message[512]; /* lower case, no full stop: what and where */
+    char hint[512];    /* what to do about it; "" if there is nothing to say */
+} walrow_error;
+
+WALROW_API const char *walrow_code_text(walrow_code code);  /* static string */
+WALROW_API const char *walrow_code_name(walrow_code code);  /* static string, "ERR_SLOT" */
+WALROW_API int walrow_code_exit_status(walrow_code code);   /* the command's exit status for it */
+WALROW_API const char *walrow_version(void);                /* "0.1.0" */
+
+/* ---- log ------------------------------------------------------------------------------------------------- */
+
+typedef enum walrow_log_level { WALROW_LOG_ERROR, WALROW_LOG_WARN, WALROW_LOG_INFO, WALROW_LOG_DEBUG } walrow_log_level;
+
+/* message: one line without newline, valid during the call. May be called from any thread of the library. */
+typedef void (*walrow_log_fn)(void *arg, walrow_log_level level, const char *message);
+
+/** Set the process-wide log callback (NULL: silent, the default). Call it before any other thread uses walrow. */
+WALROW_API void walrow_set_log(walrow_log_fn fn, void *arg, walrow_log_level max_level);
+
+/* ---- options --------------------------------------------------------------------------------------------- */
+
+/*
+ * Options are named as on the command line, without the dashes ("batch-rows"). One table describes them all;
+ * the command's parser and its --help are made from it.
+ */
+typedef struct walrow_options walrow_options;
+
+typedef struct walrow_option_info {
+    const char *name;
+    char short_name;     /* 0 if none */
+    const char *env;     /* environment variable that sets it, or NULL */
+    const char *arg;     /* placeholder of its argument, or NULL for a flag */
+    const char *default_text;
+    const char *help;
+    bool repeatable;
+} walrow_option_info;
+
+WALROW_API walrow_code walrow_options_new(walrow_options **out, walrow_error *err) WALROW_MUST_CHECK;
+WALROW_API void walrow_options_free(walrow_options *options);
+/** Set one option from text. A repeatable one ("tables", "to", "insert-only", "type") is added to. Flags take "true"/"false". */
+WALROW_API walrow_code walrow_options_set(walrow_options *options, const char *name, const char *value,
+                                          walrow_error *err) WALROW_MUST_CHECK;
+/** Take what the environment says for options not set yet (SOURCE_URL, TABLES, ...; libpq reads PG* itself). */
+WALROW_API walrow_code walrow_options_env(walrow_options *options, walrow_error *err) WALROW_MUST_CHECK;
+/** The table; *count entries, static. */
+WALROW_API const walrow_option_info *walrow_option_table(size_t *count);
+
+/* ---- patterns -------------------------------------------------------------------------------------------- */
+
+/* Table patterns: exact, glob, regular expression, exclusion. Matching is a pure function. */
+typedef struct walrow_patterns walrow_patterns;
+
+/**
+ * Parse a comma-separated list of patterns; NULL or "" matches every user table.
+ * @param search_path  NULL-terminated schemas for unqualified names; NULL means {"public"}
+ */
+WALROW_API walrow_code walrow_patterns_parse(const char *text, const char *const *search_path, walrow_patterns **out,
+                                             walrow_error *err) WALROW_MUST_CHECK;
+WALROW_API bool walrow_patterns_match(const walrow_patterns *patterns, const char *schema, const char *table);
+WALROW_API void walrow_patterns_free(walrow_patterns *patterns);
+
+/* ---- discovery, checks, set-up, status: each returns a list the caller releases ----------------------------- */
+
+typedef struct walrow_column_info {
+    char *name;
+    char *pg_type;
+    char *arrow_type;
+    bool nullable;
+} walrow_column_info;
+
+typedef struct walrow_table_info {
+    char *schema;
+    char *name;
+    char *kind; /* "table", "partitioned table", "partition", "view", "materialized view", "foreign table", ... */
+    char **key; /* n_key column names: the replica identity's columns */
+    size_t n_key;
+    char *replica_identity; /* "default", "nothing", "full", "index" */
+    int64_t rows;           /* the planner's estimate; -1 unknown */
+    int64_t bytes;
+    bool streamable;
+    char *reason; /* why not; "" if streamable */
+    walrow_column_info *columns;
+    size_t n_columns;
+    uint32_t relid;
+} walrow_table_info;
+
+typedef struct walrow_tables {
+    walrow_table_info *items;
+    size_t count;
+} walrow_tables;
+
+/** Tables matching options' patterns, ordered by schema and name. Streams nothing, changes nothing. */
+WALROW_API walrow_code walrow_tables_discover(const walrow_options *options, walrow_tables *out, walrow_error *err)
+    WALROW_MUST_CHECK;
+WALROW_API void walrow_tables_release(walrow_tables *tables);
+
+typedef enum walrow_severity { WALROW_SEVERITY_ERROR, WALROW_SEVERITY_WARNING, WALROW_SEVERITY_INFO } walrow_severity;
+
+typedef struct walrow_finding {
+    const char *id; /* stable, kebab-case: "wal-level" */
+    walrow_severity severity;
+    walrow_code code; /* what `stream` fails with because of it */
+    char *object;     /* table, role, slot ...; "" if the server as a whole */
+    char *message;
+    char *current;
+    char *required;
+    char *fix; /* SQL or setting; "" if none */
+    bool restart;
+} walrow_finding;
+
+typedef struct walrow_findings {
+    bool ok; /* no finding is an error */
+    int server_version; /* as PQserverVersion: 150018 */
+    walrow_finding *items;
+    size_t count;
+} walrow_findings;
+
+/** Everything that keeps the options from working against the server, in one pass. A server that cannot be reached is an error. */
+WALROW_API walrow_code walrow_check(const walrow_options *options, walrow_findings *out, walrow_error *err)
+    WALROW_MUST_CHECK;
+WALROW_API void walrow_findings_release(walrow_findings *findings);
+
+typedef struct walrow_action {
+    char *action; /* "create publication", "add table", "create slot", "grant", "replica identity", ... */
+    char *object;
+    char *sql;
+    bool done; /* false: dry run, or there already */
+} walrow_action;
+
+typedef struct walrow_actions {
+    walrow_action *items;
+    size_t count;
+} walrow_actions;
+
+/** Create or complete publication, slot, grants; idempotent. dry_run: say what would be done. */
+WALROW_API walrow_code walrow_setup(const walrow_options *options, bool dry_run, walrow_actions *out, walrow_error *err)
+    WALROW_MUST_CHECK;
+/** Drop the slot and the publication walrow made. dry_run: say what would be dropped. */
+WALROW_API walrow_code walrow_teardown(const walrow_options *options, bool dry_run, walrow_actions *out,
+                                       walrow_error *err) WALROW_MUST_CHECK;
+WALROW_API void walrow_actions_release(walrow_actions *actions);
+
+typedef struct walrow_slot_status {
+    char *name;
+    char *plugin;
+    char *database;
+    bool active;
+    int pid; /* 0 if none */
+    uint64_t confirmed_flush_lsn;
+    uint64_t restart_lsn;
+    int64_t lag_bytes;
+    double lag_seconds; /* < 0 unknown */
+    int64_t retained_bytes;
+    char *wal_status;
+    char *invalidation_reason; /* "" if valid */
+} walrow_slot_status;
+
+typedef struct walrow_sink_status {
+    char *uri;
+    uint64_t lsn; /* 0: nothing delivered, or the sink keeps no position */
+    uint32_t seq;
+    int64_t behind_bytes; /* -1 unknown */
+} walrow_sink_status;
+
+typedef struct walrow_snapshot_status {
+    char *table; /* schema.table */
+    int64_t rows;
+    int64_t total; /* estimate; -1 unknown */
+    bool done;
+} walrow_snapshot_status;
+
+typedef struct walrow_status {
+    walrow_slot_status slot;
+    const char *transport;
+    walrow_sink_status *sinks;
+    size_t n_sinks;
+    const char *snapshot_state; /* "none", "running", "done" */
+    walrow_snapshot_status *snapshot;
+    size_t n_snapshot;
+} walrow_status;
+
+WALROW_API walrow_code walrow_status_get(const walrow_options *options, walrow_status *out, walrow_error *err)
+    WALROW_MUST_CHECK;
+WALROW_API void walrow_status_release(walrow_status *status);
+
+/* ---- change sets ------------------------------------------------------------------------------------------ */
+
+/* The changes of one table at one schema epoch: a struct array; see docs for its columns. */
+typedef struct walrow_batch {
+    const char *schema_name;
+    const char *table_name;
+    uint32_t relid;
+    uint64_t epoch;
+    const struct ArrowSchema *schema; /* borrowed: valid until the change set is released */
+    struct ArrowArray array;          /* may be moved out: set array.release to NULL */
+} walrow_batch;
+
+typedef struct walrow_transaction {
+    uint32_t xid;
+    uint64_t commit_lsn; /* start of the commit record */
+    uint64_t end_lsn;    /* its end */
+    int64_t commit_time; /* microseconds since 1970-01-01 UTC */
+    const char *origin;  /* name, or NULL */
+} walrow_transaction;
+
+typedef struct walrow_message {
+    const char *prefix;
+    const void *content;
+    size_t content_size;
+    bool transactional;
+    uint64_t lsn;
+    uint64_t commit_lsn; /* of its transaction; its own LSN if not transactional */
+    uint32_t seq;        /* changes of the transaction that came before it */
+    uint32_t xid;        /* 0 if not transactional */
+} walrow_message;
+
+/* The batches, over all tables, that end at one commit boundary. The unit of delivery and acknowledgement. */
+typedef struct walrow_changes {
+    uint64_t end_lsn; /* acknowledge this; in a partial change set, the end of the last whole transaction */
+    bool partial;     /* a transaction larger than the limits goes on in the next change set */
+    bool snapshot;    /* rows of a snapshot chunk: one batch, no transactions */
+    uint32_t chunk;       /* snapshot: ordinal of the chunk within its table */
+    bool snapshot_end;    /* snapshot: the table's last chunk */
+    walrow_batch *batches; /* each of length >= 1, but a table's last snapshot chunk, which may be empty */
+    size_t n_batches;
+    walrow_transaction *transactions; /* those that ended in this change set and had something in them */
+    size_t n_transactions;
+    walrow_message *messages;
+    size_t n_messages;
+    void (*release)(struct walrow_changes *);
+    void *private_data;
+} walrow_changes;
+
+typedef struct walrow_stream walrow_stream;
+
+/**
+ * Check, set up what is missing, snapshot as asked, connect.
+ * Errors: all; see walrow_code. Threads: any.
+ */
+WALROW_API walrow_code walrow_open(const walrow_options *options, walrow_stream **out, walrow_error *err)
+    WALROW_MUST_CHECK;
+/**
+ * Wait for the next change set.
+ *
+ * On WALROW_OK *out ends at a commit boundary, unless out->partial.
+ * @param timeout_ms  milliseconds; 0 polls, -1 waits for ever
+ * @return WALROW_OK; WALROW_TIMEOUT or WALROW_END (out untouched); else the error
+ * Errors:    WALROW_ERR_NET (retryable), WALROW_ERR_PROTOCOL (close the stream)
+ * Ownership: caller releases *out; it may outlive the stream
+ * Threads:   one thread per stream
+ */
+WALROW_API walrow_code walrow_next(walrow_stream *stream, walrow_changes *out, int timeout_ms, walrow_error *err)
+    WALROW_MUST_CHECK;
+/** Say that everything up to end_lsn is durable with the caller; the server may forget it. */
+WALROW_API walrow_code walrow_ack(walrow_stream *stream, uint64_t end_lsn, walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * The batches of one table as an Arrow stream, on a walrow_stream of its own use (not together with walrow_next).
+ * @param table  "schema.table"
+ * It ends when the table's schema changes, or with the stream. A batch is acknowledged when the next is asked for.
+ * Ownership: caller releases *out, before walrow_close.
+ */
+WALROW_API walrow_code walrow_reader(walrow_stream *stream, const char *table, struct ArrowArrayStream *out,
+                                     walrow_error *err) WALROW_MUST_CHECK;
+/** Stop, confirm what was acknowledged, disconnect, free. The slot stays. NULL is allowed. */
+WALROW_API void walrow_close(walrow_stream *stream);
+
+/* ---- the whole job ----------------------------------------------------------------------------------------- */
+
+typedef struct walrow_report {
+    uint64_t inserts, updates, deletes, truncates, reads;
+    uint64_t transactions, change_sets, messages;
+    uint64_t bytes;      /* received from the server */
+    double seconds;      /* first change received to last one delivered */
+    uint64_t first_lsn, first_seq, last_lsn, last_seq; /* positions; 0 if nothing came */
+    uint64_t peak_rss_bytes;
+    uint64_t dead_letters;
+    uint64_t reconnects;
+    uint64_t acked_lsn;
+} walrow_report;
+
+typedef struct walrow_progress {
+    const char *phase; /* "snapshot", "streaming" */
+    const char *table; /* snapshot: schema.table being read; else NULL */
+    uint64_t rows, rows_total; /* snapshot: of that table; total 0 if unknown */
+    uint64_t bytes;
+    uint64_t received_lsn, acked_lsn, server_lsn;
+    const walrow_report *report;
+} walrow_progress;
+
+typedef struct walrow_run_callbacks {
+    void *arg;
+    int (*stop)(void *arg); /* polled: 0 go on, 1 deliver what is whole and stop, 2 stop now */
+    void (*progress)(void *arg, const walrow_progress *progress); /* a few times a second; may be NULL */
+} walrow_run_callbacks;
+
+/** Stream to the sinks named by "to" until told to stop. *report is filled whatever the result. */
+WALROW_API walrow_code walrow_run(const walrow_options *options, const walrow_run_callbacks *callbacks,
+                                  walrow_report *report, walrow_error *err) WALROW_MUST_CHECK;
+/** Write the raw stream of a slot, with the type catalogue it needs, to a file. Stops like walrow_run. */
+WALROW_API walrow_code walrow_record(const walrow_options *options, const char *path,
+                                     const walrow_run_callbacks *callbacks, walrow_report *report, walrow_error *err)
+    WALROW_MUST_CHECK;
+/** Decode such a file, with no server, to the sinks named by "to". */
+WALROW_API walrow_code walrow_decode(const walrow_options *options, const char *path,
+                                     const walrow_run_callbacks *callbacks, walrow_report *report, walrow_error *err)
+    WALROW_MUST_CHECK;
+
+/* ---- SQL over files, by libduckdb where it is installed ------------------------------------------------------ */
+
+/* One result row (row 0: column names); cells are text or NULL, valid during the call. Non-zero stops. */
+typedef int (*walrow_row_fn)(void *arg, size_t row, size_t n_cells, const char *const *cells);
+WALROW_API walrow_code walrow_sql(const char *sql, walrow_row_fn fn, void *arg, walrow_error *err) WALROW_MUST_CHECK;
+
+/* ---- LSNs ---------------------------------------------------------------------------------------------------- */
+
+#define WALROW_LSN_SIZE 18
+/** "0/15D6B88"; buffer of WALROW_LSN_SIZE bytes, returned. */
+WALROW_API const char *walrow_lsn_format(uint64_t lsn, char *buffer);
+WALROW_API bool walrow_lsn_parse(const char *text, uint64_t *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

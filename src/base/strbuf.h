@@ -1,0 +1,35 @@
+/*
+ * base/strbuf.h
+ *	  A growing byte string, always NUL-terminated. Its memory comes from an ArrowBufferAllocator, so that it can
+ *	  live in a server's memory context. Running out of memory is remembered in failed; ask once at the end.
+ */
+#ifndef WALROW_BASE_STRBUF_H
+#define WALROW_BASE_STRBUF_H
+
+#include <nanoarrow/nanoarrow.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct walrow__strbuf {
+    char *data; /* never NULL after the first write; "" is not NULL-safe before it: use walrow__strbuf_text */
+    size_t size;
+    size_t capacity;
+    bool failed;
+    struct ArrowBufferAllocator allocator;
+} walrow__strbuf;
+
+void walrow__strbuf_init(walrow__strbuf *buf); /* malloc */
+void walrow__strbuf_init_with(walrow__strbuf *buf, struct ArrowBufferAllocator allocator);
+void walrow__strbuf_release(walrow__strbuf *buf);
+void walrow__strbuf_clear(walrow__strbuf *buf); /* keeps the memory */
+bool walrow__strbuf_reserve(walrow__strbuf *buf, size_t more);
+void walrow__strbuf_add(walrow__strbuf *buf, const void *bytes, size_t size);
+void walrow__strbuf_add_char(walrow__strbuf *buf, char c);
+void walrow__strbuf_add_text(walrow__strbuf *buf, const char *text);
+void walrow__strbuf_addf(walrow__strbuf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+const char *walrow__strbuf_text(const walrow__strbuf *buf);
+/* The malloc'ed string, now the caller's (only for walrow__strbuf_init); NULL if failed. Leaves buf empty. */
+char *walrow__strbuf_take(walrow__strbuf *buf);
+
+#endif
