@@ -321,6 +321,22 @@ typedef struct walrow_message {
     uint32_t xid;        /* 0 if not transactional */
 } walrow_message;
 
+/* A value its column's Arrow type cannot hold, whole, as PostgreSQL prints it; the cell is null. */
+typedef struct walrow_dead_letter {
+    const char *schema_name;
+    const char *table_name;
+    const char *column;
+    const char *pg_type;
+    const void *text; /* may be bytes that are not UTF-8 */
+    size_t text_size;
+    const char *reason;
+    char op;
+    bool old; /* of the old tuple */
+    uint64_t lsn; /* position of its row */
+    uint32_t seq;
+    uint32_t xid;
+} walrow_dead_letter;
+
 /* The batches, over all tables, that end at one commit boundary. The unit of delivery and acknowledgement. */
 typedef struct walrow_changes {
     uint64_t end_lsn; /* acknowledge this; in a partial change set, the end of the last whole transaction */
@@ -334,6 +350,8 @@ typedef struct walrow_changes {
     size_t n_transactions;
     walrow_message *messages;
     size_t n_messages;
+    walrow_dead_letter *dead_letters; /* to be durable before the rows are */
+    size_t n_dead_letters;
     void (*release)(struct walrow_changes *);
     void *private_data;
 } walrow_changes;
