@@ -1,0 +1,94 @@
+# The front door; Meson does the building. `make help` lists the targets.
+#
+# CI and slow machines: JOBS=1. Another place for what make test leaves behind: RESULTS=folder.
+
+JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
+PREFIX  ?= /usr/local
+RESULTS ?= build/test-results
+ARGS    ?=
+
+MESON  = .deps/venv/bin/python -m mesonbuild.mesonmain
+NINJA  = .deps/venv/bin/ninja -j$(JOBS)
+PYTHON = .deps/venv/bin/python
+PYTEST = $(PYTHON) -m pytest tests/e2e
+ASAN_OPTIONS_FOR_MESON = -Dunit_tests=true -Db_sanitize=address,undefined -Db_lundef=false
+
+export PATH            := $(CURDIR)/.deps/venv/bin:$(PATH)
+export PKG_CONFIG_PATH := $(CURDIR)/.deps/prefix/lib/pkgconfig$(if $(PKG_CONFIG_PATH),:$(PKG_CONFIG_PATH))
+export WALROW_BIN      ?= $(CURDIR)/build/walrow
+export CLANG_FORMAT    ?= clang-format-14
+
+.PHONY: all build build-asan demo test unit e2e bench install format format-check clean distclean help
+.DEFAULT_GOAL := all
+
+all: ## build/walrow and build/libwalrow.so, installing first what that needs
+	@scripts/bootstrap build
+	@$(MAKE) --no-print-directory build
+
+build/build.ninja:
+	@$(MESON) setup --prefix=$(PREFIX) build
+
+build-asan/build.ninja:
+	@$(MESON) setup $(ASAN_OPTIONS_FOR_MESON) build-asan
+
+# libwalrow looks for libduckdb beside itself; a build that runs in place finds the one of .deps there
+build: build/build.ninja
+	@$(NINJA) -C build --quiet
+	@[ ! -e .deps/lib/libduckdb.so ] || [ -e build/libduckdb.so ] || ln -sfn ../.deps/lib/libduckdb.so build/libduckdb.so
+
+build-asan: build-asan/build.ninja
+	@$(NINJA) -C build-asan --quiet
+	@[ ! -e .deps/lib/libduckdb.so ] || [ -e build-asan/libduckdb.so ] || ln -sfn ../.deps/lib/libduckdb.so build-asan/libduckdb.so
+
+demo: ## a throw-away server, streamed into a Parquet lake, and the proof that they agree
+	@scripts/bootstrap demo
+	@$(MAKE) --no-print-directory build
+	build/walrow demo $(ARGS)
+
+test: ## unit tests under the sanitizers, code format, end-to-end tests on a real server
+	@scripts/bootstrap test
+	@$(MAKE) --no-print-directory build build-asan
+	@RESULTS=$(RESULTS) ARGS='$(ARGS)' scripts/run-tests
+
+unit: ## only the unit tests; ARGS=name for one
+	@scripts/bootstrap test
+	@$(MAKE) --no-print-directory build-asan
+	$(MESON) test -C build-asan --no-rebuild --print-errorlogs $(ARGS)
+
+e2e: ## only the end-to-end tests; ARGS='-k name' for some
+	@scripts/bootstrap test
+	@$(MAKE) --no-print-directory build
+	$(PYTEST) $(ARGS)
+
+bench: ## the measurements, with their peers in the same run
+	@scripts/bootstrap bench
+	@$(MAKE) --no-print-directory build
+	bench/run $(ARGS)
+
+install: all ## into $(DESTDIR)$(PREFIX)
+	@$(MESON) configure build -Dprefix=$(PREFIX)
+	@$(NINJA) -C build --quiet
+	@DESTDIR=$(DESTDIR) $(MESON) install -C build --no-rebuild --quiet
+	@if [ -e .deps/lib/libduckdb.so ]; then \
+		install -Dm644 .deps/lib/libduckdb.so $(DESTDIR)$(PREFIX)/lib/walrow/libduckdb.so; \
+		install -Dm644 .deps/lib/libduckdb.LICENSE $(DESTDIR)$(PREFIX)/lib/walrow/libduckdb.LICENSE; \
+	fi
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
+
+format: ## apply .clang-format to every C file
+	@scripts/bootstrap format
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r $(CLANG_FORMAT) -i
+
+format-check: ## only say which C files `make format` would change
+	@scripts/bootstrap format
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r $(CLANG_FORMAT) --dry-run --Werror
+
+clean: ## remove what was built
+	rm -rf build build-asan
+
+distclean: clean ## ... and what was downloaded for building
+	rm -rf .deps
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
