@@ -1,0 +1,212 @@
+#include "source/push.h"
+
+#include "base/cursor.h"
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "pg/connection.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+/* The replication grammar knows 'text' with doubled quotes and "identifiers"; no E'', no backslashes. */
+static void
+add_quoted(walrow__strbuf *sql, const char *text, char quote)
+{
+    walrow__strbuf_add_char(sql, quote);
+    for (; *text != '\0'; text++) {
+        if (*text == quote)
+            walrow__strbuf_add_char(sql, quote);
+        walrow__strbuf_add_char(sql, *text);
+    }
+    walrow__strbuf_add_char(sql, quote);
+}
+
+/* publication_names is a list of identifiers inside a literal. */
+static void
+add_publications(walrow__strbuf *sql, const char *const *names)
+{
+    walrow__strbuf list;
+    walrow__strbuf_init(&list);
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (i > 0)
+            walrow__strbuf_add_char(&list, ',');
+        add_quoted(&list, names[i], '"');
+    }
+    walrow__strbuf_add_text(sql, ", publication_names ");
+    add_quoted(sql, walrow__strbuf_text(&list), '\'');
+    sql->failed |= list.failed;
+    walrow__strbuf_release(&list);
+}
+
+static void
+add_command(walrow__strbuf *sql, const walrow__push_options *options)
+{
+    char lsn[WALROW_LSN_SIZE];
+    walrow__strbuf_add_text(sql, "START_REPLICATION SLOT ");
+    add_quoted(sql, options->slot, '"');
+    walrow__strbuf_addf(sql, " LOGICAL %s (proto_version '1'", walrow_lsn_format(options->start_lsn, lsn));
+    add_publications(sql, options->publications);
+    if (options->binary)
+        walrow__strbuf_add_text(sql, ", binary 'true'");
+    if (options->messages)
+        walrow__strbuf_add_text(sql, ", messages 'true'");
+    walrow__strbuf_add_char(sql, ')');
+}
+
+walrow_code
+walrow__push_start(walrow__push *push, PGconn *conn, const walrow__push_options *options, walrow_error *err)
+{
+    memset(push, 0, sizeof *push);
+    push->conn = conn;
+    walrow__strbuf sql;
+    walrow__strbuf_init(&sql);
+    add_command(&sql, options);
+    if (sql.failed) {
+        walrow__push_close(push);
+        return walrow__fail_memory(err);
+    }
+    PGresult *result = PQexec(conn, walrow__strbuf_text(&sql));
+    walrow__strbuf_release(&sql);
+    walrow_code code = WALROW_OK;
+    if (PQresultStatus(result) != PGRES_COPY_BOTH)
+        code = walrow__pg_error(conn, result, WALROW_ERR_SLOT, "cannot start streaming", err);
+    PQclear(result);
+    if (code != WALROW_OK)
+        walrow__push_close(push);
+    return code;
+}
+
+static walrow_code
+read_header(walrow__push *push, int size, walrow__push_message *out, walrow_error *err)
+{
+    walrow__cursor cursor = walrow__cursor_over(push->buffer, (size_t)size);
+    uint8_t kind = walrow__read_u8(&cursor);
+    if (kind == 'w') {
+        out->kind = WALROW__PUSH_DATA;
+        out->lsn = walrow__read_u64(&cursor);
+        walrow__read_u64(&cursor); /* walEnd: zero in all but the last write of a callback */
+        walrow__read_u64(&cursor); /* the server's clock */
+        out->bytes = cursor.at;
+        out->size = walrow__cursor_left(&cursor);
+    } else if (kind == 'k') {
+        out->kind = WALROW__PUSH_KEEPALIVE;
+        out->lsn = walrow__read_u64(&cursor);
+        walrow__read_u64(&cursor);
+        out->wants_reply = walrow__read_u8(&cursor) != 0;
+    } else {
+        return walrow__fail(err, WALROW_ERR_PROTOCOL, "replication stream: unknown message 0x%02X", kind);
+    }
+    if (cursor.failed)
+        return walrow__fail(err, WALROW_ERR_PROTOCOL, "replication stream: message '%c' of %d bytes is too short",
+                            kind, size);
+    return WALROW_OK;
+}
+
+/* CopyDone is an orderly end; anything else that ends the copy is an error of the server or the network. */
+static walrow_code
+read_end(walrow__push *push, walrow__push_message *out, walrow_error *err)
+{
+    PGresult *result = PQgetResult(push->conn);
+    ExecStatusType status = PQresultStatus(result);
+    walrow_code code = WALROW_OK;
+    if (result == NULL || status == PGRES_COMMAND_OK || status == PGRES_COPY_IN)
+        out->kind = WALROW__PUSH_END;
+    else
+        code = walrow__pg_error(push->conn, result, WALROW_ERR_NET, "streaming broke off", err);
+    PQclear(result);
+    return code;
+}
+
+walrow_code
+walrow__push_read(walrow__push *push, walrow__push_message *out, walrow_error *err)
+{
+    memset(out, 0, sizeof *out);
+    PQfreemem(push->buffer);
+    push->buffer = NULL;
+    int size = PQgetCopyData(push->conn, &push->buffer, 1);
+    if (size == 0) {
+        if (!PQconsumeInput(push->conn))
+            return walrow__pg_error(push->conn, NULL, WALROW_ERR_NET, "connection lost", err);
+        size = PQgetCopyData(push->conn, &push->buffer, 1);
+    }
+    if (size > 0)
+        return read_header(push, size, out, err);
+    if (size == 0)
+        return WALROW_OK;
+    if (size == -1)
+        return read_end(push, out, err);
+    return walrow__pg_error(push->conn, NULL, WALROW_ERR_NET, "connection lost", err);
+}
+
+static void
+put_u64(char *at, uint64_t value)
+{
+    value = __builtin_bswap64(value);
+    memcpy(at, &value, sizeof value);
+}
+
+/* Microseconds since 2000-01-01, as the protocol counts. */
+static uint64_t
+postgres_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)(now.tv_sec - 946684800) * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+walrow_code
+walrow__push_status(walrow__push *push, uint64_t written_lsn, uint64_t flushed_lsn, bool wants_reply,
+                    walrow_error *err)
+{
+    char message[34];
+    message[0] = 'r';
+    put_u64(message + 1, written_lsn);
+    put_u64(message + 9, flushed_lsn);
+    put_u64(message + 17, flushed_lsn);
+    put_u64(message + 25, postgres_now());
+    message[33] = wants_reply ? 1 : 0;
+    if (PQputCopyData(push->conn, message, sizeof message) < 0 || PQflush(push->conn) < 0)
+        return walrow__pg_error(push->conn, NULL, WALROW_ERR_NET, "connection lost", err);
+    return WALROW_OK;
+}
+
+static void
+wait_readable(PGconn *conn, int timeout_ms)
+{
+    struct pollfd fd = {.fd = PQsocket(conn), .events = POLLIN};
+    poll(&fd, 1, timeout_ms);
+}
+
+/* After CopyDone the server sends what it had begun, then its own CopyDone: read it away, but not for ever. */
+static void
+drain(PGconn *conn)
+{
+    for (int waited_ms = 0; waited_ms < 2000;) {
+        char *buffer = NULL;
+        int size = PQgetCopyData(conn, &buffer, 1);
+        PQfreemem(buffer);
+        if (size < 0)
+            return;
+        if (size == 0) {
+            wait_readable(conn, 100);
+            waited_ms += 100;
+            if (!PQconsumeInput(conn))
+                return;
+        }
+    }
+}
+
+void
+walrow__push_close(walrow__push *push)
+{
+    if (push->conn != NULL && PQstatus(push->conn) == CONNECTION_OK &&
+        PQtransactionStatus(push->conn) == PQTRANS_ACTIVE && PQputCopyEnd(push->conn, NULL) > 0) {
+        PQflush(push->conn);
+        drain(push->conn);
+    }
+    PQfreemem(push->buffer);
+    PQfinish(push->conn);
+    memset(push, 0, sizeof *push);
+}

@@ -1,0 +1,121 @@
+#include "source/tuple.h"
+
+#include "base/error.h"
+
+bool
+walrow__read_tuple(walrow__cursor *cursor, int n_columns, walrow__tuple *out)
+{
+    int n = walrow__read_u16(cursor);
+    if (n != n_columns || n > WALROW__MAX_COLUMNS)
+        return false;
+    out->n_fields = n;
+    for (int i = 0; i < n; i++) {
+        walrow__field *field = &out->fields[i];
+        field->kind = walrow__read_u8(cursor);
+        if (field->kind == 't' || field->kind == 'b') {
+            field->size = walrow__read_u32(cursor);
+            field->bytes = walrow__read_bytes(cursor, field->size);
+        } else if (field->kind != 'n' && field->kind != 'u') {
+            return false;
+        }
+    }
+    return !cursor->failed;
+}
+
+static bool
+has_value(const walrow__field *field)
+{
+    return field->kind == 't' || field->kind == 'b';
+}
+
+bool
+walrow__tuple_says_nothing_new(const walrow__tuple *old, const walrow__tuple *new)
+{
+    for (int i = 0; i < old->n_fields; i++) {
+        const walrow__field *a = &old->fields[i], *b = &new->fields[i];
+        if (has_value(a) && (a->kind != b->kind || a->size != b->size || memcmp(a->bytes, b->bytes, a->size) != 0))
+            return false;
+    }
+    return true;
+}
+
+void
+walrow__tuple_fill_unchanged(walrow__tuple *new, const walrow__tuple *old)
+{
+    for (int i = 0; i < new->n_fields; i++)
+        if (new->fields[i].kind == 'u' && has_value(&old->fields[i]))
+            new->fields[i] = old->fields[i];
+}
+
+static walrow__appended
+append_value(walrow__column *column, const walrow__field *field, const char **reason)
+{
+    if (field->kind == 'b')
+        return walrow__column_append_binary(column, field->bytes, field->size, reason);
+    return walrow__column_append_text(column, field->bytes, field->size, reason);
+}
+
+/* The value becomes null in its column and whole, as text, a dead letter. */
+static walrow_code
+bury(walrow__collector *collector, walrow__feed *feed, int i, const walrow__field *field, char op, bool old,
+     const char *reason, walrow_error *err)
+{
+    const walrow__type *type = &feed->builder.table->columns[i].type;
+    walrow__strbuf text;
+    walrow__strbuf_init(&text);
+    if (field->kind == 't')
+        walrow__strbuf_add(&text, field->bytes, field->size);
+    else if (!walrow__print_binary(type, field->bytes, field->size, &text))
+        text.failed = true;
+    walrow_code code = text.failed
+                           ? walrow__fail(err, WALROW_ERR_PROTOCOL, "cannot print a binary %s", type->name)
+                           : walrow__collector_dead_letter(collector, feed, i, old, op,
+                                                           walrow__strbuf_text(&text), text.size, reason, err);
+    walrow__strbuf_release(&text);
+    return code;
+}
+
+static walrow_code
+append_failed(walrow__collector *collector, walrow__feed *feed, int i, const walrow__field *field, char op, bool old,
+              walrow__appended outcome, const char *reason, walrow_error *err)
+{
+    const walrow__table *table = feed->builder.table;
+    switch (outcome) {
+    case WALROW__UNREPRESENTABLE:
+        return bury(collector, feed, i, field, op, old, reason, err);
+    case WALROW__MALFORMED:
+        return walrow__fail(err, WALROW_ERR_PROTOCOL, "%s.%s.%s: not a %s value of type %s: %s", table->schema_name,
+                            table->name, table->columns[i].name, field->kind == 'b' ? "binary" : "text",
+                            table->columns[i].type.name, reason);
+    default:
+        return walrow__fail_memory(err);
+    }
+}
+
+walrow_code
+walrow__field_append(walrow__collector *collector, walrow__feed *feed, int i, const walrow__field *field, char op,
+                     bool old, walrow_error *err)
+{
+    walrow__batch_builder *batch = &feed->builder;
+    walrow__column *column = old ? &batch->old.children[i] : &batch->values[i];
+    if (!has_value(field)) {
+        walrow__column_append_nulls(column, 1);
+        bool ok = field->kind != 'u' || old || walrow__batch_add_unchanged(batch, i);
+        return ok ? WALROW_OK : walrow__fail_memory(err);
+    }
+    const char *reason = NULL;
+    walrow__appended outcome = append_value(column, field, &reason);
+    if (outcome == WALROW__APPENDED)
+        return WALROW_OK;
+    walrow__column_append_nulls(column, 1);
+    return append_failed(collector, feed, i, field, op, old, outcome, reason, err);
+}
+
+walrow_code
+walrow__tuple_append(walrow__collector *collector, walrow__feed *feed, const walrow__tuple *tuple, char op, bool old,
+                     walrow_error *err)
+{
+    for (int i = 0; i < tuple->n_fields; i++)
+        WALROW_TRY(walrow__field_append(collector, feed, i, &tuple->fields[i], op, old, err));
+    return WALROW_OK;
+}
