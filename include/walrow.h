@@ -305,7 +305,7 @@ typedef struct walrow_batch {
 typedef struct walrow_transaction {
     uint32_t xid;
     uint64_t commit_lsn; /* start of the commit record */
-    uint64_t end_lsn;    /* its end */
+    uint64_t end_lsn;    /* its end; 0: it goes on in the next change set */
     int64_t commit_time; /* microseconds since 1970-01-01 UTC */
     const char *origin;  /* name, or NULL */
 } walrow_transaction;
@@ -339,14 +339,19 @@ typedef struct walrow_dead_letter {
 
 /* The batches, over all tables, that end at one commit boundary. The unit of delivery and acknowledgement. */
 typedef struct walrow_changes {
-    uint64_t end_lsn; /* acknowledge this; in a partial change set, the end of the last whole transaction */
+    /*
+     * Acknowledge this; in a partial change set, the end of the last whole transaction; of a snapshot chunk, the
+     * consistent point (its rows carry that minus one).
+     */
+    uint64_t end_lsn;
     bool partial;     /* a transaction larger than the limits goes on in the next change set */
     bool snapshot;    /* rows of a snapshot chunk: one batch, no transactions */
     uint32_t chunk;       /* snapshot: ordinal of the chunk within its table */
     bool snapshot_end;    /* snapshot: the table's last chunk */
     walrow_batch *batches; /* each of length >= 1, but a table's last snapshot chunk, which may be empty */
     size_t n_batches;
-    walrow_transaction *transactions; /* those that ended in this change set and had something in them */
+    /* those that ended in this change set and had something in them, and last one that goes on if partial */
+    walrow_transaction *transactions;
     size_t n_transactions;
     walrow_message *messages;
     size_t n_messages;

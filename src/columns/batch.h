@@ -2,8 +2,8 @@
  * columns/batch.h
  *	  A change batch under construction: rows of one table, written column by column.
  *
- * A row is begun, every column of `values` gets exactly one slot, `old` gets exactly one slot, `unchanged` may
- * get names, and the row is ended.
+ * A row is begun, every column of `values` gets exactly one slot, `old` gets exactly one slot, `unchanged`
+ * may get names, and the row is ended.
  */
 #ifndef WALROW_COLUMNS_BATCH_H
 #define WALROW_COLUMNS_BATCH_H
@@ -27,7 +27,7 @@ walrow__position_compare(walrow__position a, walrow__position b)
 typedef struct walrow__batch_builder {
     walrow__table *table; /* owns a reference */
     int64_t rows;
-    int64_t row_capacity; /* of the five fixed-width buffers */
+    int64_t row_capacity;   /* of the five fixed-width buffers */
     struct ArrowBuffer ops; /* a byte a row */
     struct ArrowBuffer commit_lsns, seqs, xids, commit_times;
     walrow__column unchanged; /* LIST of UTF8 */
@@ -44,18 +44,27 @@ void walrow__batch_release(walrow__batch_builder *batch);
 bool walrow__batch_begin_row(walrow__batch_builder *batch, char op, walrow__position position, uint32_t xid,
                              int64_t commit_time) WALROW_MUST_CHECK;
 bool walrow__batch_add_unchanged(walrow__batch_builder *batch, int column) WALROW_MUST_CHECK;
-/* old_present: the children of `old` were given a slot each; else they were not touched and the row's is null. */
+/*
+ * Before the children of `old` get their slots: gives them the slots of the rows before that had no old tuple
+ * (which cost nothing until now).
+ */
+void walrow__batch_begin_old(walrow__batch_builder *batch);
+/* old_present: the children of `old` were given a slot each; else they were not touched and the row's is
+ * null. */
 bool walrow__batch_end_row(walrow__batch_builder *batch, bool old_present) WALROW_MUST_CHECK;
 /* Forget rows from the given one on, a half-built one included. */
 void walrow__batch_truncate(walrow__batch_builder *batch, int64_t rows);
 
-/** Copy rows [start, start + n) of a finished batch of a table with the same epoch. */
-bool walrow__batch_append_range(walrow__batch_builder *batch, const struct ArrowArray *src, int64_t start, int64_t n)
-    WALROW_MUST_CHECK;
+/* Bytes in the builder's buffers. */
+int64_t walrow__batch_bytes(const walrow__batch_builder *batch);
+
+/** Copy rows [start, start + n) of a finished batch of a table with the same epoch. false: as before. */
+bool walrow__batch_append_range(walrow__batch_builder *batch, const struct ArrowArray *src, int64_t start,
+                                int64_t n) WALROW_MUST_CHECK;
 
 /** Move everything into *out, a struct array with table->schema; the builder is empty again. */
-walrow_code walrow__batch_finish(walrow__batch_builder *batch, struct ArrowArray *out, walrow_error *err)
-    WALROW_MUST_CHECK;
+walrow_code walrow__batch_finish(walrow__batch_builder *batch, struct ArrowArray *out,
+                                 walrow_error *err) WALROW_MUST_CHECK;
 
 /* Position of a finished batch's row. */
 walrow__position walrow__batch_position(const struct ArrowArray *batch, int64_t row);

@@ -31,12 +31,12 @@ typedef struct walrow__table {
     char *schema_name;
     char *name;
     uint32_t relid;
-    char identity; /* pg_class.relreplident: d default, n nothing, f full, i index */
+    char identity;  /* pg_class.relreplident: d default, n nothing, f full, i index */
     uint64_t epoch; /* fingerprint of the columns' names, types, typmods and the key */
     walrow__table_column *columns;
     int n_columns;
     struct ArrowSchema schema; /* of a change batch */
-    walrow__type old_type;       /* STRUCT of the columns: borrows their types */
+    walrow__type old_type;     /* STRUCT of the columns: borrows their types */
 } walrow__table;
 
 /* What a source knows of a column when it makes a table. */
@@ -48,13 +48,15 @@ typedef struct walrow__column_spec {
     const char *override; /* NULL or an Arrow type's name */
 } walrow__column_spec;
 
-walrow_code walrow__table_new(walrow__catalog *catalog, const char *schema_name, const char *name, uint32_t relid,
-                              char identity, const walrow__column_spec *columns, int n_columns,
-                              walrow__table **out, walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__table_new(walrow__catalog *catalog, const char *schema_name, const char *name,
+                              uint32_t relid, char identity, const walrow__column_spec *columns,
+                              int n_columns, walrow__table **out, walrow_error *err) WALROW_MUST_CHECK;
 walrow__table *walrow__table_ref(walrow__table *table);
 void walrow__table_unref(walrow__table *table); /* NULL is allowed */
 /** Every column's type can be read in binary. *column: the first that cannot; may be NULL. */
 bool walrow__table_has_binary(const walrow__table *table, const char **column);
+/* The type of `_unchanged`: list of utf8. */
+const walrow__type *walrow__table_unchanged_type(void);
 /** The batch column's name: "_op", or "_walrow_op" in a table that owns one of the seven names. */
 const char *walrow__table_meta_name(const walrow__table *table, int meta);
 
