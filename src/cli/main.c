@@ -7,8 +7,7 @@
 
 #include <walrow.h>
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "version") == 0) {
         printf("walrow %s\n", walrow_version());

@@ -1,0 +1,56 @@
+"""Fixtures: a server for the run, a database for each test, and the command."""
+
+import itertools
+import os
+
+import pytest
+
+from command import Walrow
+from oracle import Oracle
+from postgres import Postgres
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A PostgreSQL 15 with wal_level logical, for the whole run; keep its settings as they are."""
+    with Postgres() as postgres:
+        yield postgres
+
+
+@pytest.fixture
+def db(server):
+    """A fresh database on it; its slots and roles go with it."""
+    database = server.create_database(f"test_{next(_numbers)}")
+    yield database
+    database.drop()
+
+
+@pytest.fixture
+def new_server():
+    """new_server(conf={...}, hba=[...], tcp=True): servers of a test's own, to be broken at will."""
+    made = []
+
+    def new(**kwargs):
+        made.append(Postgres(**kwargs))
+        return made[-1]
+
+    yield new
+    for postgres in made:
+        postgres.close()
+
+
+@pytest.fixture
+def walrow(tmp_path):
+    """The command (WALROW_BIN, else build/walrow): walrow("version"), walrow.start("stream", ...)."""
+    command = Walrow(os.environ.get("WALROW_BIN") or os.path.join(ROOT, "build", "walrow"), tmp_path)
+    yield command
+    command.close()
+
+
+@pytest.fixture
+def oracle(db):
+    """What test_decoding says about the test's database from here on."""
+    return Oracle(db)
