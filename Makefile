@@ -81,7 +81,7 @@ format: ## apply .clang-format to every C file
 
 format-check: ## only say which C files `make format` would change
 	@scripts/bootstrap format
-	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs -r $(CLANG_FORMAT) --dry-run --Werror
+	@scripts/check-format
 
 clean: ## remove what was built
 	rm -rf build build-asan
