@@ -49,6 +49,19 @@ walrow__append_fixed(walrow__column *column, const void *value, int64_t width)
     return WALROW__APPENDED;
 }
 
+/* Before the children of a slot get theirs: a struct's must stand where the struct does. */
+static inline void
+walrow__column_begin_nested(walrow__column *column)
+{
+    if (column->type->kind != WALROW__STRUCT)
+        return;
+    for (int i = 0; i < column->n_children; i++) {
+        walrow__column *child = &column->children[i];
+        if (child->length < column->length)
+            walrow__column_append_nulls(child, column->length - child->length);
+    }
+}
+
 walrow__appended walrow__append_bool(walrow__column *column, bool value);
 /* Bytes of a variable width, as they are. More than 2 GiB in one batch's column is out of memory. */
 walrow__appended walrow__append_bytes(walrow__column *column, const void *bytes, size_t size);

@@ -60,6 +60,7 @@ walrow__column_init(walrow__column *column, const walrow__type *type, struct Arr
     init_buffer(&column->validity, allocator);
     init_buffer(&column->offsets, allocator);
     init_buffer(&column->data, allocator);
+    walrow__strbuf_init_with(&column->scratch, allocator);
     if (type->n_children == 0)
         return WALROW_OK;
     size_t size = (size_t)type->n_children * sizeof *column->children;
@@ -90,6 +91,7 @@ walrow__column_release(walrow__column *column)
     ArrowBufferReset(&column->validity);
     ArrowBufferReset(&column->offsets);
     ArrowBufferReset(&column->data);
+    walrow__strbuf_release(&column->scratch);
     memset(column, 0, sizeof *column);
 }
 
@@ -155,11 +157,7 @@ append_zero_slots(walrow__column *column, int64_t from, int64_t n)
         return repeat_offset(column, n);
     if (kind != WALROW__STRUCT)
         return ArrowBufferAppendFill(&column->data, 0, n * slot_width(kind)) == NANOARROW_OK;
-    for (int i = 0; i < column->n_children; i++) {
-        walrow__column *child = &column->children[i];
-        if (child->length < from + n)
-            walrow__column_append_nulls(child, from + n - child->length);
-    }
+    walrow__column_begin_nested(column); /* brings them up to the struct's length, which is from + n */
     return true;
 }
 

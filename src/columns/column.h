@@ -22,6 +22,7 @@ typedef struct walrow__column {
     struct ArrowBuffer data;     /* values; bits for BOOL; bytes for UTF8 ... */
     struct walrow__column *children; /* LIST: 1, STRUCT: n, MAP: 2 (key, value) */
     int n_children;
+    walrow__strbuf scratch; /* for values that are rewritten on their way; kept between values */
 } walrow__column;
 
 typedef enum walrow__appended {
