@@ -30,7 +30,8 @@ void walrow__duckdb_free(walrow__duckdb *duckdb); /* NULL is allowed */
  * Types are adapted as in sink/parquet_schema.h; the file's key-value metadata is what it says there, and kv.
  * Memory: the batch in hand and one row group of at most 122880 rows. The file is not synced; on an error
  * there is none.
- * @param stream  read to its end; the caller releases it
+ * @param stream  batches without offset, see walrow__parquet_adapt_array; read to its end; the caller
+ * releases it
  * @param path    as the file system has it (no URL, no `~`); a file that is there already is replaced
  * @param kv      key, value, key, value, ..., NULL; or NULL. Keys must differ by more than the case of
  * letters Errors:  WALROW_ERR_SINK; WALROW_ERR_UNEXPECTED if the stream fails
@@ -44,7 +45,8 @@ typedef walrow_code (*walrow__duckdb_row_fn)(void *arg, int64_t n_cells, const s
                                              walrow_error *err);
 
 /**
- * Run one SQL statement, and give each row of a SELECT (other statements' rows are dropped).
+ * Run one SQL statement (without a semicolon), and give each row of a SELECT (other statements' rows are
+ * dropped).
  *
  * Values are text as DuckDB casts them, nested ones too; it refuses a timestamp of PostgreSQL's `-infinity`.
  * @param fn  NULL: rows are dropped

@@ -262,6 +262,10 @@ walrow_code walrow__parquet_adapt_array(const struct ArrowSchema *schema, struct
     WALROW_TRY(find_conversion(schema, &view, &what, err));
     if (what != KEEP && what != RAISE_PRECISION)
         return replace(schema, &view, what, batch, err);
+    /* DuckDB 1.5 forgets a struct's offset for the structs inside it, and would write other rows' values */
+    if (view.type == NANOARROW_TYPE_STRUCT && batch->offset != 0)
+        return walrow__fail(err, WALROW_ERR_UNEXPECTED,
+                            "a struct with an offset cannot be written as Parquet");
     for (int64_t i = 0; i < schema->n_children; i++)
         WALROW_TRY(walrow__parquet_adapt_array(schema->children[i], batch->children[i], err));
     return WALROW_OK;

@@ -29,6 +29,7 @@ walrow_code walrow__parquet_adapt_schema(const struct ArrowSchema *schema, struc
  * Arrays that need no change are left alone with their buffers; the others are released and replaced, which
  * the Arrow C Data Interface allows the owner of a parent. On an error *batch is still whole, but some
  * columns may have been replaced already: all that can be done with it is to release it.
+ * No struct in *batch, itself included, may have an offset (as walrow__ipc_write wants it).
  * @param schema  what *batch has: the one before walrow__parquet_adapt_schema
  */
 walrow_code walrow__parquet_adapt_array(const struct ArrowSchema *schema, struct ArrowArray *batch,
