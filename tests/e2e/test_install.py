@@ -1,0 +1,60 @@
+"""`make install` gives a library that others can build on."""
+
+import os
+import shlex
+import subprocess
+
+import pytest
+
+from conftest import ROOT
+
+PREFIX = "/usr/local"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """DESTDIR, with what `make install` puts there for its default prefix."""
+    folder = tmp_path_factory.mktemp("install")
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    command = ["make", "-s", "install", f"DESTDIR={folder}", f"PREFIX={PREFIX}"]
+    subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return str(folder)
+
+
+def pkg_config(installed, *words):
+    env = os.environ | {
+        "PKG_CONFIG_PATH": f"{installed}{PREFIX}/lib/pkgconfig",
+        "PKG_CONFIG_SYSROOT_DIR": installed,
+    }
+    done = subprocess.run(["pkg-config", *words, "walrow"], env=env, check=True, stdout=subprocess.PIPE, text=True)
+    return shlex.split(done.stdout)
+
+
+def test_the_installed_command_finds_its_library(installed, walrow):
+    walrow.binary = f"{installed}{PREFIX}/bin/walrow"
+    assert walrow("version", code=0).out.startswith("walrow ")
+
+
+def test_a_program_builds_with_what_pkg_config_says(installed, tmp_path):
+    source = tmp_path / "program.c"
+    source.write_text(
+        "#include <stdio.h>\n#include <walrow.h>\n"
+        'int main(void) { printf("%s\\n", walrow_version()); return 0; }\n'
+    )
+    program = str(tmp_path / "program")
+    flags = pkg_config(installed, "--cflags", "--libs")
+    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", source, "-o", program, *flags], check=True)
+    env = os.environ | {"LD_LIBRARY_PATH": f"{installed}{PREFIX}/lib"}
+    done = subprocess.run([program], env=env, check=True, stdout=subprocess.PIPE, text=True)
+    assert [done.stdout.strip()] == pkg_config(installed, "--modversion")
+
+
+def test_only_what_belongs_to_it_is_installed(installed):
+    found = {
+        os.path.relpath(os.path.join(parent, name), installed + PREFIX)
+        for parent, _, names in os.walk(installed)
+        for name in names
+    }
+    assert {"bin/walrow", "include/walrow.h", "lib/libwalrow.so", "lib/pkgconfig/walrow.pc"} <= found
+    strange = [f for f in found if not f.startswith(("bin/walrow", "include/walrow.h", "lib/", "share/"))]
+    assert strange == []
