@@ -23,7 +23,8 @@ static walrow_code open_database(walrow__duckdb *duckdb, walrow_error *err)
 {
     static const char *const settings[][2] = {
         {"threads", "1"}, /* and so none is started */
-        {"preserve_insertion_order", "true"},
+        /* one thread keeps the order as it is; saying so would forbid ROW_GROUP_SIZE_BYTES */
+        {"preserve_insertion_order", "false"},
         {"autoinstall_known_extensions", "false"},
         {"autoload_known_extensions", "false"},
         {"temp_directory", ""}, /* else .tmp in the working directory */
@@ -237,9 +238,8 @@ static walrow_code add_copy(walrow__strbuf *sql, const adapter *input, const cha
 {
     walrow__strbuf_add_text(sql, "COPY (SELECT * FROM walrow_input) TO ");
     add_quoted(sql, ArrowCharView(path));
-    walrow__strbuf_add_text(sql,
-                            " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880, USE_TMP_FILE false, "
-                            "KV_METADATA {");
+    walrow__strbuf_add_text(sql, " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880, "
+                                 "ROW_GROUP_SIZE_BYTES '32MB', USE_TMP_FILE false, KV_METADATA {");
     WALROW_TRY(walrow__parquet_metadata(&input->schema, &input->adapted, add_pair, sql, err));
     for (; kv != NULL && *kv != NULL; kv += 2)
         add_pair(sql, ArrowCharView(kv[0]), ArrowCharView(kv[1]));

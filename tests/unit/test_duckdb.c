@@ -294,6 +294,25 @@ static void test_a_struct_without_fields_becomes_bool(void **state)
     assert_rows(f, "SELECT * FROM $", "true|\nnull|\n");
 }
 
+static void test_rows_of_many_row_groups_keep_their_order(void **state)
+{
+    fixture *f = need_duckdb(state);
+    begin(f, 2, (const char *const[][2]){{"i", "l"}, {"text", "u"}});
+    begin_rows(f);
+    char text[1000];
+    memset(text, 'x', sizeof text);
+    for (int i = 0; i < 100000; i++) {
+        ArrowArrayAppendInt(f->batch.children[0], i);
+        ArrowArrayAppendString(f->batch.children[1], (struct ArrowStringView){text, i % 1000});
+        end_row(f);
+    }
+
+    assert_written(f);
+    assert_rows(f, "SELECT count(*) FROM read_parquet($, file_row_number = true) WHERE i = file_row_number",
+                "100000|\n");
+    assert_rows(f, "SELECT count(DISTINCT row_group_id) > 1 FROM parquet_metadata($)", "true|\n");
+}
+
 static void test_an_offset_is_refused_and_leaves_no_file(void **state)
 {
     fixture *f = need_duckdb(state);
@@ -352,6 +371,7 @@ int main(void)
         TEST(test_names_that_differ_only_in_case_are_numbered),
         TEST(test_metadata_is_in_the_file),
         TEST(test_a_struct_without_fields_becomes_bool),
+        TEST(test_rows_of_many_row_groups_keep_their_order),
         TEST(test_an_offset_is_refused_and_leaves_no_file),
         TEST(test_a_path_that_cannot_be_written_is_a_sink_error),
         TEST(test_a_missing_library_is_explained),
