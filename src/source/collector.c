@@ -115,12 +115,19 @@ walrow__feed_new(walrow__table *table, uint64_t from_lsn, walrow__feed **out, wa
     return WALROW_OK;
 }
 
+void
+walrow__feed_free(walrow__feed *feed)
+{
+    if (feed == NULL)
+        return;
+    walrow__batch_release(&feed->builder);
+    free(feed);
+}
+
 /* The feed's rows become a batch of the open change set. */
 static walrow_code
 finish_feed(walrow__collector *collector, walrow__feed *feed, walrow_error *err)
 {
-    if (feed->builder.rows == 0)
-        return WALROW_OK;
     walrow__table *table = feed->builder.table;
     walrow__table **slot = list_add(&collector->set->tables, sizeof *slot);
     if (slot == NULL)
@@ -158,8 +165,7 @@ walrow__collector_drop_feed(walrow__collector *collector, walrow__feed *feed, wa
         unlink_open(collector, feed);
         code = finish_feed(collector, feed, err);
     }
-    walrow__batch_release(&feed->builder);
-    free(feed);
+    walrow__feed_free(feed);
     return code;
 }
 
@@ -219,6 +225,8 @@ walrow__collector_message(walrow__collector *collector, const walrow_message *me
     memcpy(content, message->content, message->content_size);
     if (message->transactional)
         collector->transaction_noted = true;
+    else if (message->lsn > collector->end_lsn)
+        collector->end_lsn = message->lsn; /* everything before it has been seen */
     collector->bytes += message->content_size;
     return WALROW_OK;
 }
@@ -227,7 +235,7 @@ walrow_code
 walrow__collector_begin_row(walrow__collector *collector, walrow__feed *feed, char op,
                             walrow__batch_builder **builder, walrow_error *err)
 {
-    walrow__position position = {collector->transaction.commit_lsn, collector->seq++};
+    walrow__position position = {collector->transaction.commit_lsn, collector->snapshot ? 0 : collector->seq++};
     if (position.commit_lsn < feed->from_lsn || walrow__position_compare(position, collector->delivered) <= 0) {
         *builder = NULL;
         return WALROW_OK;
@@ -332,28 +340,20 @@ walrow__collector_abandon(walrow__collector *collector, walrow_error *err)
     }
     collector->first_open = collector->last_open = NULL;
     collector->in_transaction = false;
+    collector->end_lsn = collector->cut_lsn;
     count_anew(collector);
     free_set(collector->set);
     collector->set = calloc(1, sizeof *collector->set);
     return collector->set == NULL ? walrow__fail_memory(err) : WALROW_OK;
 }
 
-walrow_code
-walrow__collector_cut(walrow__collector *collector, walrow_changes *out, walrow_error *err)
+/* Move what is finished into *out and begin anew. */
+static walrow_code
+hand_over(walrow__collector *collector, walrow_changes *out, walrow_error *err)
 {
-    walrow__change_set *fresh = calloc(1, sizeof *fresh);
+    walrow__change_set *set = collector->set, *fresh = calloc(1, sizeof *fresh);
     if (fresh == NULL)
         return walrow__fail_memory(err);
-    for (walrow__feed *feed = collector->first_open; feed != NULL; feed = feed->next_open) {
-        feed->open = false;
-        walrow_code code = finish_feed(collector, feed, err);
-        if (code != WALROW_OK) {
-            free(fresh);
-            return code;
-        }
-    }
-    collector->first_open = collector->last_open = NULL;
-    walrow__change_set *set = collector->set;
     *out = (walrow_changes){
         .end_lsn = collector->end_lsn,
         .partial = collector->in_transaction && collector->transaction_noted,
@@ -369,6 +369,29 @@ walrow__collector_cut(walrow__collector *collector, walrow_changes *out, walrow_
         .private_data = set,
     };
     collector->set = fresh;
+    collector->cut_lsn = collector->end_lsn;
     count_anew(collector);
     return WALROW_OK;
+}
+
+walrow_code
+walrow__collector_cut(walrow__collector *collector, walrow_changes *out, walrow_error *err)
+{
+    while (collector->first_open != NULL) {
+        walrow__feed *feed = collector->first_open;
+        unlink_open(collector, feed);
+        feed->open = false;
+        WALROW_TRY(finish_feed(collector, feed, err));
+    }
+    return hand_over(collector, out, err);
+}
+
+walrow_code
+walrow__collector_cut_feed(walrow__collector *collector, walrow__feed *feed, walrow_changes *out, walrow_error *err)
+{
+    if (feed->open)
+        unlink_open(collector, feed);
+    feed->open = false;
+    WALROW_TRY(finish_feed(collector, feed, err));
+    return hand_over(collector, out, err);
 }

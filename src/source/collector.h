@@ -20,7 +20,8 @@ typedef struct walrow__feed {
 } walrow__feed;
 
 typedef struct walrow__collector {
-    bool strict; /* a value its Arrow type cannot hold is an error */
+    bool strict;   /* a value its Arrow type cannot hold is an error */
+    bool snapshot; /* rows of a snapshot: all have ordinal 0 */
     bool in_transaction;
     bool transaction_noted;     /* something of it was kept */
     walrow_transaction transaction; /* current; origin malloc'ed */
@@ -28,6 +29,7 @@ typedef struct walrow__collector {
     walrow__position delivered; /* rows at or before it were delivered already: counted, not kept */
     walrow__position last;      /* of the last row kept */
     uint64_t end_lsn;           /* end of the last whole transaction, empty ones included */
+    uint64_t cut_lsn;           /* the same when the last change set was cut */
     int64_t rows;               /* in the open change set */
     size_t bytes;
     walrow__feed *first_open, *last_open;
@@ -39,6 +41,8 @@ void walrow__collector_release(walrow__collector *collector);
 
 walrow_code walrow__feed_new(walrow__table *table, uint64_t from_lsn, walrow__feed **out, walrow_error *err)
     WALROW_MUST_CHECK;
+/** Free it, with the rows in it. NULL is allowed. */
+void walrow__feed_free(walrow__feed *feed);
 /** Finish the feed's rows into the open change set, then free it. */
 walrow_code walrow__collector_drop_feed(walrow__collector *collector, walrow__feed *feed, walrow_error *err)
     WALROW_MUST_CHECK;
@@ -72,10 +76,14 @@ walrow_code walrow__collector_dead_letter(walrow__collector *collector, walrow__
 
 /** There is nothing in the open change set. */
 bool walrow__collector_empty(const walrow__collector *collector);
-/** Forget the transaction that is under way; what was cut of it is gone already. For a connection that broke. */
+/** Forget all that was not cut, as if it had never come: it will come again. For a connection that broke. */
 walrow_code walrow__collector_abandon(walrow__collector *collector, walrow_error *err) WALROW_MUST_CHECK;
 /** Move what there is into *out: a change set; partial if a transaction is under way and part of it is inside. */
 walrow_code walrow__collector_cut(walrow__collector *collector, walrow_changes *out, walrow_error *err)
     WALROW_MUST_CHECK;
+
+/** The same with one batch, the feed's, be it empty: a chunk of a snapshot. */
+walrow_code walrow__collector_cut_feed(walrow__collector *collector, walrow__feed *feed, walrow_changes *out,
+                                       walrow_error *err) WALROW_MUST_CHECK;
 
 #endif

@@ -165,8 +165,10 @@ add_row(pgoutput *p, walrow__relation *relation, char op, const walrow__tuple *v
     if (builder == NULL)
         return WALROW_OK;
     WALROW_TRY(walrow__tuple_append(collector, relation->feed, values, op, false, err));
-    if (old != NULL)
+    if (old != NULL) {
+        walrow__batch_begin_old(builder);
         WALROW_TRY(walrow__tuple_append(collector, relation->feed, old, op, true, err));
+    }
     return walrow__collector_end_row(collector, relation->feed, old != NULL, size, err);
 }
 

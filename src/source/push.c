@@ -3,7 +3,7 @@
 #include "base/cursor.h"
 #include "base/error.h"
 #include "base/strbuf.h"
-#include "pg/connection.h"
+#include "pg/error.h"
 
 #include <inttypes.h>
 #include <poll.h>
@@ -71,7 +71,7 @@ walrow__push_start(walrow__push *push, PGconn *conn, const walrow__push_options 
     walrow__strbuf_release(&sql);
     walrow_code code = WALROW_OK;
     if (PQresultStatus(result) != PGRES_COPY_BOTH)
-        code = walrow__pg_error(conn, result, WALROW_ERR_SLOT, "cannot start streaming", err);
+        code = walrow__pg_error(conn, result, WALROW_ERR_SLOT, "starting to stream", err);
     PQclear(result);
     if (code != WALROW_OK)
         walrow__push_close(push);
@@ -114,7 +114,7 @@ read_end(walrow__push *push, walrow__push_message *out, walrow_error *err)
     if (result == NULL || status == PGRES_COMMAND_OK || status == PGRES_COPY_IN)
         out->kind = WALROW__PUSH_END;
     else
-        code = walrow__pg_error(push->conn, result, WALROW_ERR_NET, "streaming broke off", err);
+        code = walrow__pg_error(push->conn, result, WALROW_ERR_NET, "streaming", err);
     PQclear(result);
     return code;
 }
@@ -128,7 +128,7 @@ walrow__push_read(walrow__push *push, walrow__push_message *out, walrow_error *e
     int size = PQgetCopyData(push->conn, &push->buffer, 1);
     if (size == 0) {
         if (!PQconsumeInput(push->conn))
-            return walrow__pg_error(push->conn, NULL, WALROW_ERR_NET, "connection lost", err);
+            return walrow__pg_error(push->conn, NULL, WALROW_ERR_NET, "streaming", err);
         size = PQgetCopyData(push->conn, &push->buffer, 1);
     }
     if (size > 0)
@@ -137,7 +137,7 @@ walrow__push_read(walrow__push *push, walrow__push_message *out, walrow_error *e
         return WALROW_OK;
     if (size == -1)
         return read_end(push, out, err);
-    return walrow__pg_error(push->conn, NULL, WALROW_ERR_NET, "connection lost", err);
+    return walrow__pg_error(push->conn, NULL, WALROW_ERR_NET, "streaming", err);
 }
 
 static void
@@ -168,7 +168,7 @@ walrow__push_status(walrow__push *push, uint64_t written_lsn, uint64_t flushed_l
     put_u64(message + 25, postgres_now());
     message[33] = wants_reply ? 1 : 0;
     if (PQputCopyData(push->conn, message, sizeof message) < 0 || PQflush(push->conn) < 0)
-        return walrow__pg_error(push->conn, NULL, WALROW_ERR_NET, "connection lost", err);
+        return walrow__pg_error(push->conn, NULL, WALROW_ERR_NET, "streaming", err);
     return WALROW_OK;
 }
 

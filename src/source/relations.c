@@ -147,10 +147,7 @@ walrow__relations_release(walrow__relations *relations)
         walrow__relation *relation = relations->slots[i];
         if (relation == NULL)
             continue;
-        if (relation->feed != NULL) {
-            walrow__batch_release(&relation->feed->builder);
-            free(relation->feed);
-        }
+        walrow__feed_free(relation->feed);
         free(relation);
     }
     free(relations->slots);

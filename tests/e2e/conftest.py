@@ -45,7 +45,8 @@ def new_server():
 @pytest.fixture
 def walrow(tmp_path):
     """The command (WALROW_BIN, else build/walrow): walrow("version"), walrow.start("stream", ...)."""
-    command = Walrow(os.environ.get("WALROW_BIN") or os.path.join(ROOT, "build", "walrow"), tmp_path)
+    binary = os.environ.get("WALROW_BIN") or os.path.join(ROOT, "build", "walrow")
+    command = Walrow(os.path.abspath(binary), tmp_path)
     yield command
     command.close()
 

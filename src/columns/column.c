@@ -1,0 +1,558 @@
+#include "columns/column.h"
+
+#include "base/error.h"
+#include "base/utf8.h"
+#include "columns/append.h"
+
+#include <math.h>
+
+/* Bytes of a slot in the data buffer; 0 where slots have no fixed width in bytes. */
+static int
+slot_width(walrow__kind kind)
+{
+    switch (kind) {
+    case WALROW__INT16:
+        return 2;
+    case WALROW__INT32:
+    case WALROW__UINT32:
+    case WALROW__FLOAT32:
+    case WALROW__DATE32:
+        return 4;
+    case WALROW__INT64:
+    case WALROW__FLOAT64:
+    case WALROW__TIME64:
+    case WALROW__TIMESTAMP:
+    case WALROW__TIMESTAMPTZ:
+        return 8;
+    case WALROW__DECIMAL128:
+    case WALROW__INTERVAL:
+    case WALROW__UUID:
+        return 16;
+    case WALROW__DECIMAL256:
+        return 32;
+    default:
+        return 0;
+    }
+}
+
+static bool
+has_offsets(walrow__kind kind)
+{
+    return kind == WALROW__UTF8 || kind == WALROW__BINARY || kind == WALROW__JSON || kind == WALROW__LIST ||
+           kind == WALROW__MAP;
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------------- */
+
+static void
+init_buffer(struct ArrowBuffer *buffer, struct ArrowBufferAllocator allocator)
+{
+    ArrowBufferInit(buffer);
+    buffer->allocator = allocator;
+}
+
+walrow_code
+walrow__column_init(walrow__column *column, const walrow__type *type, struct ArrowBufferAllocator allocator,
+                    walrow_error *err)
+{
+    memset(column, 0, sizeof *column);
+    column->type = type;
+    init_buffer(&column->validity, allocator);
+    init_buffer(&column->offsets, allocator);
+    init_buffer(&column->data, allocator);
+    if (type->n_children == 0)
+        return WALROW_OK;
+    size_t size = (size_t)type->n_children * sizeof *column->children;
+    column->children = (walrow__column *)allocator.reallocate(&allocator, NULL, 0, (int64_t)size);
+    if (column->children == NULL)
+        return walrow__fail_memory(err);
+    memset(column->children, 0, size);
+    column->n_children = type->n_children;
+    walrow_code code = WALROW_OK;
+    for (int i = 0; i < type->n_children && code == WALROW_OK; i++)
+        code = walrow__column_init(&column->children[i], &type->children[i], allocator, err);
+    if (code != WALROW_OK)
+        walrow__column_release(column);
+    return code;
+}
+
+void
+walrow__column_release(walrow__column *column)
+{
+    for (int i = 0; i < column->n_children; i++)
+        if (column->children[i].type != NULL)
+            walrow__column_release(&column->children[i]);
+    if (column->children != NULL) {
+        struct ArrowBufferAllocator allocator = column->data.allocator;
+        allocator.free(&allocator, (uint8_t *)column->children,
+                       (int64_t)((size_t)column->n_children * sizeof *column->children));
+    }
+    ArrowBufferReset(&column->validity);
+    ArrowBufferReset(&column->offsets);
+    ArrowBufferReset(&column->data);
+    memset(column, 0, sizeof *column);
+}
+
+/* ---- nulls ----------------------------------------------------------------------------------------------------- */
+
+/* Slots that are in the buffers. */
+static int64_t
+filled_slots(const walrow__column *column)
+{
+    return column->length - column->trailing_nulls;
+}
+
+/* Validity bits [from, from + n); the buffer grows with zeros. */
+static bool
+append_validity(walrow__column *column, int64_t from, int64_t n, bool valid)
+{
+    int64_t bytes = (from + n + 7) / 8, missing = bytes - column->validity.size_bytes;
+    if (missing > 0 && ArrowBufferAppendFill(&column->validity, 0, missing) != NANOARROW_OK)
+        return false;
+    if (valid)
+        ArrowBitsSetTo(column->validity.data, from, n, 1);
+    return true;
+}
+
+bool
+walrow__column_mark_valid(walrow__column *column)
+{
+    return append_validity(column, column->length, 1, true);
+}
+
+static bool
+repeat_offset(walrow__column *column, int64_t n)
+{
+    int32_t last = 0;
+    if (column->offsets.size_bytes == 0)
+        n++; /* the first of all is zero */
+    else
+        memcpy(&last, column->offsets.data + column->offsets.size_bytes - 4, sizeof last);
+    if (ArrowBufferReserve(&column->offsets, n * 4) != NANOARROW_OK)
+        return false;
+    int32_t *at = (int32_t *)(column->offsets.data + column->offsets.size_bytes);
+    for (int64_t i = 0; i < n; i++)
+        at[i] = last;
+    column->offsets.size_bytes += n * 4;
+    return true;
+}
+
+static bool
+append_bits(walrow__column *column, int64_t from, int64_t n)
+{
+    int64_t bytes = (from + n + 7) / 8, missing = bytes - column->data.size_bytes;
+    return missing <= 0 || ArrowBufferAppendFill(&column->data, 0, missing) == NANOARROW_OK;
+}
+
+/* Zeros for n slots from `from` on; children of a struct get their own. */
+static bool
+append_zero_slots(walrow__column *column, int64_t from, int64_t n)
+{
+    walrow__kind kind = column->type->kind;
+    if (kind == WALROW__BOOL)
+        return append_bits(column, from, n);
+    if (has_offsets(kind))
+        return repeat_offset(column, n);
+    if (kind != WALROW__STRUCT)
+        return ArrowBufferAppendFill(&column->data, 0, n * slot_width(kind)) == NANOARROW_OK;
+    for (int i = 0; i < column->n_children; i++) {
+        walrow__column *child = &column->children[i];
+        if (child->length < from + n)
+            walrow__column_append_nulls(child, from + n - child->length);
+    }
+    return true;
+}
+
+bool
+walrow__column_flush_nulls(walrow__column *column)
+{
+    int64_t n = column->trailing_nulls, from = filled_slots(column);
+    if (n == 0)
+        return true;
+    if (column->validity.size_bytes == 0 && from > 0 && !append_validity(column, 0, from, true))
+        return false;
+    if (!append_validity(column, from, n, false) || !append_zero_slots(column, from, n))
+        return false;
+    column->trailing_nulls = 0;
+    return true;
+}
+
+/* ---- values ----------------------------------------------------------------------------------------------------- */
+
+walrow__appended
+walrow__append_bool(walrow__column *column, bool value)
+{
+    if (!walrow__column_ready(column, 1) || !append_bits(column, column->length, 1))
+        return WALROW__NO_MEMORY;
+    if (value)
+        ArrowBitSet(column->data.data, column->length);
+    column->length++;
+    return WALROW__APPENDED;
+}
+
+/* The offset that ends the slot just filled. */
+static bool
+append_offset(walrow__column *column, int64_t end)
+{
+    if (end > INT32_MAX)
+        return false;
+    if (column->offsets.size_bytes == 0 && !repeat_offset(column, 0))
+        return false;
+    if (column->offsets.size_bytes + 4 > column->offsets.capacity_bytes &&
+        ArrowBufferReserve(&column->offsets, 4) != NANOARROW_OK)
+        return false;
+    int32_t offset = (int32_t)end;
+    memcpy(column->offsets.data + column->offsets.size_bytes, &offset, sizeof offset);
+    column->offsets.size_bytes += 4;
+    return true;
+}
+
+walrow__appended
+walrow__append_bytes(walrow__column *column, const void *bytes, size_t size)
+{
+    int64_t end = column->data.size_bytes + (int64_t)size;
+    if (size > INT32_MAX || !walrow__column_ready(column, (int64_t)size) || !append_offset(column, end))
+        return WALROW__NO_MEMORY;
+    if (size > 0)
+        memcpy(column->data.data + column->data.size_bytes, bytes, size);
+    column->data.size_bytes = end;
+    column->length++;
+    return WALROW__APPENDED;
+}
+
+walrow__appended
+walrow__append_text(walrow__column *column, const void *bytes, size_t size, const char **reason)
+{
+    if (!walrow__utf8_valid(bytes, size)) {
+        *reason = "bytes that are not UTF-8";
+        return WALROW__UNREPRESENTABLE;
+    }
+    return walrow__append_bytes(column, bytes, size);
+}
+
+walrow__appended
+walrow__column_append_utf8(walrow__column *column, const char *text, size_t size)
+{
+    return walrow__append_bytes(column, text, size);
+}
+
+walrow__appended
+walrow__append_float(walrow__column *column, float value)
+{
+    uint32_t bits = UINT32_C(0x7FC00000);
+    if (!isnan(value))
+        memcpy(&bits, &value, sizeof bits);
+    return walrow__append_fixed(column, &bits, sizeof bits);
+}
+
+walrow__appended
+walrow__append_double(walrow__column *column, double value)
+{
+    uint64_t bits = UINT64_C(0x7FF8000000000000);
+    if (!isnan(value))
+        memcpy(&bits, &value, sizeof bits);
+    return walrow__append_fixed(column, &bits, sizeof bits);
+}
+
+walrow__appended
+walrow__column_append_nested(walrow__column *column)
+{
+    if (!walrow__column_ready(column, 0))
+        return WALROW__NO_MEMORY;
+    if (has_offsets(column->type->kind) && !append_offset(column, column->children[0].length))
+        return WALROW__NO_MEMORY;
+    column->length++;
+    return WALROW__APPENDED;
+}
+
+/* ---- the way back ------------------------------------------------------------------------------------------------- */
+
+static void
+truncate_children(walrow__column *column, int64_t length)
+{
+    int64_t child_length = length;
+    if (has_offsets(column->type->kind)) {
+        int32_t offset = 0;
+        if (column->offsets.size_bytes > 0)
+            memcpy(&offset, column->offsets.data + length * 4, sizeof offset);
+        child_length = offset;
+    }
+    for (int i = 0; i < column->n_children; i++)
+        if (column->children[i].length > child_length)
+            walrow__column_truncate(&column->children[i], child_length);
+}
+
+static void
+truncate_data(walrow__column *column, int64_t length)
+{
+    walrow__kind kind = column->type->kind;
+    if (kind == WALROW__BOOL) {
+        column->data.size_bytes = (length + 7) / 8;
+        if (length % 8 != 0) /* bits past the end are zero, as append_bits promises */
+            column->data.data[length / 8] &= (uint8_t)((1 << length % 8) - 1);
+    } else if (has_offsets(kind)) {
+        if (column->offsets.size_bytes > 0) {
+            int32_t end;
+            memcpy(&end, column->offsets.data + length * 4, sizeof end);
+            column->offsets.size_bytes = (length + 1) * 4;
+            if (column->n_children == 0)
+                column->data.size_bytes = end;
+        }
+    } else {
+        column->data.size_bytes = length * slot_width(kind);
+    }
+}
+
+static void
+truncate_validity(walrow__column *column, int64_t length)
+{
+    column->null_count = 0;
+    if (column->validity.size_bytes == 0)
+        return;
+    column->validity.size_bytes = (length + 7) / 8;
+    if (length % 8 != 0)
+        column->validity.data[length / 8] &= (uint8_t)((1 << length % 8) - 1);
+    column->null_count = length - ArrowBitCountSet(column->validity.data, 0, length);
+    if (column->null_count == 0)
+        column->validity.size_bytes = 0;
+}
+
+void
+walrow__column_truncate(walrow__column *column, int64_t length)
+{
+    int64_t filled = filled_slots(column);
+    if (length >= filled) {
+        /* a value that failed half way may have left more behind than there are slots */
+        int64_t dropped = column->length - length;
+        column->length = length;
+        column->trailing_nulls -= dropped;
+        column->null_count -= dropped;
+        if (column->n_children > 0)
+            truncate_children(column, column->type->kind == WALROW__STRUCT ? length : filled);
+        return;
+    }
+    truncate_children(column, length);
+    truncate_data(column, length);
+    truncate_validity(column, length);
+    column->length = length;
+    column->trailing_nulls = 0;
+}
+
+/* ---- copying slots -------------------------------------------------------------------------------------------------- */
+
+static bool
+is_valid(const struct ArrowArray *src, int64_t i)
+{
+    return src->buffers[0] == NULL || ArrowBitGet(src->buffers[0], i);
+}
+
+/* How many slots from i on (before end) are valid alike. */
+static int64_t
+run_length(const struct ArrowArray *src, int64_t i, int64_t end)
+{
+    if (src->buffers[0] == NULL || src->null_count == 0)
+        return end - i;
+    bool valid = is_valid(src, i);
+    int64_t n = 1;
+    while (i + n < end && is_valid(src, i + n) == valid)
+        n++;
+    return n;
+}
+
+static walrow__appended
+copy_bools(walrow__column *column, const struct ArrowArray *src, int64_t start, int64_t n)
+{
+    walrow__appended outcome = WALROW__APPENDED;
+    for (int64_t i = start; i < start + n && outcome == WALROW__APPENDED; i++)
+        outcome = walrow__append_bool(column, ArrowBitGet(src->buffers[1], i));
+    return outcome;
+}
+
+/* Offsets of n slots of src, moved to where the column's content ends now. */
+static bool
+copy_offsets(walrow__column *column, const int32_t *offsets, int64_t start, int64_t n, int64_t base)
+{
+    if (base + offsets[start + n] - offsets[start] > INT32_MAX || !repeat_offset(column, 0) ||
+        ArrowBufferReserve(&column->offsets, n * 4) != NANOARROW_OK)
+        return false;
+    int32_t *to = (int32_t *)(column->offsets.data + column->offsets.size_bytes);
+    int32_t shift = (int32_t)base - offsets[start];
+    for (int64_t i = 0; i < n; i++)
+        to[i] = offsets[start + 1 + i] + shift;
+    column->offsets.size_bytes += n * 4;
+    return true;
+}
+
+static walrow__appended
+copy_nested(walrow__column *column, const struct ArrowArray *src, int64_t start, int64_t n)
+{
+    if (column->type->kind == WALROW__MAP) /* its one child is the struct of keys and values */
+        src = src->children[0];
+    for (int i = 0; i < column->n_children; i++) {
+        walrow__appended outcome = walrow__column_append_range(&column->children[i], src->children[i], start, n);
+        if (outcome != WALROW__APPENDED)
+            return outcome;
+    }
+    return WALROW__APPENDED;
+}
+
+static walrow__appended
+copy_variable(walrow__column *column, const struct ArrowArray *src, int64_t start, int64_t n)
+{
+    const int32_t *offsets = src->buffers[1];
+    bool nested = column->n_children > 0;
+    int64_t base = nested ? column->children[0].length : column->data.size_bytes;
+    int64_t size = offsets[start + n] - offsets[start];
+    if (!copy_offsets(column, offsets, start, n, base))
+        return WALROW__NO_MEMORY;
+    if (nested)
+        return size == 0 ? WALROW__APPENDED : copy_nested(column, src, offsets[start], size);
+    const uint8_t *bytes = src->buffers[2];
+    if (size > 0 && ArrowBufferAppend(&column->data, bytes + offsets[start], size) != NANOARROW_OK)
+        return WALROW__NO_MEMORY;
+    return WALROW__APPENDED;
+}
+
+/* Slots that are all valid. */
+static walrow__appended
+copy_run(walrow__column *column, const struct ArrowArray *src, int64_t start, int64_t n)
+{
+    walrow__kind kind = column->type->kind;
+    if (kind == WALROW__BOOL)
+        return copy_bools(column, src, start, n);
+    if (!walrow__column_flush_nulls(column))
+        return WALROW__NO_MEMORY;
+    if (column->validity.size_bytes > 0 && !append_validity(column, column->length, n, true))
+        return WALROW__NO_MEMORY;
+    walrow__appended outcome = WALROW__APPENDED;
+    if (has_offsets(kind)) {
+        outcome = copy_variable(column, src, start, n);
+    } else if (kind == WALROW__STRUCT) {
+        outcome = copy_nested(column, src, start, n);
+    } else {
+        int64_t width = slot_width(kind);
+        const uint8_t *from = src->buffers[1];
+        if (ArrowBufferAppend(&column->data, from + start * width, n * width) != NANOARROW_OK)
+            outcome = WALROW__NO_MEMORY;
+    }
+    column->length += n;
+    return outcome;
+}
+
+walrow__appended
+walrow__column_append_range(walrow__column *column, const struct ArrowArray *src, int64_t start, int64_t n)
+{
+    int64_t end = start + n;
+    for (int64_t i = start; i < end;) {
+        int64_t run = run_length(src, i, end);
+        if (!is_valid(src, i)) {
+            walrow__column_append_nulls(column, run);
+        } else {
+            walrow__appended outcome = copy_run(column, src, i, run);
+            if (outcome != WALROW__APPENDED)
+                return outcome;
+        }
+        i += run;
+    }
+    return WALROW__APPENDED;
+}
+
+/* ---- finish ------------------------------------------------------------------------------------------------------------ */
+
+/* The type whose buffer layout the kind has; the schema says the rest. */
+static enum ArrowType
+layout_of(walrow__kind kind)
+{
+    switch (kind) {
+    case WALROW__BOOL:
+        return NANOARROW_TYPE_BOOL;
+    case WALROW__UTF8:
+    case WALROW__JSON:
+        return NANOARROW_TYPE_STRING;
+    case WALROW__BINARY:
+        return NANOARROW_TYPE_BINARY;
+    case WALROW__LIST:
+        return NANOARROW_TYPE_LIST;
+    case WALROW__STRUCT:
+        return NANOARROW_TYPE_STRUCT;
+    case WALROW__MAP:
+        return NANOARROW_TYPE_MAP;
+    default:
+        return NANOARROW_TYPE_INT64; /* validity and data, as every fixed-width type */
+    }
+}
+
+/* ArrowBufferMove leaves the source with malloc: give it its own allocator back. */
+static ArrowErrorCode
+move_buffer(struct ArrowBuffer *buffer, struct ArrowArray *out, int64_t i)
+{
+    struct ArrowBufferAllocator allocator = buffer->allocator;
+    ArrowErrorCode code = ArrowArraySetBuffer(out, i, buffer);
+    buffer->allocator = allocator;
+    return code;
+}
+
+static walrow_code
+finish_children(walrow__column *column, struct ArrowArray *out, walrow_error *err)
+{
+    if (ArrowArrayAllocateChildren(out, column->n_children) != NANOARROW_OK)
+        return walrow__fail_memory(err);
+    for (int i = 0; i < column->n_children; i++)
+        WALROW_TRY(walrow__column_finish(&column->children[i], out->children[i], err));
+    return WALROW_OK;
+}
+
+/* map<k, v> is a list of non-null structs of key and value. */
+static walrow_code
+finish_entries(walrow__column *column, struct ArrowArray *out, walrow_error *err)
+{
+    if (ArrowArrayAllocateChildren(out, 1) != NANOARROW_OK ||
+        ArrowArrayInitFromType(out->children[0], NANOARROW_TYPE_STRUCT) != NANOARROW_OK)
+        return walrow__fail_memory(err);
+    out->children[0]->length = column->children[0].length;
+    out->children[0]->null_count = 0;
+    return finish_children(column, out->children[0], err);
+}
+
+static walrow_code
+finish_buffers(walrow__column *column, struct ArrowArray *out, walrow_error *err)
+{
+    walrow__kind kind = column->type->kind;
+    int next = 1;
+    ArrowErrorCode code = column->validity.size_bytes > 0 ? move_buffer(&column->validity, out, 0) : NANOARROW_OK;
+    if (code == NANOARROW_OK && has_offsets(kind)) {
+        if (column->offsets.size_bytes == 0 && !repeat_offset(column, 0))
+            return walrow__fail_memory(err);
+        code = move_buffer(&column->offsets, out, next++);
+    }
+    if (code == NANOARROW_OK && column->n_children == 0 && kind != WALROW__STRUCT)
+        code = move_buffer(&column->data, out, next);
+    if (code != NANOARROW_OK)
+        return walrow__fail_memory(err);
+    if (kind == WALROW__MAP)
+        return finish_entries(column, out, err);
+    return column->n_children > 0 ? finish_children(column, out, err) : WALROW_OK;
+}
+
+static void
+begin_anew(walrow__column *column)
+{
+    column->length = column->null_count = column->trailing_nulls = 0;
+    column->validity.size_bytes = column->offsets.size_bytes = column->data.size_bytes = 0;
+    for (int i = 0; i < column->n_children; i++)
+        begin_anew(&column->children[i]);
+}
+
+walrow_code
+walrow__column_finish(walrow__column *column, struct ArrowArray *out, walrow_error *err)
+{
+    out->release = NULL;
+    if (!walrow__column_flush_nulls(column) ||
+        ArrowArrayInitFromType(out, layout_of(column->type->kind)) != NANOARROW_OK)
+        return walrow__fail_memory(err);
+    out->length = column->length;
+    out->null_count = column->null_count;
+    walrow_code code = finish_buffers(column, out, err);
+    begin_anew(column);
+    return code;
+}

@@ -1,0 +1,115 @@
+#include "stream/outlets.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+walrow_code
+walrow__outlets_new(const walrow_options *options, walrow__outlets *out, walrow_error *err)
+{
+    memset(out, 0, sizeof *out);
+    if (options->to.count == 0) {
+        walrow__fail(err, WALROW_ERR_USAGE, "no sink is named");
+        return walrow__hint(err, "say where the changes go: --to parquet:DIR, ipc:DIR, jsonl:FILE, jsonl:-, arrow:- "
+                                 "or null:");
+    }
+    out->sinks = calloc(options->to.count, sizeof *out->sinks);
+    if (out->sinks == NULL)
+        return walrow__fail_memory(err);
+    for (size_t i = 0; i < options->to.count; i++) {
+        walrow_code code = walrow__sink_new(options->to.items[i], &out->sinks[i], err);
+        if (code != WALROW_OK) {
+            walrow__outlets_free(out);
+            return code;
+        }
+        out->count++;
+    }
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__outlets_open(walrow__outlets *outlets, const walrow__sink_identity *identity, walrow_error *err)
+{
+    for (size_t i = 0; i < outlets->count; i++)
+        WALROW_TRY(walrow__sink_open(outlets->sinks[i], identity, err));
+    return WALROW_OK;
+}
+
+bool
+walrow__outlets_eager(const walrow__outlets *outlets)
+{
+    for (size_t i = 0; i < outlets->count; i++)
+        if (outlets->sinks[i]->eager)
+            return true;
+    return false;
+}
+
+walrow_code
+walrow__outlets_snapshot(walrow__outlets *outlets, const walrow_table_info *table, bool *remembered, bool *done,
+                         uint64_t *point, walrow_error *err)
+{
+    *remembered = false;
+    *done = true;
+    *point = 0;
+    for (size_t i = 0; i < outlets->count; i++) {
+        walrow__sink *sink = outlets->sinks[i];
+        if (!sink->keeps_position)
+            continue;
+        bool sink_done;
+        uint64_t sink_point;
+        WALROW_TRY(walrow__sink_snapshot(sink, table->schema, table->name, table->relid, &sink_done, &sink_point,
+                                         err));
+        *remembered = true;
+        *done = *done && sink_done;
+        /* each sink drops by itself what lies in its own snapshot; the stream drops only what all have */
+        if (sink_done && (*point == 0 || sink_point < *point))
+            *point = sink_point;
+    }
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__outlets_write(walrow__outlets *outlets, const walrow_changes *changes, walrow_error *err)
+{
+    walrow_code outcome = WALROW_OK;
+    for (size_t i = 0; i < outlets->count; i++) {
+        walrow_code code = walrow__sink_write(outlets->sinks[i], changes, err);
+        if (code == WALROW_END)
+            outcome = code;
+        else if (code != WALROW_OK)
+            return code;
+    }
+    return outcome;
+}
+
+walrow_code
+walrow__outlets_sync(walrow__outlets *outlets, bool finish_files, uint64_t *durable_lsn, walrow_error *err)
+{
+    *durable_lsn = UINT64_MAX;
+    for (size_t i = 0; i < outlets->count; i++) {
+        walrow__sink *sink = outlets->sinks[i];
+        uint64_t lsn;
+        WALROW_TRY(walrow__sink_sync(sink, finish_files || walrow__sink_due_ms(sink) == 0, &lsn, err));
+        if (lsn < *durable_lsn)
+            *durable_lsn = lsn;
+    }
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__outlets_finish(walrow__outlets *outlets, walrow_error *err)
+{
+    for (size_t i = 0; i < outlets->count; i++)
+        WALROW_TRY(walrow__sink_finish(outlets->sinks[i], err));
+    return WALROW_OK;
+}
+
+void
+walrow__outlets_free(walrow__outlets *outlets)
+{
+    for (size_t i = 0; i < outlets->count; i++)
+        walrow__sink_free(outlets->sinks[i]);
+    free(outlets->sinks);
+    memset(outlets, 0, sizeof *outlets);
+}

@@ -1,0 +1,33 @@
+/*
+ * stream/outlets.h
+ *	  The sinks of one run, as one: written, synced and asked together. Durable is what every one has made so.
+ */
+#ifndef WALROW_STREAM_OUTLETS_H
+#define WALROW_STREAM_OUTLETS_H
+
+#include "base/options.h"
+#include "sink/sink.h"
+
+typedef struct walrow__outlets {
+    walrow__sink **sinks;
+    size_t count;
+} walrow__outlets;
+
+/** Make the sinks --to names; none is a usage error. Nothing is touched. */
+walrow_code walrow__outlets_new(const walrow_options *options, walrow__outlets *out, walrow_error *err)
+    WALROW_MUST_CHECK;
+walrow_code walrow__outlets_open(walrow__outlets *outlets, const walrow__sink_identity *identity, walrow_error *err)
+    WALROW_MUST_CHECK;
+bool walrow__outlets_eager(const walrow__outlets *outlets);
+/** *done: every sink that remembers has the snapshot, the earliest at *point. *remembered: some sink remembers. */
+walrow_code walrow__outlets_snapshot(walrow__outlets *outlets, const walrow_table_info *table, bool *remembered,
+                                     bool *done, uint64_t *point, walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__outlets_write(walrow__outlets *outlets, const walrow_changes *changes, walrow_error *err)
+    WALROW_MUST_CHECK;
+/** Sync all; files are finished where they are due, or all of them. *durable_lsn: the least of the sinks'. */
+walrow_code walrow__outlets_sync(walrow__outlets *outlets, bool finish_files, uint64_t *durable_lsn,
+                                 walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__outlets_finish(walrow__outlets *outlets, walrow_error *err) WALROW_MUST_CHECK;
+void walrow__outlets_free(walrow__outlets *outlets);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * stream/plan.h
+ *	  What a stream captures: the patterns, the tables known so far, and from where each one's changes count.
+ */
+#ifndef WALROW_STREAM_PLAN_H
+#define WALROW_STREAM_PLAN_H
+
+#include "base/options.h"
+#include "source/capture.h"
+
+typedef struct walrow__planned_table {
+    char *schema, *name;
+    uint64_t from_lsn;   /* its snapshot's consistent point; 0: no snapshot, all changes count */
+    bool needs_snapshot; /* to be read before the stream (goes on) */
+} walrow__planned_table;
+
+typedef struct walrow__plan {
+    const walrow_options *options; /* borrowed */
+    const walrow_patterns *patterns; /* borrowed */
+    walrow__planned_table *tables;
+    size_t n_tables;
+} walrow__plan;
+
+/** Add a table; *out borrowed until the next call. */
+walrow_code walrow__plan_add(walrow__plan *plan, const char *schema, const char *name, walrow__planned_table **out,
+                             walrow_error *err) WALROW_MUST_CHECK;
+walrow__planned_table *walrow__plan_find(const walrow__plan *plan, const char *schema, const char *name);
+bool walrow__plan_needs_snapshot(const walrow__plan *plan);
+/** The plan as decoders ask for it; borrows the plan. */
+walrow__capture walrow__plan_capture(walrow__plan *plan);
+void walrow__plan_release(walrow__plan *plan);
+
+#endif

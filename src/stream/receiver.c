@@ -1,0 +1,144 @@
+#include "stream/receiver.h"
+
+#include "base/error.h"
+#include "base/log.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- coming again ------------------------------------------------------------------------------------------- */
+
+/* Sleep, but wake at once when asked to stop. */
+static void
+sleep_ms(walrow__receiver *r, int ms)
+{
+    struct pollfd fd = {.fd = r->queue.wake_fd, .events = POLLIN};
+    for (int64_t until = walrow__now_ms() + ms; !atomic_load(&r->stop) && walrow__now_ms() < until;) {
+        poll(&fd, 1, (int)(until - walrow__now_ms()));
+        walrow__queue_sleep_over(&r->queue);
+    }
+}
+
+/* 0.1 s doubling to 10 s, each with up to half of it as jitter, so that many clients do not come back as one. */
+static int
+back_off_ms(int attempt)
+{
+    int ms = 100 << (attempt < 7 ? attempt : 7);
+    if (ms > 10000)
+        ms = 10000;
+    return ms / 2 + (int)(random() % (ms / 2 + 1));
+}
+
+/* A slot that is still active after a broken connection is so because the server has not noticed yet. */
+static bool
+may_come_again(const walrow_error *err)
+{
+    return err->retryable || strcmp(err->sqlstate, "55006") == 0;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------------------------ */
+
+static walrow__session_end
+stream_until_ended(walrow__receiver *r, walrow_error *err)
+{
+    bool was_connected = false;
+    for (int attempt = 0;; attempt++) {
+        uint64_t bytes_before = atomic_load(&r->figures.bytes);
+        int64_t started = walrow__now_ms();
+        walrow__session_end end = walrow__session_run(r, err);
+        was_connected = was_connected || r->status_at >= started;
+        if (end != WALROW__SESSION_FAILED || !was_connected || !may_come_again(err) || atomic_load(&r->stop))
+            return end;
+        if (atomic_load(&r->figures.bytes) > bytes_before || walrow__now_ms() - started > 10000)
+            attempt = 0;
+        int ms = back_off_ms(attempt);
+        walrow__log(WALROW_LOG_WARN, "%s; trying again in %d ms", err->message, ms);
+        atomic_fetch_add(&r->figures.reconnects, 1);
+        sleep_ms(r, ms);
+        if (atomic_load(&r->stop))
+            return WALROW__SESSION_FAILED;
+    }
+}
+
+/* Binary values turned out to be unreadable: everything not handed on comes again, in text. */
+static walrow_code
+change_to_text(walrow__receiver *r, walrow_error *err)
+{
+    if (r->options->encoding == WALROW__ENCODING_BINARY) {
+        walrow__fail(err, WALROW_ERR_USAGE, "a captured column's type has no binary form that can be read");
+        return walrow__hint(err, "leave out --encoding binary");
+    }
+    walrow__log(WALROW_LOG_INFO, "asking for values in text from now on");
+    r->binary = false;
+    return WALROW_OK;
+}
+
+static walrow_code
+receive(walrow__receiver *r, walrow_error *err)
+{
+    WALROW_TRY(walrow__receiver_snapshot(r, err));
+    if (r->options->snapshot == WALROW__SNAPSHOT_ONLY)
+        return WALROW_OK;
+    for (;;) {
+        walrow__session_end end = stream_until_ended(r, err);
+        switch (end) {
+        case WALROW__SESSION_STOPPED:
+            return WALROW_OK;
+        case WALROW__SESSION_NEEDS_TEXT:
+            WALROW_TRY(change_to_text(r, err));
+            break;
+        case WALROW__SESSION_NEW_TABLES:
+            WALROW_TRY(walrow__receiver_snapshot(r, err));
+            break;
+        case WALROW__SESSION_FAILED:
+            return atomic_load(&r->stop) ? WALROW_OK : err->code;
+        }
+    }
+}
+
+static void *
+receiver_main(void *arg)
+{
+    walrow__receiver *r = arg;
+    walrow_error err;
+    walrow__error_clear(&err);
+    walrow_code code = receive(r, &err);
+    if (code == WALROW_OK || (code == WALROW_INTERRUPTED && atomic_load(&r->stop)))
+        walrow__fail(&err, WALROW_END, "the stream has ended");
+    walrow__queue_end(&r->queue, &err);
+    if (r->push.conn != NULL)
+        walrow__session_linger(r);
+    return NULL;
+}
+
+/* ---- from the caller's thread ------------------------------------------------------------------------------------ */
+
+walrow_code
+walrow__receiver_start(walrow__receiver *r, walrow_error *err)
+{
+    atomic_store(&r->figures.snapshot_table, -1);
+    WALROW_TRY(walrow__queue_init(&r->queue, (size_t)r->options->batch_bytes, err));
+    WALROW_TRY(walrow__collector_init(&r->collector, r->options->strict, err));
+    WALROW_TRY(walrow__pgoutput_new(&r->collector, r->catalog, walrow__plan_capture(r->plan), &r->decoder, err));
+    int failed = pthread_create(&r->thread, NULL, receiver_main, r);
+    if (failed != 0)
+        return walrow__fail_errno(err, WALROW_ERR_UNEXPECTED, failed, "cannot start the receiving thread");
+    return WALROW_OK;
+}
+
+void
+walrow__receiver_stop(walrow__receiver *r)
+{
+    atomic_store(&r->stop, true);
+    atomic_store(&r->closing, true);
+    if (r->thread != 0) {
+        walrow__queue_wake(&r->queue);
+        pthread_join(r->thread, NULL);
+    }
+    if (r->decoder != NULL)
+        r->decoder->free(r->decoder);
+    walrow__collector_release(&r->collector);
+    if (r->queue.max_bytes != 0)
+        walrow__queue_release(&r->queue);
+}

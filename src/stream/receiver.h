@@ -1,0 +1,89 @@
+/*
+ * stream/receiver.h
+ *	  The receiving thread: reads snapshots and the stream, decodes, cuts change sets into the queue, answers
+ *	  keepalives on its own clock, reconnects. A slow caller makes it stop reading, never stop answering.
+ *
+ * What is confirmed to the server is what the caller acknowledged; when nothing is pending, what a keepalive said.
+ */
+#ifndef WALROW_STREAM_RECEIVER_H
+#define WALROW_STREAM_RECEIVER_H
+
+#include "source/decoder.h"
+#include "source/push.h"
+#include "stream/plan.h"
+#include "stream/queue.h"
+
+#include <stdatomic.h>
+
+/* What a stream tells about itself while it runs; read from any thread. */
+typedef struct walrow__receiver_figures {
+    _Atomic uint64_t bytes;        /* received, rows and envelopes */
+    _Atomic uint64_t received_lsn; /* everything before it was received */
+    _Atomic uint64_t server_lsn;   /* how far the server said it had read */
+    _Atomic uint64_t reconnects;
+    _Atomic uint64_t snapshot_rows; /* of the table being read */
+    _Atomic int snapshot_table;     /* its index in the plan, -1 when streaming */
+} walrow__receiver_figures;
+
+typedef struct walrow__receiver {
+    /* set before start */
+    const walrow_options *options;
+    walrow__plan *plan;         /* the receiver's from start to end */
+    walrow__catalog *catalog;   /* likewise */
+    PGconn *sql;                /* likewise: discovery and who-blocks-us questions */
+    char **publications;        /* NULL-terminated */
+    const char *plugin;
+    int server_version;
+    bool slot_exists;
+    bool binary;
+    bool eager;                 /* a caller who waits gets what there is at once, not when the delay is over */
+    uint64_t start_lsn;         /* 0: where the slot is confirmed */
+    uint64_t until_lsn;         /* 0: for ever */
+
+    walrow__queue queue;
+    _Atomic uint64_t acked_lsn;
+    atomic_bool stop;        /* end the stream, keep the connection for the last acknowledgement */
+    atomic_bool closing;     /* say goodbye */
+    atomic_bool sync_wanted; /* the server waits for its changes to be made durable: it shuts down */
+    walrow__receiver_figures figures;
+
+    /* the thread's own */
+    pthread_t thread;
+    walrow__collector collector;
+    walrow__decoder *decoder;
+    walrow__push push;
+    uint64_t emitted_lsn;  /* end of the last whole transaction that went into the queue */
+    uint64_t keepalive_lsn; /* in stream order, outside transactions */
+    int64_t opened_at;     /* when the first row of the open change set came; milliseconds, 0: none */
+    int64_t status_at;     /* when the last status was sent */
+    int64_t discovery_at;
+    uint64_t confirmed_lsn; /* the last flush position sent */
+    bool reply_wanted;
+} walrow__receiver;
+
+walrow_code walrow__receiver_start(walrow__receiver *receiver, walrow_error *err) WALROW_MUST_CHECK;
+/** Ask it to end, wait for it, free what is its own. */
+void walrow__receiver_stop(walrow__receiver *receiver);
+
+/* ---- parts, for receiver.c -------------------------------------------------------------------------------- */
+
+typedef enum walrow__session_end {
+    WALROW__SESSION_FAILED,     /* the error says whether to come again */
+    WALROW__SESSION_STOPPED,    /* as asked, or --until was reached */
+    WALROW__SESSION_NEEDS_TEXT, /* come again, in text */
+    WALROW__SESSION_NEW_TABLES  /* tables appeared that match: read them, come again */
+} walrow__session_end;
+
+/** One replication connection, from START_REPLICATION to its end; leaves it open only when stopped. */
+walrow__session_end walrow__session_run(walrow__receiver *receiver, walrow_error *err);
+/** After it was stopped: answer and confirm until closing, then say goodbye. */
+void walrow__session_linger(walrow__receiver *receiver);
+
+/** Read the snapshots the plan asks for; creates the slot if there is none. */
+walrow_code walrow__receiver_snapshot(walrow__receiver *receiver, walrow_error *err) WALROW_MUST_CHECK;
+/** Tables that match and were not planned yet: plan them, publish them. *found: there are some. */
+walrow_code walrow__receiver_discover(walrow__receiver *receiver, bool *found, walrow_error *err) WALROW_MUST_CHECK;
+
+int64_t walrow__now_ms(void); /* monotonic */
+
+#endif

@@ -1,0 +1,188 @@
+/*
+ * stream/run.c
+ *	  walrow_run: a stream into sinks. Writes what comes, syncs by the clock, acknowledges what every sink has.
+ */
+#include "base/error.h"
+#include "base/log.h"
+#include "stream/outlets.h"
+#include "stream/stream.h"
+#include "stream/tally.h"
+
+#include <string.h>
+
+enum { TURN_MS = 100, PROGRESS_EVERY_MS = 200 };
+
+typedef struct run {
+    const walrow_options *options;
+    const walrow_run_callbacks *callbacks;
+    walrow_report *report;
+    walrow__outlets outlets;
+    walrow_stream *stream;
+    uint64_t acked_lsn;
+    int64_t synced_at, progress_at, first_change_at, last_change_at;
+    bool stop_asked;
+    bool ended; /* a sink cannot go on, and says that is fine */
+} run;
+
+static walrow_code
+open_sinks(void *arg, const walrow__pg_server *server, walrow_error *err)
+{
+    run *r = arg;
+    walrow__sink_identity identity = {.system_identifier = server->system_identifier,
+                                      .timeline = server->timeline,
+                                      .database = server->database,
+                                      .slot = r->options->slot};
+    return walrow__outlets_open(&r->outlets, &identity, err);
+}
+
+static walrow_code
+ask_sinks(void *arg, const walrow_table_info *table, bool *done, uint64_t *point, walrow_error *err)
+{
+    run *r = arg;
+    bool remembered;
+    return walrow__outlets_snapshot(&r->outlets, table, &remembered, done, point, err);
+}
+
+static bool
+sinks_remember(const walrow__outlets *outlets)
+{
+    for (size_t i = 0; i < outlets->count; i++)
+        if (outlets->sinks[i]->keeps_position)
+            return true;
+    return false;
+}
+
+static void
+show_progress(run *r, int64_t now)
+{
+    if (r->callbacks == NULL || r->callbacks->progress == NULL || now - r->progress_at < PROGRESS_EVERY_MS)
+        return;
+    r->progress_at = now;
+    walrow__receiver *receiver = &r->stream->receiver;
+    walrow_progress progress = {
+        .phase = "streaming",
+        .bytes = receiver->figures.bytes,
+        .received_lsn = receiver->figures.received_lsn,
+        .server_lsn = receiver->figures.server_lsn,
+        .acked_lsn = r->acked_lsn,
+        .report = r->report,
+    };
+    char table[256];
+    if (walrow__receiver_snapshot_progress(receiver, table, sizeof table, &progress.rows, &progress.rows_total)) {
+        progress.phase = "snapshot";
+        progress.table = table;
+    }
+    r->callbacks->progress(r->callbacks->arg, &progress);
+}
+
+static walrow_code
+sync_sinks(run *r, bool finish_files, walrow_error *err)
+{
+    uint64_t durable_lsn;
+    WALROW_TRY(walrow__outlets_sync(&r->outlets, finish_files, &durable_lsn, err));
+    r->synced_at = walrow__now_ms();
+    if (durable_lsn == UINT64_MAX || durable_lsn <= r->acked_lsn)
+        return WALROW_OK;
+    r->acked_lsn = durable_lsn;
+    return walrow_ack(r->stream, durable_lsn, err);
+}
+
+static walrow_code
+deliver(run *r, walrow_changes *changes, walrow_error *err)
+{
+    if (r->first_change_at == 0)
+        r->first_change_at = walrow__now_ms();
+    walrow_code code = walrow__outlets_write(&r->outlets, changes, err);
+    if (code == WALROW_OK)
+        walrow__tally_changes(r->report, changes);
+    r->last_change_at = walrow__now_ms();
+    changes->release(changes);
+    if (code == WALROW_END) {
+        r->ended = true;
+        return WALROW_OK;
+    }
+    return code;
+}
+
+/* 0 go on, 1 asked to stop, 2 now */
+static int
+ask_stop(run *r)
+{
+    int stop = r->callbacks == NULL || r->callbacks->stop == NULL ? 0 : r->callbacks->stop(r->callbacks->arg);
+    if (stop == 1 && !r->stop_asked) {
+        r->stop_asked = true;
+        walrow__stream_stop(r->stream);
+    }
+    return stop;
+}
+
+static walrow_code
+stream_to_sinks(run *r, walrow_error *err)
+{
+    walrow_code code = WALROW_OK;
+    while (!r->ended) {
+        if (ask_stop(r) == 2)
+            return walrow__fail(err, WALROW_INTERRUPTED, "stopped at once, as asked");
+        walrow_changes changes;
+        code = walrow_next(r->stream, &changes, TURN_MS, err);
+        if (code == WALROW_OK)
+            WALROW_TRY(deliver(r, &changes, err));
+        else if (code != WALROW_TIMEOUT)
+            return code == WALROW_END ? WALROW_OK : code;
+        int64_t now = walrow__now_ms();
+        bool wanted = atomic_exchange(&r->stream->receiver.sync_wanted, false);
+        if (wanted || now - r->synced_at >= r->options->ack_interval_ms)
+            WALROW_TRY(sync_sinks(r, wanted, err));
+        show_progress(r, now);
+    }
+    return WALROW_OK;
+}
+
+static walrow_code
+run_stream(run *r, walrow_error *err)
+{
+    walrow__stream_hooks hooks = {.arg = r, .eager = walrow__outlets_eager(&r->outlets), .opened = open_sinks};
+    if (sinks_remember(&r->outlets))
+        hooks.snapshot = ask_sinks;
+    WALROW_TRY(walrow__stream_open(r->options, &hooks, &r->stream, err));
+    r->synced_at = walrow__now_ms();
+    walrow_code code = stream_to_sinks(r, err);
+    /* whatever ended it, what was delivered is made durable and confirmed, unless a sink is what failed */
+    if (code != WALROW_INTERRUPTED && code != WALROW_ERR_SINK) {
+        walrow_error ignored;
+        walrow_error *sync_err = code == WALROW_OK ? err : &ignored;
+        walrow_code synced = sync_sinks(r, true, sync_err);
+        if (synced == WALROW_OK)
+            synced = walrow__outlets_finish(&r->outlets, sync_err);
+        if (code == WALROW_OK)
+            code = synced;
+    }
+    return code;
+}
+
+static void
+complete_report(run *r)
+{
+    walrow_report *report = r->report;
+    if (r->stream != NULL) {
+        report->bytes = r->stream->receiver.figures.bytes;
+        report->reconnects = r->stream->receiver.figures.reconnects;
+    }
+    report->acked_lsn = r->acked_lsn;
+    report->seconds = (double)(r->last_change_at - r->first_change_at) / 1000;
+    report->peak_rss_bytes = walrow__peak_rss();
+}
+
+walrow_code
+walrow_run(const walrow_options *options, const walrow_run_callbacks *callbacks, walrow_report *report,
+           walrow_error *err)
+{
+    run r = {.options = options, .callbacks = callbacks, .report = report};
+    memset(report, 0, sizeof *report);
+    WALROW_TRY(walrow__outlets_new(options, &r.outlets, err));
+    walrow_code code = run_stream(&r, err);
+    complete_report(&r);
+    walrow_close(r.stream);
+    walrow__outlets_free(&r.outlets);
+    return code;
+}

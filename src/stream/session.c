@@ -1,0 +1,296 @@
+#include "stream/receiver.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "pg/connection.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <time.h>
+
+enum {
+    MESSAGES_PER_TURN = 512,  /* between two looks at clock, queue and wishes */
+    STATUS_EVERY_MS = 10000,  /* when there is nothing new to say: well under wal_sender_timeout */
+    DISCOVER_EVERY_MS = 5000,
+    POLL_MS = 1000
+};
+
+int64_t
+walrow__now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- what is confirmed ----------------------------------------------------------------------------------- */
+
+static uint64_t
+max_lsn(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Nothing received waits for an acknowledgement, so how far the server has read is as good as durable. */
+static bool
+nothing_pending(const walrow__receiver *r, uint64_t acked_lsn)
+{
+    return acked_lsn >= r->emitted_lsn && !r->collector.in_transaction && walrow__collector_empty(&r->collector);
+}
+
+static uint64_t
+confirmable_lsn(const walrow__receiver *r)
+{
+    uint64_t acked_lsn = atomic_load(&r->acked_lsn);
+    if (!nothing_pending(r, acked_lsn))
+        return acked_lsn;
+    return max_lsn(acked_lsn, max_lsn(r->collector.end_lsn, r->keepalive_lsn));
+}
+
+static walrow_code
+send_status(walrow__receiver *r, bool wants_reply, walrow_error *err)
+{
+    uint64_t flush_lsn = confirmable_lsn(r);
+    uint64_t received_lsn = max_lsn(flush_lsn, atomic_load(&r->figures.received_lsn));
+    r->status_at = walrow__now_ms();
+    r->confirmed_lsn = flush_lsn;
+    r->reply_wanted = false;
+    return walrow__push_status(&r->push, received_lsn, flush_lsn, wants_reply, err);
+}
+
+static walrow_code
+send_due_status(walrow__receiver *r, int64_t now, walrow_error *err)
+{
+    int64_t age = now - r->status_at;
+    bool news = age >= r->options->ack_interval_ms && confirmable_lsn(r) > r->confirmed_lsn;
+    /* an idle server may stay silent: to know that --until is passed, ask */
+    bool ask = r->until_lsn != 0 && age >= 200;
+    if (r->reply_wanted || news || ask || age >= STATUS_EVERY_MS)
+        return send_status(r, ask, err);
+    return WALROW_OK;
+}
+
+/* ---- what is handed on ------------------------------------------------------------------------------------ */
+
+static walrow_code
+emit(walrow__receiver *r, walrow_error *err)
+{
+    r->opened_at = 0;
+    if (walrow__collector_empty(&r->collector))
+        return WALROW_OK;
+    size_t bytes = r->collector.bytes;
+    walrow_changes changes;
+    WALROW_TRY(walrow__collector_cut(&r->collector, &changes, err));
+    r->emitted_lsn = max_lsn(r->emitted_lsn, changes.end_lsn);
+    if (walrow__position_compare(r->collector.last, r->collector.delivered) > 0)
+        r->collector.delivered = r->collector.last;
+    return walrow__queue_put(&r->queue, &changes, bytes, err);
+}
+
+static bool
+is_full(const walrow__receiver *r)
+{
+    return r->collector.rows >= r->options->batch_rows || (int64_t)r->collector.bytes >= r->options->batch_bytes;
+}
+
+/* At a commit boundary: is it time? */
+static bool
+is_due(walrow__receiver *r, bool idle, int64_t now)
+{
+    if (r->collector.in_transaction || walrow__collector_empty(&r->collector))
+        return false;
+    if (r->opened_at == 0)
+        r->opened_at = now;
+    return (idle && r->eager && walrow__queue_is_awaited(&r->queue)) ||
+           now - r->opened_at >= r->options->batch_delay_ms;
+}
+
+/* ---- what comes in ---------------------------------------------------------------------------------------- */
+
+static walrow_code
+take_data(walrow__receiver *r, const walrow__push_message *message, walrow_error *err)
+{
+    atomic_fetch_add_explicit(&r->figures.bytes, message->size, memory_order_relaxed);
+    WALROW_TRY(r->decoder->feed(r->decoder, message->bytes, message->size, message->lsn, err));
+    return is_full(r) ? emit(r, err) : WALROW_OK;
+}
+
+static void
+take_keepalive(walrow__receiver *r, const walrow__push_message *message)
+{
+    atomic_store(&r->figures.server_lsn, message->lsn);
+    if (!r->collector.in_transaction)
+        r->keepalive_lsn = max_lsn(r->keepalive_lsn, message->lsn);
+    if (message->wants_reply) {
+        r->reply_wanted = true;
+        atomic_store(&r->sync_wanted, true);
+    }
+}
+
+/* Read what there is, some at a time. *idle: the connection has nothing more now. */
+static walrow_code
+read_some(walrow__receiver *r, bool *idle, walrow_error *err)
+{
+    *idle = false;
+    for (int i = 0; i < MESSAGES_PER_TURN && !r->decoder->stopped && !r->decoder->needs_text; i++) {
+        walrow__push_message message;
+        WALROW_TRY(walrow__push_read(&r->push, &message, err));
+        switch (message.kind) {
+        case WALROW__PUSH_DATA:
+            WALROW_TRY(take_data(r, &message, err));
+            break;
+        case WALROW__PUSH_KEEPALIVE:
+            take_keepalive(r, &message);
+            break;
+        case WALROW__PUSH_END:
+            return walrow__fail(err, WALROW_ERR_NET, "the server ended the stream");
+        case WALROW__PUSH_NOTHING:
+            *idle = true;
+            i = MESSAGES_PER_TURN;
+            break;
+        }
+    }
+    uint64_t seen_lsn = max_lsn(r->collector.end_lsn, r->keepalive_lsn);
+    atomic_store(&r->figures.received_lsn, seen_lsn);
+    return WALROW_OK;
+}
+
+static bool
+reached_until(const walrow__receiver *r)
+{
+    return r->until_lsn != 0 && !r->collector.in_transaction &&
+           (r->decoder->stopped || max_lsn(r->keepalive_lsn, r->collector.end_lsn) >= r->until_lsn);
+}
+
+/* Until the socket has something, the caller took or wants something, or the clock asks for attention. */
+static void
+sleep_until_needed(walrow__receiver *r, bool may_read)
+{
+    int timeout = POLL_MS;
+    if (r->until_lsn != 0)
+        timeout = 100;
+    if (!walrow__collector_empty(&r->collector) && r->options->batch_delay_ms < timeout)
+        timeout = (int)r->options->batch_delay_ms;
+    if (r->options->ack_interval_ms < timeout)
+        timeout = (int)r->options->ack_interval_ms;
+    struct pollfd fds[] = {{.fd = r->queue.wake_fd, .events = POLLIN},
+                           {.fd = may_read ? PQsocket(r->push.conn) : -1, .events = POLLIN}};
+    poll(fds, 2, timeout < 10 ? 10 : timeout);
+    walrow__queue_sleep_over(&r->queue);
+}
+
+static walrow_code
+look_for_tables(walrow__receiver *r, int64_t now, bool *found, walrow_error *err)
+{
+    *found = false;
+    if (now - r->discovery_at < DISCOVER_EVERY_MS || r->options->no_setup)
+        return WALROW_OK;
+    r->discovery_at = now;
+    return walrow__receiver_discover(r, found, err);
+}
+
+static walrow_code
+open_session(walrow__receiver *r, walrow_error *err)
+{
+    PGconn *conn = NULL;
+    WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
+    walrow__push_options options = {
+        .slot = r->options->slot,
+        .start_lsn = max_lsn(r->start_lsn, r->emitted_lsn),
+        .publications = (const char *const *)r->publications,
+        .binary = r->binary,
+        .messages = r->server_version >= 140000,
+    };
+    WALROW_TRY(walrow__push_start(&r->push, conn, &options, err));
+    r->decoder->binary = r->binary;
+    r->decoder->needs_text = false;
+    r->decoder->stopped = false;
+    r->decoder->stop_lsn = r->until_lsn;
+    r->discovery_at = walrow__now_ms();
+    r->keepalive_lsn = 0;
+    return send_status(r, false, err);
+}
+
+/* One turn: read, hand on, confirm. */
+static walrow_code
+take_turn(walrow__receiver *r, walrow__session_end *end, bool *ended, walrow_error *err)
+{
+    bool idle = true, found = false;
+    bool may_read = walrow__queue_has_room(&r->queue);
+    if (may_read)
+        WALROW_TRY(read_some(r, &idle, err));
+    int64_t now = walrow__now_ms();
+    bool until = reached_until(r);
+    if (until || is_due(r, idle, now) || (atomic_load(&r->stop) && !r->collector.in_transaction))
+        WALROW_TRY(emit(r, err));
+    WALROW_TRY(send_due_status(r, now, err));
+    *ended = true;
+    if (until || atomic_load(&r->stop))
+        *end = WALROW__SESSION_STOPPED;
+    else if (r->decoder->needs_text)
+        *end = WALROW__SESSION_NEEDS_TEXT;
+    else
+        *ended = false;
+    if (*ended)
+        return WALROW_OK;
+    WALROW_TRY(look_for_tables(r, now, &found, err));
+    *end = WALROW__SESSION_NEW_TABLES;
+    *ended = found;
+    if (!found && (idle || !may_read))
+        sleep_until_needed(r, may_read);
+    return WALROW_OK;
+}
+
+walrow__session_end
+walrow__session_run(walrow__receiver *r, walrow_error *err)
+{
+    walrow__session_end end = WALROW__SESSION_FAILED;
+    bool ended = false;
+    walrow_code code = open_session(r, err);
+    while (code == WALROW_OK && !ended)
+        code = take_turn(r, &end, &ended, err);
+    if (code != WALROW_OK)
+        end = WALROW__SESSION_FAILED;
+    if (end == WALROW__SESSION_STOPPED)
+        return end;
+    walrow__push_close(&r->push);
+    /* what was not handed on comes again from the last whole transaction that was */
+    walrow_error ignored;
+    walrow_code abandoned = walrow__collector_abandon(&r->collector, code == WALROW_OK ? err : &ignored);
+    return abandoned == WALROW_OK ? end : WALROW__SESSION_FAILED;
+}
+
+/* Data is read away: it comes again, so what keepalives say from now on must not be confirmed. */
+static walrow_code
+linger_turn(walrow__receiver *r, bool *ended, walrow_error *err)
+{
+    walrow__push_message message;
+    do {
+        WALROW_TRY(walrow__push_read(&r->push, &message, err));
+        if (message.wants_reply) {
+            r->reply_wanted = true;
+            atomic_store(&r->sync_wanted, true);
+        }
+    } while (message.kind == WALROW__PUSH_DATA && !atomic_load(&r->closing));
+    *ended = message.kind == WALROW__PUSH_END;
+    if (*ended)
+        return WALROW_OK;
+    WALROW_TRY(send_due_status(r, walrow__now_ms(), err));
+    if (message.kind == WALROW__PUSH_NOTHING)
+        sleep_until_needed(r, true);
+    return WALROW_OK;
+}
+
+void
+walrow__session_linger(walrow__receiver *r)
+{
+    walrow_error ignored;
+    bool ended = false;
+    /* a transaction under way is forgotten, and does not hold back what is confirmed */
+    walrow_code code = walrow__collector_abandon(&r->collector, &ignored);
+    while (code == WALROW_OK && !ended && !atomic_load(&r->closing))
+        code = linger_turn(r, &ended, &ignored);
+    if (code == WALROW_OK && !ended)
+        (void)send_status(r, false, &ignored);
+    walrow__push_close(&r->push);
+}

@@ -1,0 +1,42 @@
+/*
+ * stream/stream.h
+ *	  A stream from the inside: what walrow_open makes, with the hooks walrow_run needs.
+ */
+#ifndef WALROW_STREAM_STREAM_H
+#define WALROW_STREAM_STREAM_H
+
+#include "pg/connection.h"
+#include "stream/receiver.h"
+
+/* What whoever stores the changes already has; asked before the stream starts. */
+typedef struct walrow__stream_hooks {
+    void *arg;
+    bool eager; /* whoever waits gets what there is at once */
+    /* The server is known: open what belongs to it. */
+    walrow_code (*opened)(void *arg, const walrow__pg_server *server, walrow_error *err);
+    /*
+     * Is the table's snapshot there, and at which consistent point? NULL: nobody remembers, so that only a slot
+     * created now has its tables read.
+     */
+    walrow_code (*snapshot)(void *arg, const walrow_table_info *table, bool *done, uint64_t *point,
+                            walrow_error *err);
+} walrow__stream_hooks;
+
+struct walrow_stream {
+    const walrow_options *options; /* borrowed */
+    walrow__stream_hooks hooks;
+    walrow__pg_server server;
+    PGconn *sql;
+    walrow__catalog *catalog;
+    walrow_patterns *patterns;
+    walrow__plan plan;
+    walrow__texts publications;
+    walrow__receiver receiver;
+};
+
+walrow_code walrow__stream_open(const walrow_options *options, const walrow__stream_hooks *hooks,
+                                walrow_stream **out, walrow_error *err) WALROW_MUST_CHECK;
+/** End the stream at the next whole transaction: walrow_next gives what is left, then WALROW_END. */
+void walrow__stream_stop(walrow_stream *stream);
+
+#endif

@@ -1,0 +1,64 @@
+#include "stream/tally.h"
+
+#include "columns/batch.h"
+
+#include <sys/resource.h>
+
+static void
+count_ops(walrow_report *report, const struct ArrowArray *batch)
+{
+    uint64_t counts[256] = {0};
+    const uint8_t *ops = batch->children[WALROW__OP]->buffers[2]; /* a byte a row */
+    for (int64_t i = 0; i < batch->length; i++)
+        counts[ops[i]]++;
+    report->inserts += counts['I'];
+    report->updates += counts['U'];
+    report->deletes += counts['D'];
+    report->truncates += counts['T'];
+    report->reads += counts['R'];
+}
+
+static bool
+is_before(walrow__position a, uint64_t lsn, uint64_t seq)
+{
+    return walrow__position_compare(a, (walrow__position){lsn, (uint32_t)seq}) < 0;
+}
+
+static void
+note_positions(walrow_report *report, const struct ArrowArray *batch)
+{
+    walrow__position first = walrow__batch_position(batch, 0);
+    walrow__position last = walrow__batch_position(batch, batch->length - 1);
+    if (report->first_lsn == 0 || is_before(first, report->first_lsn, report->first_seq)) {
+        report->first_lsn = first.commit_lsn;
+        report->first_seq = first.seq;
+    }
+    if (!is_before(last, report->last_lsn, report->last_seq)) {
+        report->last_lsn = last.commit_lsn;
+        report->last_seq = last.seq;
+    }
+}
+
+void
+walrow__tally_changes(walrow_report *report, const walrow_changes *changes)
+{
+    for (size_t i = 0; i < changes->n_batches; i++) {
+        const struct ArrowArray *batch = &changes->batches[i].array;
+        if (batch->length == 0)
+            continue;
+        count_ops(report, batch);
+        note_positions(report, batch);
+    }
+    report->change_sets++;
+    report->transactions += changes->n_transactions;
+    report->messages += changes->n_messages;
+    report->dead_letters += changes->n_dead_letters;
+}
+
+uint64_t
+walrow__peak_rss(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (uint64_t)usage.ru_maxrss * 1024;
+}
