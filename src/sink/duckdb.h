@@ -1,0 +1,58 @@
+/*
+ * sink/duckdb.h
+ *	  DuckDB through libduckdb, which is loaded when first needed and may be missing: Parquet files, and SQL
+ *over them.
+ *
+ * libduckdb is looked for at $WALROW_DUCKDB (a file; nothing else is tried then), as libduckdb.so in
+ * WALROW_DUCKDB_DIR (set when building), beside libwalrow itself, and where the dynamic linker looks.
+ */
+#ifndef WALROW_SINK_DUCKDB_H
+#define WALROW_SINK_DUCKDB_H
+
+#include <nanoarrow/nanoarrow.h>
+#include <walrow.h>
+
+/* One in-memory database with one connection. One thread at a time; it starts none of its own. */
+typedef struct walrow__duckdb walrow__duckdb;
+
+/**
+ * Load libduckdb and open a database.
+ *
+ * It never uses the network or a temporary directory, has one thread, and UTC as its time zone.
+ * Errors: WALROW_ERR_SINK (no libduckdb, or one that lacks a function: says where it was looked for)
+ */
+walrow_code walrow__duckdb_open(walrow__duckdb **out, walrow_error *err) WALROW_MUST_CHECK;
+void walrow__duckdb_free(walrow__duckdb *duckdb); /* NULL is allowed */
+
+/**
+ * Write all batches of a stream, in order, to a new Parquet file (zstd).
+ *
+ * Types are adapted as in sink/parquet_schema.h; the file's key-value metadata is what it says there, and kv.
+ * Memory: the batch in hand and one row group, of at most 122880 rows and about 32 MB. The file is not
+ * synced; on an error there is none.
+ * @param stream  batches without offset, see walrow__parquet_adapt_array; read to its end; the caller
+ * releases it
+ * @param path    as the file system has it (no URL, no `~`); a file that is there already is replaced
+ * @param kv      key, value, key, value, ..., NULL; or NULL. Keys must differ by more than the case of
+ * letters Errors:  WALROW_ERR_SINK; WALROW_ERR_UNEXPECTED if the stream fails
+ */
+walrow_code walrow__duckdb_write_parquet(walrow__duckdb *duckdb, struct ArrowArrayStream *stream,
+                                         const char *path, const char *const *kv,
+                                         walrow_error *err) WALROW_MUST_CHECK;
+
+/* One row as text; data is NULL for NULL; all valid during the call. An error ends the query. */
+typedef walrow_code (*walrow__duckdb_row_fn)(void *arg, int64_t n_cells, const struct ArrowStringView *cells,
+                                             walrow_error *err);
+
+/**
+ * Run one SQL statement (without a semicolon), and give each row of a SELECT (other statements' rows are
+ * dropped).
+ *
+ * Values are text as DuckDB casts them, nested ones too; it refuses a timestamp of PostgreSQL's `-infinity`.
+ * @param fn  NULL: rows are dropped
+ * Errors:  WALROW_ERR_SINK; what fn returned
+ */
+walrow_code walrow__duckdb_query(walrow__duckdb *duckdb, const char *sql, walrow__duckdb_row_fn fn, void *arg,
+                                 walrow_error *err) WALROW_MUST_CHECK;
+
+#endif
