@@ -149,6 +149,11 @@ WALROW_API walrow_code walrow_options_set(walrow_options *options, const char *n
                                           walrow_error *err) WALROW_MUST_CHECK;
 /** Take what the environment says for options not set yet (SOURCE_URL, TABLES, ...; libpq reads PG* itself). */
 WALROW_API walrow_code walrow_options_env(walrow_options *options, walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * The text in force of one option: as it was set, else its default, else NULL (so for a flag that is off, and for an
+ * unknown name). Of a repeatable option the values, joined by ",". Borrowed: valid until the option is set again.
+ */
+WALROW_API const char *walrow_options_get(const walrow_options *options, const char *name);
 /** The table; *count entries, static. */
 WALROW_API const walrow_option_info *walrow_option_table(size_t *count);
 

@@ -1,0 +1,441 @@
+/*
+ * base/options.c
+ *	  The option table, and setting an option from text.
+ */
+#include "base/options.h"
+
+#include "base/error.h"
+#include "base/nearest.h"
+#include "base/parse.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum option_type {
+    FLAG,    /* bool */
+    TEXT,    /* char * */
+    NAME,    /* char *: a PostgreSQL name, 1 to 63 bytes */
+    SLOT,    /* char *: a replication slot's name */
+    LIST,    /* walrow__texts */
+    CHOICE,  /* int: position among the choices */
+    NUMBER,  /* int64_t, min to max */
+    SIZE,    /* int64_t, bytes, min to max */
+    LSN,     /* uint64_t */
+    UNTIL,   /* until_lsn and until_now */
+    OVERRIDE /* types */
+} option_type;
+
+typedef struct option_rule {
+    option_type type;
+    size_t offset; /* of the field */
+    int64_t min, max;
+    const char *choices; /* CHOICE: names, separated by spaces */
+} option_rule;
+
+#define AT(field) offsetof(struct walrow_options, field)
+#define RULE(type, field) {type, AT(field), 0, 0, NULL}
+#define RULE_RANGE(type, field, min, max) {type, AT(field), min, max, NULL}
+#define RULE_CHOICE(field, choices) {CHOICE, AT(field), 0, 0, choices}
+
+/*
+ * The one table: name, short name, environment, argument, default, help, repeatable, rule.
+ * Adding an option is a line here and a field in options.h; a subcommand takes it by naming it in its own
+ * row.
+ */
+#define OPTIONS(X)                                                                                           \
+    X("source", 'd', "SOURCE_URL", "URL", NULL,                                                              \
+      "the server: a libpq URI or keywords; without it the PG* variables", false, RULE(TEXT, source))        \
+    X("tables", 0, "TABLES", "P[,P...]", NULL, "table patterns, !P excludes; without it every table", true,  \
+      RULE(LIST, tables))                                                                                    \
+    X("slot", 'S', "SOURCE_SLOT_NAME", "NAME", "walrow", "replication slot", false, RULE(SLOT, slot))        \
+    X("publication", 0, "SOURCE_PUBLICATION_NAME", "NAME", "walrow", "publication", false,                   \
+      RULE(NAME, publication))                                                                               \
+    X("plugin", 'P', NULL, "P", "auto", "auto, wal2arrow, pgoutput or wal2json", false,                      \
+      RULE_CHOICE(plugin, "auto wal2arrow pgoutput wal2json"))                                               \
+    X("transport", 0, NULL, "T", "auto", "auto, push or pull", false,                                        \
+      RULE_CHOICE(transport, "auto push pull"))                                                              \
+    X("snapshot", 0, NULL, "S", "initial", "existing rows: initial (first run), never, or only", false,      \
+      RULE_CHOICE(snapshot, "initial never only"))                                                           \
+    X("to", 0, NULL, "SINK", NULL,                                                                           \
+      "where changes go: ipc:DIR, parquet:DIR, jsonl:FILE, arrow:-, null:", true, RULE(LIST, to))            \
+    X("start", 'I', NULL, "LSN", NULL, "begin here instead of at the stored position", false,                \
+      RULE(LSN, start_lsn))                                                                                  \
+    X("until", 'E', NULL, "LSN|now", NULL, "stop once everything committed up to there is delivered", false, \
+      RULE(UNTIL, until_lsn))                                                                                \
+    X("batch-rows", 0, NULL, "N", "65536", "most rows of a change set", false,                               \
+      RULE_RANGE(NUMBER, batch_rows, 1, 1 << 30))                                                            \
+    X("batch-bytes", 0, NULL, "SIZE", "16MB", "most bytes of a change set", false,                           \
+      RULE_RANGE(SIZE, batch_bytes, 1024, 1 << 30))                                                          \
+    X("batch-delay", 0, NULL, "MS", "100", "longest wait for more changes, milliseconds", false,             \
+      RULE_RANGE(NUMBER, batch_delay_ms, 0, 3600000))                                                        \
+    X("encoding", 0, NULL, "E", "auto", "how pgoutput sends values: auto, binary or text", false,            \
+      RULE_CHOICE(encoding, "auto binary text"))                                                             \
+    X("state", 0, NULL, "DIR", NULL,                                                                         \
+      "directory of walrow's own state; without it $XDG_STATE_HOME/walrow/SLOT or "                          \
+      "~/.local/state/walrow/SLOT",                                                                          \
+      false, RULE(TEXT, state))                                                                              \
+    X("no-setup", 0, NULL, NULL, NULL, "fail instead of creating anything on the server", false,             \
+      RULE(FLAG, no_setup))                                                                                  \
+    X("publish", 0, NULL, "FORM", "listed",                                                                  \
+      "listed: the publication lists the matched tables; wide: FOR TABLES IN SCHEMA or FOR ALL TABLES",      \
+      false, RULE_CHOICE(publish, "listed wide"))                                                            \
+    X("replica-identity", 0, NULL, "full", "keep",                                                           \
+      "full: set REPLICA IDENTITY FULL on matched tables without a key", false,                              \
+      RULE_CHOICE(replica_identity, "keep full"))                                                            \
+    X("insert-only", 0, NULL, "P[,P...]", NULL,                                                              \
+      "of matched tables without a key that match these patterns publish inserts only", true,                \
+      RULE(LIST, insert_only))                                                                               \
+    X("ack-interval", 0, NULL, "MS", "1000", "how often durable positions are confirmed, milliseconds",      \
+      false, RULE_RANGE(NUMBER, ack_interval_ms, 1, 3600000))                                                \
+    X("connect-timeout", 0, NULL, "S", "30", "longest wait for a connection, seconds", false,                \
+      RULE_RANGE(NUMBER, connect_timeout_s, 1, 86400))                                                       \
+    X("allow-empty", 0, NULL, NULL, NULL, "patterns may match nothing yet", false, RULE(FLAG, allow_empty))  \
+    X("strict", 0, NULL, NULL, NULL, "a value its Arrow type cannot hold is an error", false,                \
+      RULE(FLAG, strict))                                                                                    \
+    X("type", 0, NULL, "S.T.C=TYPE", NULL, "another Arrow type for a column: public.t.c=utf8", true,         \
+      RULE(OVERRIDE, types))                                                                                 \
+    X("grant-to", 0, NULL, "ROLE", NULL, "also grant ROLE what it needs to stream", false,                   \
+      RULE(NAME, grant_to))                                                                                  \
+    X("dry-run", 'n', NULL, NULL, NULL, "print the SQL, change nothing", false, RULE(FLAG, dry_run))         \
+    X("columns", 0, NULL, NULL, NULL, "also list columns, with PostgreSQL and Arrow types", false,           \
+      RULE(FLAG, columns))                                                                                   \
+    X("watch", 'w', NULL, NULL, NULL, "print again every two seconds", false, RULE(FLAG, watch))             \
+    X("yes", 'y', NULL, NULL, NULL, "do not ask", false, RULE(FLAG, yes))                                    \
+    X("json", 0, NULL, NULL, NULL, "one JSON document on stdout", false, RULE(FLAG, json))                   \
+    X("report", 0, NULL, "FILE", NULL, "at exit, write a summary as JSON", false, RULE(TEXT, report))        \
+    X("progress", 0, NULL, "WHEN", "auto", "progress on stderr: auto (on a terminal), always or never",      \
+      false, RULE_CHOICE(progress, "auto always never"))                                                     \
+    X("log-level", 0, NULL, "LEVEL", "info", "error, warn, info or debug", false,                            \
+      RULE_CHOICE(log_level, "error warn info debug"))                                                       \
+    X("log-format", 0, NULL, "F", "text", "text or json", false, RULE_CHOICE(log_format, "text json"))
+
+static const walrow_option_info infos[] = {
+#define INFO_ROW(name, short_name, env, arg, default_text, help, repeatable, ...)                            \
+    {name, short_name, env, arg, default_text, help, repeatable},
+    OPTIONS(INFO_ROW)
+#undef INFO_ROW
+};
+
+static const option_rule rules[] = {
+#define RULE_ROW(name, short_name, env, arg, default_text, help, repeatable, ...) __VA_ARGS__,
+    OPTIONS(RULE_ROW)
+#undef RULE_ROW
+};
+
+#define N_OPTIONS (sizeof infos / sizeof infos[0])
+_Static_assert(N_OPTIONS <= WALROW__MAX_OPTIONS, "raise WALROW__MAX_OPTIONS");
+
+const walrow_option_info *walrow_option_table(size_t *count)
+{
+    *count = N_OPTIONS;
+    return infos;
+}
+
+/* Position in the table, N_OPTIONS if there is none. */
+static size_t find_option(const char *name)
+{
+    size_t i = 0;
+    while (i < N_OPTIONS && strcmp(infos[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+static void *field_of(walrow_options *options, size_t at)
+{
+    return (char *)options + rules[at].offset;
+}
+
+/* ---- one function per type: text into the field
+ * ------------------------------------------------------------ */
+
+static walrow_code set_flag(bool *field, const walrow_option_info *info, const char *value, walrow_error *err)
+{
+    if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
+        return walrow__fail(err, WALROW_ERR_USAGE, "--%s: \"%s\" is neither true nor false", info->name,
+                            value);
+    *field = value[0] == 't';
+    return WALROW_OK;
+}
+
+static walrow_code set_text(char **field, const char *value, walrow_error *err)
+{
+    char *copy = strdup(value);
+    if (copy == NULL)
+        return walrow__fail_memory(err);
+    free(*field);
+    *field = copy;
+    return WALROW_OK;
+}
+
+static walrow_code check_name(const walrow_option_info *info, const char *value, walrow_error *err)
+{
+    size_t size = strlen(value);
+    if (size >= 1 && size <= 63)
+        return WALROW_OK;
+    walrow__fail(err, WALROW_ERR_USAGE, "--%s: \"%s\" is not a name: it has %zu bytes", info->name, value,
+                 size);
+    return walrow__hint(err, "PostgreSQL names have 1 to 63 bytes");
+}
+
+/* PostgreSQL's ReplicationSlotValidateName. */
+static walrow_code check_slot_name(const walrow_option_info *info, const char *value, walrow_error *err)
+{
+    size_t size = strlen(value);
+    if (size >= 1 && size <= 63 && strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_") == size)
+        return WALROW_OK;
+    walrow__fail(err, WALROW_ERR_USAGE, "--%s: \"%s\" cannot name a replication slot", info->name, value);
+    return walrow__hint(err, "slot names have 1 to 63 lower case letters, digits and underscores");
+}
+
+static walrow_code set_choice(int *field, const walrow_option_info *info, const option_rule *rule,
+                              const char *value, walrow_error *err)
+{
+    size_t size = strlen(value);
+    int at = 0;
+    for (const char *word = rule->choices; *word != '\0'; at++) {
+        size_t word_size = strcspn(word, " ");
+        if (word_size == size && memcmp(word, value, size) == 0) {
+            *field = at;
+            return WALROW_OK;
+        }
+        word += word_size;
+        word += strspn(word, " ");
+    }
+    walrow__fail(err, WALROW_ERR_USAGE, "--%s: unknown value \"%s\"", info->name, value);
+    return walrow__hint(err, "it is one of: %s", rule->choices);
+}
+
+static walrow_code set_number(int64_t *field, const walrow_option_info *info, const option_rule *rule,
+                              const char *value, walrow_error *err)
+{
+    bool is_size = rule->type == SIZE;
+    int64_t number;
+    if (!(is_size ? walrow__parse_size(value, &number) : walrow__parse_int(value, &number))) {
+        walrow__fail(err, WALROW_ERR_USAGE, "--%s: \"%s\" is not %s", info->name, value,
+                     is_size ? "a size" : "a whole number");
+        return walrow__hint(err, "as in --%s %s", info->name, info->default_text);
+    }
+    if (number < rule->min || number > rule->max) {
+        walrow__fail(err, WALROW_ERR_USAGE, "--%s: %s is out of range", info->name, value);
+        return walrow__hint(err, "it goes from %lld to %lld", (long long)rule->min, (long long)rule->max);
+    }
+    *field = number;
+    return WALROW_OK;
+}
+
+static walrow_code set_lsn(uint64_t *field, const walrow_option_info *info, const char *value,
+                           walrow_error *err)
+{
+    uint64_t lsn;
+    if (!walrow_lsn_parse(value, &lsn) || lsn == 0) {
+        walrow__fail(err, WALROW_ERR_USAGE, "--%s: \"%s\" is not a position in the WAL", info->name, value);
+        return walrow__hint(err,
+                            "positions look like 0/15D6B88; \"select pg_current_wal_flush_lsn()\" gives one");
+    }
+    *field = lsn;
+    return WALROW_OK;
+}
+
+static walrow_code set_until(walrow_options *options, const walrow_option_info *info, const char *value,
+                             walrow_error *err)
+{
+    uint64_t lsn = 0;
+    bool now = strcmp(value, "now") == 0;
+    if (!now)
+        WALROW_TRY(set_lsn(&lsn, info, value, err));
+    options->until_now = now;
+    options->until_lsn = lsn;
+    return WALROW_OK;
+}
+
+static void release_override(walrow__type_override *override)
+{
+    free(override->schema);
+    free(override->table);
+    free(override->column);
+    free(override->arrow_type);
+}
+
+static walrow_code add_override(walrow_options *options, const walrow_option_info *info, const char *value,
+                                walrow_error *err)
+{
+    walrow__type_override *types = realloc(options->types, (options->n_types + 1) * sizeof *types);
+    if (types == NULL)
+        return walrow__fail_memory(err);
+    options->types = types;
+
+    walrow__type_override *last = &types[options->n_types];
+    char *names[3] = {0};
+    const char *rest = walrow__parse_names(value, names, 3);
+    if (rest != NULL && *rest == '=' && rest[1] != '\0')
+        *last = (walrow__type_override){names[0], names[1], names[2], strdup(rest + 1)};
+    else {
+        for (int i = 0; i < 3; i++)
+            free(names[i]);
+        walrow__fail(err, WALROW_ERR_USAGE, "--%s: \"%s\" is not SCHEMA.TABLE.COLUMN=TYPE", info->name,
+                     value);
+        return walrow__hint(err,
+                            "as in --type public.orders.note=utf8; quote odd names: \"My Schema\".t.c=utf8");
+    }
+    if (last->arrow_type == NULL) {
+        release_override(last);
+        return walrow__fail_memory(err);
+    }
+    options->n_types++;
+    return WALROW_OK;
+}
+
+/* ---- the interface
+ * ------------------------------------------------------------------------------------------ */
+
+static walrow_code apply(walrow_options *options, size_t at, const char *value, walrow_error *err)
+{
+    const walrow_option_info *info = &infos[at];
+    const option_rule *rule = &rules[at];
+    void *field = field_of(options, at);
+
+    switch (rule->type) {
+    case FLAG:
+        return set_flag(field, info, value, err);
+    case NAME:
+        WALROW_TRY(check_name(info, value, err));
+        return set_text(field, value, err);
+    case SLOT:
+        WALROW_TRY(check_slot_name(info, value, err));
+        return set_text(field, value, err);
+    case TEXT:
+        return set_text(field, value, err);
+    case LIST:
+        return walrow__texts_add(field, value) ? WALROW_OK : walrow__fail_memory(err);
+    case CHOICE:
+        return set_choice(field, info, rule, value, err);
+    case NUMBER:
+    case SIZE:
+        return set_number(field, info, rule, value, err);
+    case LSN:
+        return set_lsn(field, info, value, err);
+    case UNTIL:
+        return set_until(options, info, value, err);
+    case OVERRIDE:
+        return add_override(options, info, value, err);
+    }
+    return walrow__fail(err, WALROW_ERR_UNEXPECTED, "option %s has no type", info->name);
+}
+
+static walrow_code remember_text(walrow_options *options, size_t at, const char *value, walrow_error *err)
+{
+    char **text = &options->texts[at];
+    char *now;
+    if (*text == NULL || !infos[at].repeatable)
+        now = strdup(value);
+    else if (asprintf(&now, "%s,%s", *text, value) < 0)
+        now = NULL;
+    if (now == NULL)
+        return walrow__fail_memory(err);
+    free(*text);
+    *text = now;
+    return WALROW_OK;
+}
+
+walrow_code walrow_options_new(walrow_options **out, walrow_error *err)
+{
+    walrow_options *options = calloc(1, sizeof *options);
+    if (options == NULL)
+        return walrow__fail_memory(err);
+    for (size_t at = 0; at < N_OPTIONS; at++) {
+        if (infos[at].default_text == NULL)
+            continue;
+        walrow_code code = apply(options, at, infos[at].default_text, err);
+        if (code != WALROW_OK) {
+            walrow_options_free(options);
+            return code;
+        }
+    }
+    *out = options;
+    return WALROW_OK;
+}
+
+void walrow_options_free(walrow_options *options)
+{
+    if (options == NULL)
+        return;
+    for (size_t at = 0; at < N_OPTIONS; at++) {
+        option_type type = rules[at].type;
+        if (type == TEXT || type == NAME || type == SLOT)
+            free(*(char **)field_of(options, at));
+        else if (type == LIST)
+            walrow__texts_release(field_of(options, at));
+        free(options->texts[at]);
+    }
+    for (size_t i = 0; i < options->n_types; i++)
+        release_override(&options->types[i]);
+    free(options->types);
+    free(options);
+}
+
+static walrow_code fail_unknown(const char *name, walrow_error *err)
+{
+    walrow__nearest nearest;
+    char text[128];
+    walrow__nearest_init(&nearest, name);
+    for (size_t at = 0; at < N_OPTIONS; at++)
+        walrow__nearest_offer(&nearest, infos[at].name);
+    walrow__fail(err, WALROW_ERR_USAGE, "unknown option \"%s\"", name);
+    if (nearest.count > 0)
+        walrow__hint(err, "did you mean %s?", walrow__nearest_text(&nearest, text, sizeof text));
+    return WALROW_ERR_USAGE;
+}
+
+walrow_code walrow_options_set(walrow_options *options, const char *name, const char *value,
+                               walrow_error *err)
+{
+    size_t at = find_option(name);
+    if (at == N_OPTIONS)
+        return fail_unknown(name, err);
+    WALROW_TRY(apply(options, at, value, err));
+    return remember_text(options, at, value, err);
+}
+
+walrow_code walrow_options_env(walrow_options *options, walrow_error *err)
+{
+    for (size_t at = 0; at < N_OPTIONS; at++) {
+        const char *value = infos[at].env == NULL ? NULL : getenv(infos[at].env);
+        if (value == NULL || *value == '\0' || options->texts[at] != NULL)
+            continue;
+        walrow_code code = walrow_options_set(options, infos[at].name, value, err);
+        if (code != WALROW_OK && err != NULL && err->hint[0] == '\0')
+            walrow__hint(err, "the value comes from the environment variable %s", infos[at].env);
+        if (code != WALROW_OK)
+            return code;
+    }
+    return WALROW_OK;
+}
+
+const char *walrow_options_get(const walrow_options *options, const char *name)
+{
+    size_t at = find_option(name);
+    if (at == N_OPTIONS)
+        return NULL;
+    const char *text = options->texts[at] != NULL ? options->texts[at] : infos[at].default_text;
+    bool is_off = rules[at].type == FLAG && text != NULL && strcmp(text, "true") != 0;
+    return is_off ? NULL : text;
+}
+
+bool walrow__options_is_set(const walrow_options *options, const char *name)
+{
+    size_t at = find_option(name);
+    return at < N_OPTIONS && options->texts[at] != NULL;
+}
+
+const char *walrow__options_override(const walrow_options *options, const char *schema, const char *table,
+                                     const char *column)
+{
+    for (size_t i = options->n_types; i-- > 0;) { /* the last one wins */
+        const walrow__type_override *override = &options->types[i];
+        if (strcmp(override->schema, schema) == 0 && strcmp(override->table, table) == 0 &&
+            strcmp(override->column, column) == 0)
+            return override->arrow_type;
+    }
+    return NULL;
+}

@@ -1,0 +1,95 @@
+/*
+ * base/options.h
+ *	  What the user asked for. One table (options.c) names every option of the command and the library; the
+ * fields below are what the other modules read, after walrow_options_set has checked them.
+ */
+#ifndef WALROW_BASE_OPTIONS_H
+#define WALROW_BASE_OPTIONS_H
+
+#include "base/texts.h"
+
+#include <walrow.h>
+
+/* The order of each enum is that of the option's choices in options.c. */
+typedef enum walrow__plugin {
+    WALROW__PLUGIN_AUTO,
+    WALROW__PLUGIN_WAL2ARROW,
+    WALROW__PLUGIN_PGOUTPUT,
+    WALROW__PLUGIN_WAL2JSON
+} walrow__plugin;
+
+typedef enum walrow__transport {
+    WALROW__TRANSPORT_AUTO,
+    WALROW__TRANSPORT_PUSH,
+    WALROW__TRANSPORT_PULL
+} walrow__transport;
+
+typedef enum walrow__snapshot_mode {
+    WALROW__SNAPSHOT_INITIAL,
+    WALROW__SNAPSHOT_NEVER,
+    WALROW__SNAPSHOT_ONLY
+} walrow__snapshot_mode;
+
+typedef enum walrow__encoding {
+    WALROW__ENCODING_AUTO,
+    WALROW__ENCODING_BINARY,
+    WALROW__ENCODING_TEXT
+} walrow__encoding;
+
+typedef enum walrow__publish { WALROW__PUBLISH_LISTED, WALROW__PUBLISH_WIDE } walrow__publish;
+
+typedef enum walrow__identity_choice { WALROW__IDENTITY_KEEP, WALROW__IDENTITY_FULL } walrow__identity_choice;
+
+/* "public.t.c=utf8" */
+typedef struct walrow__type_override {
+    char *schema;
+    char *table;
+    char *column;
+    char *arrow_type;
+} walrow__type_override;
+
+#define WALROW__MAX_OPTIONS 48
+
+struct walrow_options {
+    char *source;         /* NULL: libpq's own environment */
+    walrow__texts tables; /* each a comma-separated list of patterns */
+    char *slot;
+    char *publication;
+    int plugin;         /* walrow__plugin */
+    int transport;      /* walrow__transport */
+    int snapshot;       /* walrow__snapshot_mode */
+    walrow__texts to;   /* sink URIs */
+    uint64_t start_lsn; /* 0: not asked for */
+    uint64_t until_lsn; /* 0: not asked for */
+    bool until_now;
+    int64_t batch_rows;
+    int64_t batch_bytes;
+    int64_t batch_delay_ms;
+    int encoding; /* walrow__encoding */
+    char *state;  /* NULL: the default directory */
+    bool no_setup;
+    int publish;               /* walrow__publish */
+    int replica_identity;      /* walrow__identity_choice */
+    walrow__texts insert_only; /* as tables */
+    int64_t ack_interval_ms;
+    int64_t connect_timeout_s;
+    bool allow_empty;
+    bool strict;
+    walrow__type_override *types;
+    size_t n_types;
+    char *grant_to; /* a role, or NULL */
+    char *report;
+
+    /* only the command reads these */
+    bool dry_run, columns, watch, yes, json;
+    int progress, log_level, log_format;
+
+    char *texts[WALROW__MAX_OPTIONS]; /* as set, by position in the table; NULL: not set */
+};
+
+bool walrow__options_is_set(const walrow_options *options, const char *name);
+/** The Arrow type asked for a column by --type, or NULL; borrowed. */
+const char *walrow__options_override(const walrow_options *options, const char *schema, const char *table,
+                                     const char *column);
+
+#endif
