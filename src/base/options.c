@@ -34,9 +34,18 @@ typedef struct option_rule {
 } option_rule;
 
 #define AT(field) offsetof(struct walrow_options, field)
-#define RULE(type, field) {type, AT(field), 0, 0, NULL}
-#define RULE_RANGE(type, field, min, max) {type, AT(field), min, max, NULL}
-#define RULE_CHOICE(field, choices) {CHOICE, AT(field), 0, 0, choices}
+#define RULE(type, field)                                                                                    \
+    {                                                                                                        \
+        type, AT(field), 0, 0, NULL                                                                          \
+    }
+#define RULE_RANGE(type, field, min, max)                                                                    \
+    {                                                                                                        \
+        type, AT(field), min, max, NULL                                                                      \
+    }
+#define RULE_CHOICE(field, choices)                                                                          \
+    {                                                                                                        \
+        CHOICE, AT(field), 0, 0, choices                                                                     \
+    }
 
 /*
  * The one table: name, short name, environment, argument, default, help, repeatable, rule.

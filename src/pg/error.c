@@ -8,14 +8,14 @@
 
 /*
  * What an SQLSTATE means here (PostgreSQL documentation, "PostgreSQL Error Codes"). Messages are translated
- * by the server, SQLSTATE and source file are not; so a row may also ask for the source file that raised it.
- * The first row that fits wins; KEEP leaves the caller's code.
+ * by the server, SQLSTATE and source file are not; so a row may also ask for the source file or function that
+ * raised it. The first row that fits wins; KEEP leaves the caller's code.
  */
 #define KEEP WALROW_OK
 
 static const struct meaning {
     const char *sqlstate; /* a prefix */
-    const char *file;     /* of the server's source, NULL: any */
+    const char *source;   /* file or function of the server's source, NULL: any */
     walrow_code code;
     bool retryable;
     const char *hint; /* NULL: what the server hints */
@@ -43,6 +43,14 @@ static const struct meaning {
     {"42704", "publicationcmds.c", WALROW_ERR_PUBLICATION, false, "\"walrow setup\" creates it"},
     {"42704", "slot.c", WALROW_ERR_SLOT, false, "\"walrow setup\" or \"walrow stream\" creates it"},
     {"42704", "slotfuncs.c", WALROW_ERR_SLOT, false, "\"walrow setup\" or \"walrow stream\" creates it"},
+    {"55000", "CheckLogicalDecodingRequirements", WALROW_ERR_SERVER, false,
+     "ALTER SYSTEM SET wal_level = logical; then restart the server. \"walrow check\" lists all it lacks"},
+    {"0A000", "CheckLogicalDecodingRequirements", WALROW_ERR_SERVER, false,
+     "this server is a standby: connect to the primary"},
+    {"0A000", "CheckSlotRequirements", WALROW_ERR_SERVER, false,
+     "\"walrow check\" lists all the server lacks"},
+    {"55000", "CheckSlotRequirements", WALROW_ERR_SERVER, false,
+     "raise max_replication_slots and restart the server. \"walrow check\" lists all it lacks"},
     {"42710", "slot.c", WALROW_ERR_SLOT, false, "choose another name with --slot"},
     {"58P01", "dfmgr.c", WALROW_ERR_SERVER, false,
      "the output plugin is not installed on the server; --plugin pgoutput needs none"},
@@ -66,12 +74,12 @@ static const struct meaning {
     {"53", NULL, KEEP, true, NULL},
 };
 
-static const struct meaning *find_meaning(const char *sqlstate, const char *file)
+static const struct meaning *find_meaning(const char *sqlstate, const char *file, const char *function)
 {
     for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
         const struct meaning *row = &meanings[i];
         if (strncmp(sqlstate, row->sqlstate, strlen(row->sqlstate)) == 0 &&
-            (row->file == NULL || strcmp(file, row->file) == 0))
+            (row->source == NULL || strcmp(file, row->source) == 0 || strcmp(function, row->source) == 0))
             return row;
     }
     return NULL;
@@ -120,7 +128,8 @@ walrow_code walrow__pg_error(PGconn *conn, const PGresult *result, walrow_code c
     if (*sqlstate == '\0')
         return fail_from_connection(conn, code, doing, err);
 
-    const struct meaning *meaning = find_meaning(sqlstate, field_or_empty(result, PG_DIAG_SOURCE_FILE));
+    const struct meaning *meaning = find_meaning(sqlstate, field_or_empty(result, PG_DIAG_SOURCE_FILE),
+                                                 field_or_empty(result, PG_DIAG_SOURCE_FUNCTION));
     if (meaning != NULL && meaning->code != KEEP)
         code = meaning->code;
     const char *detail = field_or_empty(result, PG_DIAG_MESSAGE_DETAIL);
@@ -197,7 +206,7 @@ walrow_code walrow__pg_connect_error(PGconn *conn, bool replication, walrow_erro
         sscanf(location, ", %63[^:]", file);
     size_t before = (size_t)(state - message);
     size_t line = strcspn(state + 7, "\n");
-    const struct meaning *meaning = find_meaning(sqlstate, file);
+    const struct meaning *meaning = find_meaning(sqlstate, file, "");
     walrow_code code = meaning == NULL || meaning->code == KEEP || meaning->code == WALROW_ERR_NET
                            ? WALROW_ERR_CONNECT
                            : meaning->code;

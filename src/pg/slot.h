@@ -1,0 +1,73 @@
+/*
+ * pg/slot.h
+ *	  The replication slot: what it is, whether it fits, making and dropping it.
+ */
+#ifndef WALROW_PG_SLOT_H
+#define WALROW_PG_SLOT_H
+
+#include "base/options.h"
+
+#include <libpq-fe.h>
+
+typedef struct walrow__slot {
+    bool exists;
+    char name[64];
+    char plugin[64];
+    char database[64]; /* "" of a physical slot */
+    bool temporary;
+    bool two_phase;
+    bool active;
+    int pid;                      /* 0 if not active */
+    char application[64];         /* of that pid, "" if not known */
+    uint64_t restart_lsn;         /* 0 if it has none (any more) */
+    uint64_t confirmed_flush_lsn; /* 0 likewise */
+    int64_t lag_bytes;            /* behind the server's flush LSN */
+    int64_t retained_bytes;       /* WAL kept for it; -1 unknown */
+    int64_t safe_wal_bytes; /* that may still be written before it may be lost; -1: no limit, or not known */
+    char wal_status[16];    /* "" before 13 */
+    char invalidation_reason[32]; /* "" if it is valid */
+} walrow__slot;
+
+/** The output plugin's name on the server. */
+const char *walrow__slot_plugin(const walrow_options *options);
+
+/** What the server says of the slot; a missing one is no error: out->exists. */
+walrow_code walrow__slot_get(PGconn *conn, const char *name, walrow__slot *out,
+                             walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * Can walrow stream from it? Whether it is active is not asked.
+ * Errors: WALROW_ERR_SLOT (missing, invalidated, of another plugin or database, physical, two_phase), with
+ * why
+ */
+walrow_code walrow__slot_fits(const walrow__slot *slot, const char *plugin, const char *database,
+                              walrow_error *err) WALROW_MUST_CHECK;
+
+/**
+ * Create a slot; waits for the transactions that run, and logs which.
+ * @param options         for a second connection, which looks at the transactions
+ * @param consistent_lsn  may be NULL
+ */
+walrow_code walrow__slot_create(PGconn *conn, const walrow_options *options, const char *name,
+                                const char *plugin, bool temporary, uint64_t *consistent_lsn,
+                                walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * The same on a replication connection, with a snapshot that other sessions may import until the connection's
+ * next command.
+ * @param snapshot  its name, 64 bytes
+ */
+walrow_code walrow__slot_create_exported(PGconn *replication, const walrow_options *options, const char *name,
+                                         const char *plugin, bool temporary, uint64_t *consistent_lsn,
+                                         char *snapshot, walrow_error *err) WALROW_MUST_CHECK;
+/** Log which transactions keep the creation of a slot in session pid from finishing; nothing if it does not
+ * wait. */
+void walrow__slot_wait_report(PGconn *conn, int pid);
+
+walrow_code walrow__slot_drop(PGconn *conn, const char *name, walrow_error *err) WALROW_MUST_CHECK;
+/** Move an inactive slot; *end_lsn, where it stands then, may be NULL. */
+walrow_code walrow__slot_advance(PGconn *conn, const char *name, uint64_t upto_lsn, uint64_t *end_lsn,
+                                 walrow_error *err) WALROW_MUST_CHECK;
+/** Copy a slot (12 and later). A temporary copy lives as long as conn. */
+walrow_code walrow__slot_copy(PGconn *conn, const char *from, const char *to, bool temporary,
+                              walrow_error *err) WALROW_MUST_CHECK;
+
+#endif
