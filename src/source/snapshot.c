@@ -63,7 +63,7 @@ exec_patiently(const walrow__snapshot_request *request, PGconn *conn, const char
             return code;
         }
         if (PQisBusy(conn) && waits % REPORT_EVERY == FIRST_REPORT && request->waiting != NULL)
-            request->waiting(request->arg);
+            request->waiting(request->arg, PQbackendPID(conn));
     }
     *out = PQgetResult(conn);
     return WALROW_OK;

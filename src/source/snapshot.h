@@ -25,8 +25,9 @@ typedef struct walrow__snapshot_request {
     bool binary;             /* where the types allow it */
     void *arg;
     bool (*stopping)(void *arg); /* asked while waiting */
-    /* While the slot's creation waits for running transactions: say which, every few seconds. May be NULL. */
-    void (*waiting)(void *arg);
+    /* While the slot's creation waits for running transactions: say which, every few seconds. May be NULL.
+     * pid: of the session that waits */
+    void (*waiting)(void *arg, int pid);
     /* A chunk of rows; takes it. */
     walrow_code (*emit)(void *arg, walrow_changes *chunk, size_t bytes, walrow_error *err);
 } walrow__snapshot_request;

@@ -12,6 +12,7 @@ typedef struct walrow__planned_table {
     char *schema, *name;
     uint64_t from_lsn;   /* its snapshot's consistent point; 0: no snapshot, all changes count */
     bool needs_snapshot; /* to be read before the stream (goes on) */
+    int64_t rows;        /* the planner's estimate; -1 unknown */
 } walrow__planned_table;
 
 typedef struct walrow__plan {

@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -96,6 +97,14 @@ walrow__queue_sleep_over(walrow__queue *queue)
 {
     eventfd_t count;
     (void)eventfd_read(queue->wake_fd, &count);
+}
+
+void
+walrow__queue_wait(walrow__queue *queue, int timeout_ms)
+{
+    struct pollfd fd = {.fd = queue->wake_fd, .events = POLLIN};
+    poll(&fd, 1, timeout_ms);
+    walrow__queue_sleep_over(queue);
 }
 
 void

@@ -40,6 +40,9 @@ walrow_code walrow__queue_put(walrow__queue *queue, walrow_changes *changes, siz
 void walrow__queue_end(walrow__queue *queue, const walrow_error *why);
 void walrow__queue_sleep_over(walrow__queue *queue); /* read wake_fd empty */
 
+/* Until the caller took something, waits or stops the stream; at most timeout_ms. */
+void walrow__queue_wait(walrow__queue *queue, int timeout_ms);
+
 /* The caller's side. timeout_ms as in walrow_next. */
 walrow_code walrow__queue_take(walrow__queue *queue, walrow_changes *out, int timeout_ms, walrow_error *err)
     WALROW_MUST_CHECK;

@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "base/log.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +12,8 @@
 static void
 sleep_ms(walrow__receiver *r, int ms)
 {
-    struct pollfd fd = {.fd = r->queue.wake_fd, .events = POLLIN};
-    for (int64_t until = walrow__now_ms() + ms; !atomic_load(&r->stop) && walrow__now_ms() < until;) {
-        poll(&fd, 1, (int)(until - walrow__now_ms()));
-        walrow__queue_sleep_over(&r->queue);
-    }
+    for (int64_t until = walrow__now_ms() + ms; !atomic_load(&r->stop) && walrow__now_ms() < until;)
+        walrow__queue_wait(&r->queue, (int)(until - walrow__now_ms()));
 }
 
 /* 0.1 s doubling to 10 s, each with up to half of it as jitter, so that many clients do not come back as one. */

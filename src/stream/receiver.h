@@ -84,6 +84,10 @@ walrow_code walrow__receiver_snapshot(walrow__receiver *receiver, walrow_error *
 /** Tables that match and were not planned yet: plan them, publish them. *found: there are some. */
 walrow_code walrow__receiver_discover(walrow__receiver *receiver, bool *found, walrow_error *err) WALROW_MUST_CHECK;
 
+/** Is a snapshot being read? Then table (of size bytes) is "schema.table", *total 0 if not known. */
+bool walrow__receiver_snapshot_progress(walrow__receiver *receiver, char *table, size_t size, uint64_t *rows,
+                                        uint64_t *total);
+
 int64_t walrow__now_ms(void); /* monotonic */
 
 #endif
