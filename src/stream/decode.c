@@ -139,8 +139,9 @@ decode_all(decoding *d, const char *path, walrow_error *err)
     WALROW_TRY(open_decoding(d, path, err));
     int64_t started = d->synced_at = walrow__now_ms();
     WALROW_TRY(decode_frames(d, err));
-    if (!d->collector.in_transaction) /* else the recording ends inside it: it is not whole */
-        WALROW_TRY(deliver(d, err));
+    if (d->collector.in_transaction && !d->decoder->stopped)
+        return walrow__fail(err, WALROW_ERR_PROTOCOL, "recording: it ends inside a transaction");
+    WALROW_TRY(deliver(d, err));
     WALROW_TRY(sync_sinks(d, true, err));
     d->report->seconds = (double)(walrow__now_ms() - started) / 1000;
     return walrow__outlets_finish(&d->outlets, err);

@@ -270,8 +270,8 @@ walrow__stream_reconnect(walrow_stream *s, walrow_error *err)
     return WALROW_OK;
 }
 
-static walrow_code
-open_stream(walrow_stream *s, walrow_error *err)
+walrow_code
+walrow__stream_prepare(walrow_stream *s, walrow_error *err)
 {
     WALROW_TRY(walrow__stream_reconnect(s, err));
     WALROW_TRY(walrow__pg_identify(s->sql, false, &s->server, err));
@@ -280,7 +280,13 @@ open_stream(walrow_stream *s, walrow_error *err)
     s->plan = (walrow__plan){.options = s->options, .patterns = s->patterns};
     if (s->hooks.opened != NULL)
         WALROW_TRY(s->hooks.opened(s->hooks.arg, &s->server, err));
-    WALROW_TRY(prepare(s, err));
+    return prepare(s, err);
+}
+
+static walrow_code
+open_stream(walrow_stream *s, walrow_error *err)
+{
+    WALROW_TRY(walrow__stream_prepare(s, err));
     walrow__receiver *r = &s->receiver;
     r->options = s->options;
     r->plan = &s->plan;
@@ -339,16 +345,22 @@ walrow__stream_stop(walrow_stream *stream)
 }
 
 void
-walrow_close(walrow_stream *stream)
+walrow__stream_release(walrow_stream *stream)
 {
-    if (stream == NULL)
-        return;
-    walrow__receiver_stop(&stream->receiver);
     walrow__plan_release(&stream->plan);
     walrow__texts_release(&stream->publications);
     walrow_patterns_free(stream->patterns);
     if (stream->catalog != NULL)
         stream->catalog->free(stream->catalog);
     PQfinish(stream->sql);
+}
+
+void
+walrow_close(walrow_stream *stream)
+{
+    if (stream == NULL)
+        return;
+    walrow__receiver_stop(&stream->receiver);
+    walrow__stream_release(stream);
     free(stream);
 }

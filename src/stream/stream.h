@@ -36,8 +36,12 @@ struct walrow_stream {
 
 walrow_code walrow__stream_open(const walrow_options *options, const walrow__stream_hooks *hooks,
                                 walrow_stream **out, walrow_error *err) WALROW_MUST_CHECK;
+/** Everything before the stream itself: connect, find the tables, publish them, look at the slot, plan. */
+walrow_code walrow__stream_prepare(walrow_stream *stream, walrow_error *err) WALROW_MUST_CHECK;
 /** (Re)connect the SQL connection: the catalogue and discovery go on with the new one. */
 walrow_code walrow__stream_reconnect(walrow_stream *stream, walrow_error *err) WALROW_MUST_CHECK;
+/** Let go of what prepare made; the receiver does not run. */
+void walrow__stream_release(walrow_stream *stream);
 /** End the stream at the next whole transaction: walrow_next gives what is left, then WALROW_END. */
 void walrow__stream_stop(walrow_stream *stream);
 

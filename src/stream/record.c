@@ -1,0 +1,215 @@
+/*
+ * stream/record.c
+ *	  walrow_record: what a slot sends, raw, into a file. Nothing is confirmed to the server: the same changes can be
+ *	  recorded again, or streamed.
+ */
+#include "base/cursor.h"
+#include "base/error.h"
+#include "pg/catalog.h"
+#include "pg/slot.h"
+#include "source/recording.h"
+#include "stream/stream.h"
+#include "stream/tally.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STATUS_EVERY_MS = 1000, POLL_MS = 200 };
+
+typedef struct recorder {
+    const walrow_options *options;
+    const walrow_run_callbacks *callbacks;
+    walrow_report *report;
+    walrow_stream stream; /* only what prepares one: no receiver runs */
+    walrow__push push;
+    FILE *file;
+    long whole_size;  /* of the file up to the last whole transaction */
+    char *types;      /* the dump written last */
+    bool in_transaction;
+    bool done;
+    int64_t status_at, first_at, last_at;
+} recorder;
+
+/* The type catalogue must hold what this announcement needs; write it anew if that made it grow. */
+static walrow_code
+record_types(recorder *r, const walrow__push_message *message, walrow_error *err)
+{
+    walrow__relation_message relation;
+    WALROW_TRY(walrow__pgoutput_read_relation(message->bytes, message->size, message->lsn, &relation, err));
+    walrow_code code = WALROW_OK;
+    for (int i = 0; code == WALROW_OK && i < relation.n_columns; i++) {
+        walrow__type type;
+        code = walrow__type_resolve(r->stream.catalog, relation.columns[i].oid, relation.columns[i].typmod, NULL, &type,
+                                    err);
+        if (code == WALROW_OK)
+            walrow__type_release(&type);
+    }
+    free(relation.columns);
+    char *dump = NULL;
+    if (code == WALROW_OK)
+        code = walrow__catalog_dump(r->stream.catalog, &dump, err);
+    if (code != WALROW_OK || (r->types != NULL && strcmp(dump, r->types) == 0)) {
+        free(dump);
+        return code;
+    }
+    free(r->types);
+    r->types = dump;
+    return walrow__recording_write(r->file, WALROW__FRAME_TYPES, message->lsn, dump, strlen(dump), err);
+}
+
+static bool
+is_past_until(const recorder *r, const walrow__push_message *message)
+{
+    uint64_t until_lsn = r->stream.receiver.until_lsn;
+    walrow__cursor cursor = walrow__cursor_over(message->bytes, message->size);
+    return until_lsn != 0 && walrow__read_u8(&cursor) == 'B' && walrow__read_u64(&cursor) >= until_lsn;
+}
+
+static walrow_code
+record_message(recorder *r, const walrow__push_message *message, walrow_error *err)
+{
+    uint8_t kind = message->size > 0 ? message->bytes[0] : 0;
+    if (is_past_until(r, message)) {
+        r->done = true;
+        return WALROW_OK;
+    }
+    if (kind == 'R')
+        WALROW_TRY(record_types(r, message, err));
+    WALROW_TRY(walrow__recording_write(r->file, WALROW__FRAME_MESSAGE, message->lsn, message->bytes, message->size,
+                                       err));
+    r->last_at = walrow__now_ms();
+    if (r->first_at == 0)
+        r->first_at = r->last_at;
+    r->report->bytes += message->size;
+    r->in_transaction = kind == 'B' || (r->in_transaction && kind != 'C');
+    if (kind == 'C')
+        r->report->transactions++;
+    if (!r->in_transaction)
+        r->whole_size = ftell(r->file);
+    return WALROW_OK;
+}
+
+static walrow_code
+take_message(recorder *r, const walrow__push_message *message, walrow_error *err)
+{
+    uint64_t until_lsn = r->stream.receiver.until_lsn;
+    switch (message->kind) {
+    case WALROW__PUSH_DATA:
+        return record_message(r, message, err);
+    case WALROW__PUSH_KEEPALIVE:
+        r->done = r->done || (until_lsn != 0 && !r->in_transaction && message->lsn >= until_lsn);
+        return message->wants_reply ? walrow__push_status(&r->push, 0, 0, false, err) : WALROW_OK;
+    case WALROW__PUSH_END:
+        return walrow__fail(err, WALROW_ERR_NET, "the server ended the stream");
+    default:
+        return WALROW_OK;
+    }
+}
+
+static walrow_code
+wait_for_more(recorder *r, walrow_error *err)
+{
+    struct pollfd fd = {.fd = PQsocket(r->push.conn), .events = POLLIN};
+    poll(&fd, 1, POLL_MS);
+    int64_t now = walrow__now_ms();
+    if (now - r->status_at < STATUS_EVERY_MS && r->stream.receiver.until_lsn == 0)
+        return WALROW_OK;
+    r->status_at = now;
+    return walrow__push_status(&r->push, 0, 0, r->stream.receiver.until_lsn != 0, err);
+}
+
+static bool
+asked_to_stop(const recorder *r)
+{
+    return r->callbacks != NULL && r->callbacks->stop != NULL && r->callbacks->stop(r->callbacks->arg) != 0;
+}
+
+static walrow_code
+record_stream(recorder *r, walrow_error *err)
+{
+    while (!r->done && !asked_to_stop(r)) {
+        walrow__push_message message = {.kind = WALROW__PUSH_DATA};
+        for (int i = 0; i < 1000 && !r->done && message.kind != WALROW__PUSH_NOTHING; i++) {
+            WALROW_TRY(walrow__push_read(&r->push, &message, err));
+            WALROW_TRY(take_message(r, &message, err));
+        }
+        if (message.kind == WALROW__PUSH_NOTHING)
+            WALROW_TRY(wait_for_more(r, err));
+    }
+    return WALROW_OK;
+}
+
+static walrow_code
+create_file(recorder *r, const char *path, walrow_error *err)
+{
+    const walrow__pg_server *server = &r->stream.server;
+    walrow__recording_header header = {.binary = r->stream.receiver.binary,
+                                       .system_identifier = server->system_identifier,
+                                       .timeline = server->timeline,
+                                       .server_version = server->version};
+    snprintf(header.plugin, sizeof header.plugin, "%s", r->stream.receiver.plugin);
+    snprintf(header.database, sizeof header.database, "%s", server->database);
+    snprintf(header.slot, sizeof header.slot, "%s", r->options->slot);
+    WALROW_TRY(walrow__recording_create(path, &header, &r->file, err));
+    r->whole_size = ftell(r->file);
+    return WALROW_OK;
+}
+
+static walrow_code
+start(recorder *r, walrow_error *err)
+{
+    PGconn *conn = NULL;
+    if (!r->stream.receiver.slot_exists)
+        WALROW_TRY(walrow__slot_create(r->stream.sql, r->options, r->options->slot, r->stream.receiver.plugin, false,
+                                       NULL, err));
+    WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
+    walrow__push_options options = {.slot = r->options->slot,
+                                    .start_lsn = r->options->start_lsn,
+                                    .publications = (const char *const *)r->stream.publications.items,
+                                    .binary = r->stream.receiver.binary,
+                                    .messages = r->stream.server.version >= 140000};
+    return walrow__push_start(&r->push, conn, &options, err);
+}
+
+/* A transaction that is not whole is cut off: what is in the file can be decoded to its end. */
+static walrow_code
+finish_file(recorder *r, walrow_error *err)
+{
+    FILE *file = r->file;
+    r->file = NULL;
+    if (fflush(file) == 0 && ftruncate(fileno(file), r->whole_size) != 0) {
+        fclose(file);
+        return walrow__fail(err, WALROW_ERR_SINK, "cannot cut the recording to its last whole transaction");
+    }
+    return walrow__recording_finish(file, err);
+}
+
+static walrow_code
+record(recorder *r, const char *path, walrow_error *err)
+{
+    WALROW_TRY(walrow__stream_prepare(&r->stream, err));
+    WALROW_TRY(start(r, err));
+    WALROW_TRY(create_file(r, path, err));
+    walrow_code code = record_stream(r, err);
+    walrow_error ignored;
+    walrow_code finished = finish_file(r, code == WALROW_OK ? err : &ignored);
+    return code == WALROW_OK ? finished : code;
+}
+
+walrow_code
+walrow_record(const walrow_options *options, const char *path, const walrow_run_callbacks *callbacks,
+              walrow_report *report, walrow_error *err)
+{
+    recorder r = {.options = options, .callbacks = callbacks, .report = report};
+    memset(report, 0, sizeof *report);
+    r.stream.options = options;
+    walrow_code code = record(&r, path, err);
+    report->seconds = (double)(r.last_at - r.first_at) / 1000;
+    report->peak_rss_bytes = walrow__peak_rss();
+    walrow__push_close(&r.push);
+    walrow__stream_release(&r.stream);
+    free(r.types);
+    return code;
+}
