@@ -1,0 +1,445 @@
+#include "sink/event.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/utf8.h"
+#include "columns/batch.h"
+#include "sink/event_table.h"
+#include "sink/value_text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FLUSH_BYTES = 256 * 1024 };
+
+/* ---- life ---- */
+
+void
+walrow__event_init(walrow__event_printer *printer, walrow__event_flush_fn flush, void *arg)
+{
+    memset(printer, 0, sizeof *printer);
+    printer->flush = flush;
+    printer->arg = arg;
+    walrow__strbuf_init(&printer->buf);
+    walrow__strbuf_init(&printer->lsn_text);
+    walrow__strbuf_init(&printer->tail_text);
+}
+
+void
+walrow__event_release(walrow__event_printer *printer)
+{
+    while (printer->tables != NULL) {
+        walrow__event_table *table = printer->tables;
+        printer->tables = table->next;
+        walrow__event_table_free(table);
+    }
+    walrow__strbuf_release(&printer->buf);
+    walrow__strbuf_release(&printer->lsn_text);
+    walrow__strbuf_release(&printer->tail_text);
+}
+
+walrow_code
+walrow__event_flush(walrow__event_printer *printer, walrow_error *err)
+{
+    if (printer->buf.failed)
+        return walrow__fail_memory(err);
+    return printer->buf.size == 0 ? WALROW_OK : printer->flush(printer->arg, &printer->buf, err);
+}
+
+static walrow_code
+end_event(walrow__event_printer *printer, walrow_error *err)
+{
+    walrow__strbuf_add(&printer->buf, "}\n", 2);
+    return printer->buf.size < FLUSH_BYTES ? WALROW_OK : walrow__event_flush(printer, err);
+}
+
+/* ---- tables ---- */
+
+static walrow_code
+find_table(walrow__event_printer *printer, const char *schema_name, const char *table_name, walrow__event_table **out,
+           walrow_error *err)
+{
+    for (walrow__event_table *table = printer->tables; table != NULL; table = table->next)
+        if (strcmp(table->table_name, table_name) == 0 && strcmp(table->schema_name, schema_name) == 0) {
+            *out = table;
+            return WALROW_OK;
+        }
+    WALROW_TRY(walrow__event_table_new(schema_name, table_name, out, err));
+    (*out)->next = printer->tables;
+    printer->tables = *out;
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__event_skip_below(walrow__event_printer *printer, const char *schema_name, const char *table_name, uint64_t lsn,
+                         walrow_error *err)
+{
+    walrow__event_table *table;
+    WALROW_TRY(find_table(printer, schema_name, table_name, &table, err));
+    table->below_lsn = lsn;
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__event_set_epoch(walrow__event_printer *printer, const char *schema_name, const char *table_name,
+                        uint64_t epoch, walrow_error *err)
+{
+    walrow__event_table *table;
+    WALROW_TRY(find_table(printer, schema_name, table_name, &table, err));
+    table->epoch = epoch;
+    table->epoch_known = true;
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__event_each_epoch(const walrow__event_printer *printer, walrow__event_epoch_fn fn, void *arg, walrow_error *err)
+{
+    for (const walrow__event_table *table = printer->tables; table != NULL; table = table->next)
+        if (table->epoch_known)
+            WALROW_TRY(fn(arg, table->schema_name, table->table_name, table->epoch, err));
+    return WALROW_OK;
+}
+
+/* ---- transactions ---- */
+
+static const walrow_transaction *
+find_transaction(const walrow_changes *changes, uint64_t commit_lsn)
+{
+    size_t low = 0, high = changes->n_transactions;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (changes->transactions[middle].commit_lsn < commit_lsn)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < changes->n_transactions && changes->transactions[low].commit_lsn == commit_lsn
+               ? &changes->transactions[low]
+               : NULL;
+}
+
+/* Make the texts that every event of the transaction repeats. */
+static void
+make_texts(walrow__event_printer *printer, uint64_t lsn, const int64_t *time, uint32_t xid, const char *origin)
+{
+    char text[WALROW_LSN_SIZE];
+    walrow__strbuf_clear(&printer->lsn_text);
+    walrow__strbuf_addf(&printer->lsn_text, ",\"lsn\":\"%s\"", walrow_lsn_format(lsn, text));
+    walrow__strbuf *tail = &printer->tail_text;
+    walrow__strbuf_clear(tail);
+    walrow__strbuf_add_text(tail, ",\"timestamp\":");
+    if (time != NULL) {
+        walrow__strbuf_add_char(tail, '"');
+        walrow__print_iso8601(tail, *time);
+        walrow__strbuf_add_char(tail, '"');
+    } else
+        walrow__strbuf_add_text(tail, "null");
+    if (xid != 0)
+        walrow__strbuf_addf(tail, ",\"transaction_id\":%" PRIu32 ",\"origin\":", xid);
+    else
+        walrow__strbuf_add_text(tail, ",\"transaction_id\":null,\"origin\":");
+    walrow__json_add_text(tail, origin);
+    printer->current_lsn = lsn;
+}
+
+static void
+add_text(walrow__event_printer *printer, const walrow__strbuf *text)
+{
+    walrow__strbuf_add(&printer->buf, text->data, text->size);
+}
+
+static walrow_code
+print_boundary(walrow__event_printer *printer, const char *event_type, walrow_error *err)
+{
+    walrow__strbuf_addf(&printer->buf, "{\"event_type\":\"%s\"", event_type);
+    add_text(printer, &printer->lsn_text);
+    add_text(printer, &printer->tail_text);
+    return end_event(printer, err);
+}
+
+/* The open transaction ended: print its commit. */
+static walrow_code
+print_commit(walrow__event_printer *printer, const walrow_changes *changes, walrow_error *err)
+{
+    walrow__event_state *state = &printer->state;
+    const walrow_transaction *known = find_transaction(changes, state->open_lsn);
+    if (printer->current_lsn != state->open_lsn || known != NULL)
+        make_texts(printer, state->open_lsn, known == NULL ? NULL : &known->commit_time,
+                   known == NULL ? 0 : known->xid, known == NULL ? NULL : known->origin);
+    WALROW_TRY(print_boundary(printer, "commit", err));
+    state->done_lsn = state->open_lsn;
+    state->open_lsn = 0;
+    return WALROW_OK;
+}
+
+/* Something of the transaction is about to be printed; what is known of it: from the row or message, or listed. */
+static walrow_code
+enter(walrow__event_printer *printer, const walrow_changes *changes, uint64_t lsn, const int64_t *time, uint32_t xid,
+      walrow_error *err)
+{
+    walrow__event_state *state = &printer->state;
+    if (state->open_lsn != 0 && state->open_lsn < lsn)
+        WALROW_TRY(print_commit(printer, changes, err));
+    if (printer->current_lsn != lsn) {
+        const walrow_transaction *known = find_transaction(changes, lsn);
+        make_texts(printer, lsn, known == NULL ? time : &known->commit_time, xid,
+                   known == NULL ? NULL : known->origin);
+    }
+    if (state->open_lsn == lsn)
+        return WALROW_OK;
+    state->open_lsn = lsn;
+    state->next_seq = 0;
+    state->message_lsn = 0;
+    return print_boundary(printer, "begin", err);
+}
+
+/* ---- rows ---- */
+
+typedef struct cursor {
+    const walrow_batch *batch;
+    walrow__event_table *table;
+    const uint64_t *commit_lsns;
+    const uint32_t *seqs;
+    int64_t row;
+} cursor;
+
+static walrow__position
+position_of(const cursor *cursor)
+{
+    return (walrow__position){.commit_lsn = cursor->commit_lsns[cursor->row], .seq = cursor->seqs[cursor->row]};
+}
+
+static walrow_code
+init_cursor(walrow__event_printer *printer, const walrow_batch *batch, cursor *cursor, walrow_error *err)
+{
+    cursor->batch = batch;
+    cursor->commit_lsns = batch->array.children[WALROW__COMMIT_LSN]->buffers[1];
+    cursor->seqs = batch->array.children[WALROW__SEQ]->buffers[1];
+    cursor->row = 0;
+    WALROW_TRY(find_table(printer, batch->schema_name, batch->table_name, &cursor->table, err));
+    cursor->table->bound = NULL;
+    return WALROW_OK;
+}
+
+/* Bind the table to the cursor's batch, and say so if its schema is another than before. */
+static walrow_code
+bind(walrow__event_printer *printer, cursor *cursor, walrow__position position, walrow_error *err)
+{
+    walrow__event_table *table = cursor->table;
+    bool changed = table->epoch_known && table->epoch != cursor->batch->epoch;
+    WALROW_TRY(walrow__event_table_bind(table, cursor->batch, err));
+    if (!changed)
+        return WALROW_OK;
+    WALROW_TRY(walrow__event_table_print_change(table, &printer->buf, err));
+    add_text(printer, &printer->lsn_text);
+    walrow__strbuf_addf(&printer->buf, ",\"seq\":%" PRIu32, position.seq);
+    add_text(printer, &printer->tail_text);
+    return end_event(printer, err);
+}
+
+static walrow_code
+print_bound_row(walrow__event_printer *printer, cursor *cursor, walrow__position position, walrow_error *err)
+{
+    walrow__strbuf *buf = &printer->buf;
+    if (cursor->table->bound != cursor->batch)
+        WALROW_TRY(bind(printer, cursor, position, err));
+    walrow__event_table_print_row(cursor->table, cursor->row, buf);
+    add_text(printer, &printer->lsn_text);
+    walrow__strbuf_addf(buf, ",\"seq\":%" PRIu32, position.seq);
+    add_text(printer, &printer->tail_text);
+    walrow__event_table_print_unchanged(cursor->table, cursor->row, buf);
+    return end_event(printer, err);
+}
+
+static int64_t
+commit_time_of(const cursor *cursor)
+{
+    return ((const int64_t *)cursor->batch->array.children[WALROW__COMMIT_TIME]->buffers[1])[cursor->row];
+}
+
+static uint32_t
+xid_of(const cursor *cursor)
+{
+    return ((const uint32_t *)cursor->batch->array.children[WALROW__XID]->buffers[1])[cursor->row];
+}
+
+static walrow_code
+print_row(walrow__event_printer *printer, const walrow_changes *changes, cursor *cursor, walrow_error *err)
+{
+    walrow__event_state *state = &printer->state;
+    walrow__position position = position_of(cursor);
+    uint64_t lsn = position.commit_lsn;
+    if (lsn <= state->done_lsn || lsn < cursor->table->below_lsn ||
+        (lsn == state->open_lsn && position.seq < state->next_seq))
+        return WALROW_OK;
+    if (lsn != state->open_lsn || lsn != printer->current_lsn) {
+        int64_t time = commit_time_of(cursor);
+        WALROW_TRY(enter(printer, changes, lsn, &time, xid_of(cursor), err));
+    }
+    WALROW_TRY(print_bound_row(printer, cursor, position, err));
+    state->next_seq = position.seq + 1;
+    return WALROW_OK;
+}
+
+/* ---- messages ---- */
+
+static void
+add_content(walrow__strbuf *buf, const walrow_message *message)
+{
+    if (walrow__utf8_valid(message->content, message->content_size)) {
+        walrow__strbuf_add_text(buf, ",\"message_content\":");
+        walrow__json_add_string(buf, message->content, message->content_size);
+    } else {
+        walrow__strbuf_add_text(buf, ",\"message_content\":null,\"message_content_base64\":");
+        walrow__json_add_base64(buf, message->content, message->content_size);
+    }
+}
+
+static walrow_code
+print_message_text(walrow__event_printer *printer, const walrow_message *message, walrow_error *err)
+{
+    walrow__strbuf *buf = &printer->buf;
+    walrow__strbuf_add_text(buf, "{\"event_type\":\"message\",\"message_prefix\":");
+    walrow__json_add_text(buf, message->prefix);
+    add_content(buf, message);
+    walrow__strbuf_add_text(buf, message->transactional ? ",\"transactional\":true" : ",\"transactional\":false");
+    add_text(printer, &printer->lsn_text);
+    if (message->transactional)
+        walrow__strbuf_addf(buf, ",\"seq\":%" PRIu32, message->seq);
+    else
+        walrow__strbuf_add_text(buf, ",\"seq\":null");
+    add_text(printer, &printer->tail_text);
+    return end_event(printer, err);
+}
+
+static walrow_code
+print_message(walrow__event_printer *printer, const walrow_changes *changes, const walrow_message *message,
+              walrow_error *err)
+{
+    walrow__event_state *state = &printer->state;
+    uint64_t lsn = message->commit_lsn;
+    if (lsn <= state->done_lsn)
+        return WALROW_OK;
+    if (message->transactional) {
+        if (lsn == state->open_lsn && message->lsn <= state->message_lsn)
+            return WALROW_OK;
+        WALROW_TRY(enter(printer, changes, lsn, NULL, message->xid, err));
+        state->message_lsn = message->lsn;
+        return print_message_text(printer, message, err);
+    }
+    if (state->open_lsn != 0 && state->open_lsn < lsn)
+        WALROW_TRY(print_commit(printer, changes, err));
+    make_texts(printer, lsn, NULL, 0, NULL);
+    if (state->open_lsn == 0)
+        state->done_lsn = lsn;
+    return print_message_text(printer, message, err);
+}
+
+/* Does it come before the row at the position? Its ordinal is the number of changes before it. */
+static bool
+message_is_before(const walrow_message *message, walrow__position position)
+{
+    return message->commit_lsn != position.commit_lsn ? message->commit_lsn < position.commit_lsn
+                                                      : message->seq <= position.seq;
+}
+
+/* ---- change sets ---- */
+
+static const walrow__position no_limit = {.commit_lsn = UINT64_MAX, .seq = UINT32_MAX};
+
+/* The cursor whose row is next, and in *limit the position of the one after it; NULL: all are at their end. */
+static cursor *
+next_cursor(cursor *cursors, size_t n, walrow__position *limit)
+{
+    cursor *first = NULL;
+    walrow__position lowest = no_limit;
+    *limit = no_limit;
+    for (size_t i = 0; i < n; i++) {
+        if (cursors[i].row >= cursors[i].batch->array.length)
+            continue;
+        walrow__position position = position_of(&cursors[i]);
+        if (walrow__position_compare(position, lowest) < 0) {
+            *limit = lowest;
+            lowest = position;
+            first = &cursors[i];
+        } else if (walrow__position_compare(position, *limit) < 0)
+            *limit = position;
+    }
+    return first;
+}
+
+static walrow_code
+print_merged(walrow__event_printer *printer, const walrow_changes *changes, cursor *cursors, walrow_error *err)
+{
+    size_t at_message = 0;
+    for (;;) {
+        walrow__position limit;
+        cursor *cursor = next_cursor(cursors, changes->n_batches, &limit);
+        const walrow_message *message =
+            at_message < changes->n_messages ? &changes->messages[at_message] : NULL;
+        if (cursor == NULL && message == NULL)
+            return WALROW_OK;
+        if (message != NULL && (cursor == NULL || message_is_before(message, position_of(cursor)))) {
+            WALROW_TRY(print_message(printer, changes, message, err));
+            at_message++;
+            continue;
+        }
+        do {
+            WALROW_TRY(print_row(printer, changes, cursor, err));
+            cursor->row++;
+        } while (cursor->row < cursor->batch->array.length &&
+                 walrow__position_compare(position_of(cursor), limit) < 0 &&
+                 (message == NULL || !message_is_before(message, position_of(cursor))));
+    }
+}
+
+static walrow_code
+print_snapshot(walrow__event_printer *printer, const walrow_changes *changes, cursor *cursors, walrow_error *err)
+{
+    for (size_t i = 0; i < changes->n_batches; i++) {
+        cursor *cursor = &cursors[i];
+        for (; cursor->row < cursor->batch->array.length; cursor->row++) {
+            if (cursor->row == 0) { /* the rows of a chunk are read in one transaction */
+                int64_t time = commit_time_of(cursor);
+                make_texts(printer, position_of(cursor).commit_lsn, &time, xid_of(cursor), NULL);
+            }
+            WALROW_TRY(print_bound_row(printer, cursor, position_of(cursor), err));
+        }
+    }
+    printer->current_lsn = 0;
+    return WALROW_OK;
+}
+
+/* The open transaction ends with this change set unless the rest of it follows. */
+static walrow_code
+close_ended(walrow__event_printer *printer, const walrow_changes *changes, walrow_error *err)
+{
+    const walrow_transaction *open = find_transaction(changes, printer->state.open_lsn);
+    return open != NULL && open->end_lsn != 0 ? print_commit(printer, changes, err) : WALROW_OK;
+}
+
+walrow_code
+walrow__event_print(walrow__event_printer *printer, const walrow_changes *changes, walrow_error *err)
+{
+    cursor *cursors = calloc(changes->n_batches + 1, sizeof *cursors);
+    if (cursors == NULL)
+        return walrow__fail_memory(err);
+    walrow_code code = WALROW_OK;
+    for (size_t i = 0; code == WALROW_OK && i < changes->n_batches; i++)
+        code = init_cursor(printer, &changes->batches[i], &cursors[i], err);
+    if (code == WALROW_OK && changes->snapshot)
+        code = print_snapshot(printer, changes, cursors, err);
+    else if (code == WALROW_OK) {
+        code = print_merged(printer, changes, cursors, err);
+        if (code == WALROW_OK)
+            code = close_ended(printer, changes, err);
+    }
+    for (size_t i = 0; i < changes->n_batches; i++)
+        if (cursors[i].table != NULL)
+            cursors[i].table->bound = NULL;
+    free(cursors);
+    if (code == WALROW_OK && printer->buf.failed)
+        code = walrow__fail_memory(err);
+    return code;
+}

@@ -1,0 +1,123 @@
+#include "sink/params.h"
+
+#include "base/error.h"
+#include "base/size.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int
+hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* In place; false where a percent sign is not followed by two hexadecimal digits, or hides a NUL. */
+static bool
+percent_decode(char *text)
+{
+    char *to = text;
+    for (const char *at = text; *at != '\0'; at++, to++) {
+        if (*at != '%') {
+            *to = *at;
+            continue;
+        }
+        int high = hex_digit(at[1]);
+        int low = high < 0 ? -1 : hex_digit(at[2]);
+        if (low < 0 || (high | low) == 0)
+            return false;
+        *to = (char)(high << 4 | low);
+        at += 2;
+    }
+    *to = '\0';
+    return true;
+}
+
+static walrow_code
+fail_unknown(const char *uri, const char *name, const walrow__param *params, size_t n, walrow_error *err)
+{
+    char names[256] = "";
+    for (size_t i = 0; i < n; i++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", i == 0 ? "" : ", ", params[i].name);
+    }
+    walrow__fail(err, WALROW_ERR_USAGE, "sink \"%s\" has no parameter \"%s\"", uri, name);
+    if (n == 0)
+        walrow__hint(err, "this sink takes no parameters");
+    else
+        walrow__hint(err, "its parameters are %s", names);
+    return WALROW_ERR_USAGE;
+}
+
+static walrow_code
+fail_value(const char *uri, const walrow__param *param, const char *value, walrow_error *err)
+{
+    walrow__fail(err, WALROW_ERR_USAGE, "sink \"%s\": parameter %s cannot be \"%s\"", uri, param->name, value);
+    if (param->kind == WALROW__PARAM_WORD)
+        walrow__hint(err, "it can be: %s", param->word);
+    else if (param->kind == WALROW__PARAM_SIZE)
+        walrow__hint(err, "write a size such as 128MB (B, kB, MB, GB, TB), at least %" PRIu64, param->min);
+    else
+        walrow__hint(err, "write a whole number from %" PRIu64 " to %" PRIu64, param->min, param->max);
+    return WALROW_ERR_USAGE;
+}
+
+static bool
+read_value(const walrow__param *param, const char *text)
+{
+    uint64_t value = 1;
+    switch (param->kind) {
+    case WALROW__PARAM_WORD:
+        if (strcmp(text, param->word) != 0)
+            return false;
+        break;
+    case WALROW__PARAM_SIZE:
+        if (!walrow__size_parse(text, &value))
+            return false;
+        break;
+    case WALROW__PARAM_COUNT:
+        if (!walrow__count_parse(text, param->max, &value))
+            return false;
+        break;
+    }
+    if (param->kind != WALROW__PARAM_WORD && (value < param->min || value > param->max))
+        return false;
+    *param->value = value;
+    return true;
+}
+
+static walrow_code
+read_pair(const char *uri, char *pair, const walrow__param *params, size_t n, walrow_error *err)
+{
+    char *value = strchr(pair, '=');
+    if (value != NULL)
+        *value++ = '\0';
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(pair, params[i].name) != 0)
+            continue;
+        if (value == NULL || !percent_decode(value) || !read_value(&params[i], value))
+            return fail_value(uri, &params[i], value == NULL ? "" : value, err);
+        return WALROW_OK;
+    }
+    return fail_unknown(uri, pair, params, n, err);
+}
+
+walrow_code
+walrow__params_parse(const char *uri, const char *text, const walrow__param *params, size_t n, walrow_error *err)
+{
+    char *copy = strdup(text == NULL ? "" : text);
+    if (copy == NULL)
+        return walrow__fail_memory(err);
+    walrow_code code = WALROW_OK;
+    char *rest = copy, *pair;
+    while (code == WALROW_OK && (pair = strsep(&rest, "&")) != NULL)
+        if (*pair != '\0')
+            code = read_pair(uri, pair, params, n, err);
+    free(copy);
+    return code;
+}

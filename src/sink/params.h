@@ -1,0 +1,33 @@
+/*
+ * sink/params.h
+ *	  The part of a sink's URI after "?": name=value pairs between "&", values percent-encoded.
+ */
+#ifndef WALROW_SINK_PARAMS_H
+#define WALROW_SINK_PARAMS_H
+
+#include <walrow.h>
+
+typedef enum walrow__param_kind {
+    WALROW__PARAM_COUNT, /* digits */
+    WALROW__PARAM_SIZE,  /* "128MB" */
+    WALROW__PARAM_WORD   /* one word that is known: value becomes 1 */
+} walrow__param_kind;
+
+typedef struct walrow__param {
+    const char *name;
+    walrow__param_kind kind;
+    uint64_t min, max;
+    const char *word;
+    uint64_t *value; /* set if the parameter is there */
+} walrow__param;
+
+/**
+ * Read them.
+ * @param uri   whole, for messages
+ * @param text  what follows "?", or NULL
+ * Errors: WALROW_ERR_USAGE, naming the parameters there are
+ */
+walrow_code walrow__params_parse(const char *uri, const char *text, const walrow__param *params, size_t n,
+                                 walrow_error *err) WALROW_MUST_CHECK;
+
+#endif

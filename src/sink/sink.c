@@ -1,0 +1,55 @@
+#include "sink/sink.h"
+
+#include "base/error.h"
+#include "sink/sinks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *scheme;
+    walrow__sink_make_fn make;
+} schemes[] = {
+    {"ipc", walrow__ipc_make},
+    {"jsonl", walrow__jsonl_make},
+    {"arrow", walrow__arrow_make},
+    {"null", walrow__null_make},
+};
+
+static walrow_code
+fail_scheme(const char *uri, walrow_error *err)
+{
+    walrow__fail(err, WALROW_ERR_USAGE, "unknown sink \"%s\"", uri);
+    walrow__hint(err, "sinks are ipc:DIR, parquet:DIR, jsonl:FILE, jsonl:-, arrow:- and null:");
+    return WALROW_ERR_USAGE;
+}
+
+static walrow__sink_make_fn
+find_scheme(const char *uri)
+{
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t size = strlen(schemes[i].scheme);
+        if (strncmp(uri, schemes[i].scheme, size) == 0 && uri[size] == ':')
+            return schemes[i].make;
+    }
+    return NULL;
+}
+
+walrow_code
+walrow__sink_new(const char *uri, walrow__sink **out, walrow_error *err)
+{
+    walrow__sink_make_fn make = find_scheme(uri);
+    if (make == NULL)
+        return fail_scheme(uri, err);
+    const char *start = strchr(uri, ':') + 1;
+    size_t size = strcspn(start, "?");
+    const char *params = start[size] == '?' ? start + size + 1 : NULL;
+    char *path = strndup(start, size), *copy = strdup(uri);
+    walrow_code code = path == NULL || copy == NULL ? walrow__fail_memory(err) : make(uri, path, params, out, err);
+    if (code == WALROW_OK)
+        (*out)->uri = copy;
+    else
+        free(copy);
+    free(path);
+    return code;
+}
