@@ -3,7 +3,7 @@
  *	  PostgreSQL's own output plugin, protocol 1 (PostgreSQL documentation, "Logical Replication Message Formats").
  */
 #include "source/decoder.h"
-#include "source/relations.h"
+#include "source/announced.h"
 #include "source/tuple.h"
 
 #include "base/error.h"
@@ -13,7 +13,7 @@
 
 typedef struct pgoutput {
     walrow__decoder base;
-    walrow__relations relations;
+    walrow__announced relations;
     walrow__tuple new, old; /* of the row being read */
 } pgoutput;
 
@@ -134,21 +134,21 @@ read_relation(pgoutput *p, const uint8_t *bytes, size_t size, uint64_t lsn, walr
 {
     walrow__relation_message message;
     WALROW_TRY(walrow__pgoutput_read_relation(bytes, size, lsn, &message, err));
-    walrow_code code = walrow__relations_announce(&p->relations, &p->base, &message, err);
+    walrow_code code = walrow__announced_announce(&p->relations, &p->base, &message, err);
     free(message.columns);
     return code;
 }
 
 /* The relation a change is of. Outside a transaction there are no changes. */
 static walrow_code
-find_relation(pgoutput *p, walrow__cursor *cursor, uint64_t lsn, walrow__relation **out, walrow_error *err)
+find_relation(pgoutput *p, walrow__cursor *cursor, uint64_t lsn, walrow__announced_table **out, walrow_error *err)
 {
     uint32_t relid = walrow__read_u32(cursor);
     if (cursor->failed)
         return broken("short change message", lsn, err);
     if (!p->base.collector->in_transaction)
         return broken("change outside a transaction", lsn, err);
-    *out = walrow__relations_find(&p->relations, relid);
+    *out = walrow__announced_find(&p->relations, relid);
     if (*out == NULL)
         return walrow__fail(err, WALROW_ERR_PROTOCOL, "pgoutput: change of relation %" PRIu32 ", never announced",
                             relid);
@@ -156,7 +156,7 @@ find_relation(pgoutput *p, walrow__cursor *cursor, uint64_t lsn, walrow__relatio
 }
 
 static walrow_code
-add_row(pgoutput *p, walrow__relation *relation, char op, const walrow__tuple *values, const walrow__tuple *old,
+add_row(pgoutput *p, walrow__announced_table *relation, char op, const walrow__tuple *values, const walrow__tuple *old,
         size_t size, walrow_error *err)
 {
     walrow__collector *collector = p->base.collector;
@@ -175,7 +175,7 @@ add_row(pgoutput *p, walrow__relation *relation, char op, const walrow__tuple *v
 static walrow_code
 read_insert(pgoutput *p, walrow__cursor *cursor, size_t size, uint64_t lsn, walrow_error *err)
 {
-    walrow__relation *relation;
+    walrow__announced_table *relation;
     WALROW_TRY(find_relation(p, cursor, lsn, &relation, err));
     if (relation->feed == NULL)
         return WALROW_OK;
@@ -187,7 +187,7 @@ read_insert(pgoutput *p, walrow__cursor *cursor, size_t size, uint64_t lsn, walr
 static walrow_code
 read_update(pgoutput *p, walrow__cursor *cursor, size_t size, uint64_t lsn, walrow_error *err)
 {
-    walrow__relation *relation;
+    walrow__announced_table *relation;
     WALROW_TRY(find_relation(p, cursor, lsn, &relation, err));
     if (relation->feed == NULL)
         return WALROW_OK;
@@ -212,7 +212,7 @@ read_update(pgoutput *p, walrow__cursor *cursor, size_t size, uint64_t lsn, walr
 static walrow_code
 read_delete(pgoutput *p, walrow__cursor *cursor, size_t size, uint64_t lsn, walrow_error *err)
 {
-    walrow__relation *relation;
+    walrow__announced_table *relation;
     WALROW_TRY(find_relation(p, cursor, lsn, &relation, err));
     if (relation->feed == NULL)
         return WALROW_OK;
@@ -231,7 +231,7 @@ read_truncate(pgoutput *p, walrow__cursor *cursor, size_t size, uint64_t lsn, wa
     if (cursor->failed || n > walrow__cursor_left(cursor) / 4)
         return broken("malformed truncate", lsn, err);
     while (n-- > 0) {
-        walrow__relation *relation;
+        walrow__announced_table *relation;
         WALROW_TRY(find_relation(p, cursor, lsn, &relation, err));
         if (relation->feed == NULL)
             continue;
@@ -284,7 +284,7 @@ static void
 free_pgoutput(walrow__decoder *decoder)
 {
     pgoutput *p = (pgoutput *)decoder;
-    walrow__relations_release(&p->relations);
+    walrow__announced_release(&p->relations);
     free(p);
 }
 

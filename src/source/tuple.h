@@ -7,7 +7,7 @@
 #define WALROW_SOURCE_TUPLE_H
 
 #include "base/cursor.h"
-#include "source/relations.h"
+#include "source/announced.h"
 
 enum { WALROW__MAX_COLUMNS = 1664 }; /* MaxTupleAttributeNumber in PostgreSQL's htup_details.h */
 

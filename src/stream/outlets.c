@@ -45,11 +45,19 @@ walrow__outlets_eager(const walrow__outlets *outlets)
     return false;
 }
 
+bool
+walrow__outlets_remember(const walrow__outlets *outlets)
+{
+    for (size_t i = 0; i < outlets->count; i++)
+        if (outlets->sinks[i]->keeps_position)
+            return true;
+    return false;
+}
+
 walrow_code
-walrow__outlets_snapshot(walrow__outlets *outlets, const walrow_table_info *table, bool *remembered, bool *done,
+walrow__outlets_snapshot(walrow__outlets *outlets, const char *schema, const char *table, uint32_t relid, bool *done,
                          uint64_t *point, walrow_error *err)
 {
-    *remembered = false;
     *done = true;
     *point = 0;
     for (size_t i = 0; i < outlets->count; i++) {
@@ -58,9 +66,7 @@ walrow__outlets_snapshot(walrow__outlets *outlets, const walrow_table_info *tabl
             continue;
         bool sink_done;
         uint64_t sink_point;
-        WALROW_TRY(walrow__sink_snapshot(sink, table->schema, table->name, table->relid, &sink_done, &sink_point,
-                                         err));
-        *remembered = true;
+        WALROW_TRY(walrow__sink_snapshot(sink, schema, table, relid, &sink_done, &sink_point, err));
         *done = *done && sink_done;
         /* each sink drops by itself what lies in its own snapshot; the stream drops only what all have */
         if (sink_done && (*point == 0 || sink_point < *point))

@@ -36,20 +36,11 @@ open_sinks(void *arg, const walrow__pg_server *server, walrow_error *err)
 }
 
 static walrow_code
-ask_sinks(void *arg, const walrow_table_info *table, bool *done, uint64_t *point, walrow_error *err)
+ask_sinks(void *arg, const char *schema, const char *table, uint32_t relid, bool *done, uint64_t *point,
+          walrow_error *err)
 {
     run *r = arg;
-    bool remembered;
-    return walrow__outlets_snapshot(&r->outlets, table, &remembered, done, point, err);
-}
-
-static bool
-sinks_remember(const walrow__outlets *outlets)
-{
-    for (size_t i = 0; i < outlets->count; i++)
-        if (outlets->sinks[i]->keeps_position)
-            return true;
-    return false;
+    return walrow__outlets_snapshot(&r->outlets, schema, table, relid, done, point, err);
 }
 
 static void
@@ -142,7 +133,7 @@ static walrow_code
 run_stream(run *r, walrow_error *err)
 {
     walrow__stream_hooks hooks = {.arg = r, .eager = walrow__outlets_eager(&r->outlets), .opened = open_sinks};
-    if (sinks_remember(&r->outlets))
+    if (walrow__outlets_remember(&r->outlets))
         hooks.snapshot = ask_sinks;
     WALROW_TRY(walrow__stream_open(r->options, &hooks, &r->stream, err));
     r->synced_at = walrow__now_ms();

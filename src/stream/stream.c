@@ -3,11 +3,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "pg/catalog.h"
-#include "pg/patterns.h"
 #include "pg/publication.h"
 #include "pg/query.h"
 #include "pg/slot.h"
-#include "pg/tables.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,37 +13,49 @@
 
 /* ---- what is captured --------------------------------------------------------------------------------------------- */
 
-/* Plan one table that was found; in_snapshot: its rows are to be read unless somebody has them. */
 static walrow_code
-plan_table(walrow_stream *s, const walrow_table_info *info, bool in_snapshot, walrow_error *err)
-{
-    walrow__planned_table *table;
-    WALROW_TRY(walrow__plan_add(&s->plan, info->schema, info->name, &table, err));
-    bool done = false;
-    if (s->hooks.snapshot != NULL)
-        WALROW_TRY(s->hooks.snapshot(s->hooks.arg, info, &done, &table->from_lsn, err));
-    table->needs_snapshot = in_snapshot && !done;
-    if (!done)
-        table->from_lsn = 0;
-    table->rows = info->rows;
-    return WALROW_OK;
-}
-
-static walrow_code
-plan_tables(walrow_stream *s, const walrow_tables *tables, bool slot_exists, walrow_error *err)
+plan_tables(walrow_stream *s, const walrow__discovery *tables, bool slot_exists, walrow_error *err)
 {
     /* a slot that is there already has been read from: unless somebody remembers, its tables have been, too */
     bool wanted = s->options->snapshot != WALROW__SNAPSHOT_NEVER;
     bool unread = !slot_exists || s->hooks.snapshot != NULL || s->options->snapshot == WALROW__SNAPSHOT_ONLY;
     for (size_t i = 0; i < tables->count; i++)
         if (tables->items[i].streamable)
-            WALROW_TRY(plan_table(s, &tables->items[i], wanted && unread, err));
+            WALROW_TRY(walrow__stream_plan_table(s, &tables->items[i], wanted && unread, err));
     return WALROW_OK;
 }
 
-/* Every table's columns have a binary form that can be read, as far as the catalogue says now. */
 static walrow_code
-choose_encoding(walrow_stream *s, const walrow_tables *tables, walrow_error *err)
+can_read_binary(walrow_stream *s, const walrow__found_column *column, bool *out, walrow_error *err)
+{
+    walrow__type type;
+    WALROW_TRY(walrow__type_resolve(s->catalog, column->oid, column->typmod, NULL, &type, err));
+    *out = type.wire != WALROW__WIRE_NONE;
+    walrow__type_release(&type);
+    return WALROW_OK;
+}
+
+/* The first column without a binary form that can be read, as far as the catalogue says now. */
+static walrow_code
+find_text_column(walrow_stream *s, const walrow__discovery *tables, const walrow__found **table,
+                 const walrow__found_column **column, walrow_error *err)
+{
+    for (size_t i = 0; i < tables->count; i++) {
+        *table = &tables->items[i];
+        for (size_t c = 0; (*table)->streamable && c < (*table)->n_columns; c++) {
+            bool binary;
+            *column = &(*table)->columns[c];
+            WALROW_TRY(can_read_binary(s, *column, &binary, err));
+            if (!binary)
+                return WALROW_OK;
+        }
+    }
+    *table = NULL;
+    return WALROW_OK;
+}
+
+static walrow_code
+choose_encoding(walrow_stream *s, const walrow__discovery *tables, walrow_error *err)
 {
     int encoding = s->options->encoding;
     s->receiver.binary = encoding != WALROW__ENCODING_TEXT && s->server.version >= 140000;
@@ -55,139 +65,15 @@ choose_encoding(walrow_stream *s, const walrow_tables *tables, walrow_error *err
     }
     if (encoding != WALROW__ENCODING_AUTO || !s->receiver.binary)
         return WALROW_OK;
-    const char *table, *column;
-    if (walrow__tables_need_text(tables, &table, &column)) {
-        walrow__log(WALROW_LOG_INFO, "values come in text: %s.%s has no binary form that can be read", table, column);
+    const walrow__found *table;
+    const walrow__found_column *column;
+    WALROW_TRY(find_text_column(s, tables, &table, &column, err));
+    if (table != NULL) {
+        walrow__log(WALROW_LOG_INFO, "values come in text: type %s of %s.%s.%s has no binary form that can be read",
+                    column->pg_type, table->schema, table->name, column->name);
         s->receiver.binary = false;
     }
     return WALROW_OK;
-}
-
-/* ---- new tables while the stream runs --------------------------------------------------------------------------------- */
-
-walrow_code
-walrow__receiver_discover(walrow__receiver *r, bool *found, walrow_error *err)
-{
-    walrow_stream *s = (walrow_stream *)((char *)r - offsetof(walrow_stream, receiver));
-    walrow_tables tables = {0};
-    *found = false;
-    walrow_code code = walrow__tables_find(s->sql, s->options, s->patterns, &tables, err);
-    for (size_t i = 0; code == WALROW_OK && i < tables.count; i++) {
-        const walrow_table_info *info = &tables.items[i];
-        if (!info->streamable || walrow__plan_find(&s->plan, info->schema, info->name) != NULL)
-            continue;
-        /* a wide publication has sent the table's changes since it was made: there is nothing to read */
-        bool wide = s->options->publish == WALROW__PUBLISH_WIDE;
-        walrow__log(WALROW_LOG_INFO, "table %s.%s appeared and is captured from now on", info->schema, info->name);
-        code = plan_table(s, info, !wide && s->options->snapshot != WALROW__SNAPSHOT_NEVER, err);
-        *found = *found || !wide;
-    }
-    if (code == WALROW_OK && *found) {
-        walrow_actions actions = {0};
-        code = walrow__publication_ensure(s->sql, s->options, &tables, false, &actions, err);
-        walrow_actions_release(&actions);
-    }
-    walrow_tables_release(&tables);
-    if (code != WALROW_OK && PQstatus(s->sql) != CONNECTION_OK)
-        return walrow__stream_reconnect(s, err);
-    return code;
-}
-
-/* ---- snapshots ------------------------------------------------------------------------------------------------------------- */
-
-static bool
-is_stopping(void *arg)
-{
-    walrow__receiver *r = arg;
-    return atomic_load(&r->stop);
-}
-
-static void
-report_waiting(void *arg, int pid)
-{
-    walrow__receiver *r = arg;
-    walrow__slot_wait_report(r->sql, pid);
-}
-
-/* Into the queue, when there is room. */
-static walrow_code
-emit_chunk(void *arg, walrow_changes *chunk, size_t bytes, walrow_error *err)
-{
-    walrow__receiver *r = arg;
-    if (chunk->n_batches > 0)
-        atomic_fetch_add(&r->figures.snapshot_rows, (uint64_t)chunk->batches[0].array.length);
-    atomic_fetch_add(&r->figures.bytes, bytes);
-    while (!walrow__queue_has_room(&r->queue)) {
-        if (is_stopping(r)) {
-            chunk->release(chunk);
-            return walrow__fail(err, WALROW_INTERRUPTED, "stopped while the snapshot was being read");
-        }
-        walrow__queue_wait(&r->queue, 100);
-    }
-    return walrow__queue_put(&r->queue, chunk, bytes, err);
-}
-
-static walrow_code
-read_tables(walrow__receiver *r, walrow__snapshot *snapshot, walrow_error *err)
-{
-    for (size_t i = 0; i < r->plan->n_tables; i++) {
-        walrow__planned_table *table = &r->plan->tables[i];
-        if (!table->needs_snapshot)
-            continue;
-        atomic_store(&r->figures.snapshot_rows, 0);
-        atomic_store(&r->figures.snapshot_table, (int)i);
-        walrow__log(WALROW_LOG_INFO, "reading %s.%s as it was when the slot began", table->schema, table->name);
-        WALROW_TRY(walrow__snapshot_read(snapshot, table->schema, table->name, err));
-        table->needs_snapshot = false;
-        table->from_lsn = snapshot->consistent_lsn;
-    }
-    return WALROW_OK;
-}
-
-walrow_code
-walrow__receiver_snapshot(walrow__receiver *r, walrow_error *err)
-{
-    bool only = r->options->snapshot == WALROW__SNAPSHOT_ONLY;
-    bool create = !r->slot_exists && !only;
-    if (!create && !walrow__plan_needs_snapshot(r->plan))
-        return WALROW_OK;
-    char temporary_name[64];
-    snprintf(temporary_name, sizeof temporary_name, "walrow_snapshot_%d", PQbackendPID(r->sql));
-    walrow__snapshot_request request = {
-        .options = r->options,
-        .slot = create ? r->options->slot : temporary_name,
-        .plugin = r->plugin,
-        .temporary = !create,
-        .catalog = r->catalog,
-        .capture = walrow__plan_capture(r->plan),
-        .binary = r->options->encoding != WALROW__ENCODING_TEXT,
-        .arg = r,
-        .stopping = is_stopping,
-        .waiting = report_waiting,
-        .emit = emit_chunk,
-    };
-    walrow__snapshot snapshot;
-    WALROW_TRY(walrow__snapshot_open(&request, &snapshot, err));
-    if (create)
-        walrow__log(WALROW_LOG_INFO, "created replication slot %s", r->options->slot);
-    r->slot_exists = r->slot_exists || create;
-    walrow_code code = read_tables(r, &snapshot, err);
-    atomic_store(&r->figures.snapshot_table, -1);
-    walrow__snapshot_close(&snapshot);
-    return code;
-}
-
-bool
-walrow__receiver_snapshot_progress(walrow__receiver *r, char *table, size_t size, uint64_t *rows, uint64_t *total)
-{
-    int i = atomic_load(&r->figures.snapshot_table);
-    if (i < 0)
-        return false;
-    const walrow__planned_table *planned = &r->plan->tables[i];
-    snprintf(table, size, "%s.%s", planned->schema, planned->name);
-    *rows = atomic_load(&r->figures.snapshot_rows);
-    *total = planned->rows > 0 ? (uint64_t)planned->rows : 0;
-    return true;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------------------------- */
@@ -235,13 +121,15 @@ find_until(walrow_stream *s, walrow_error *err)
 static walrow_code
 prepare(walrow_stream *s, walrow_error *err)
 {
-    walrow_tables tables = {0};
+    walrow__discovery tables = {0};
     walrow__slot slot;
     WALROW_TRY(check_slot(s, &slot, err));
-    walrow_code code = walrow__tables_find(s->sql, s->options, s->patterns, &tables, err);
+    walrow_code code = walrow__discover(s->sql, s->options, false, &tables, err);
     walrow_actions actions = {0};
     if (code == WALROW_OK)
-        code = walrow__publication_ensure(s->sql, s->options, &tables, slot.exists, &actions, err);
+        code = walrow__discovery_require(&tables, s->options, err);
+    if (code == WALROW_OK)
+        code = walrow__publication_ensure(s->sql, s->options, &tables, false, &actions, NULL, err);
     walrow_actions_release(&actions);
     if (code == WALROW_OK)
         code = walrow__publication_names(s->sql, s->options, &s->publications, err);
@@ -251,7 +139,10 @@ prepare(walrow_stream *s, walrow_error *err)
         code = choose_encoding(s, &tables, err);
     if (code == WALROW_OK)
         code = find_until(s, err);
-    walrow_tables_release(&tables);
+    s->patterns = tables.patterns;
+    tables.patterns = NULL;
+    s->plan.patterns = s->patterns;
+    walrow__discovery_release(&tables);
     return code;
 }
 
@@ -276,8 +167,7 @@ walrow__stream_prepare(walrow_stream *s, walrow_error *err)
     WALROW_TRY(walrow__stream_reconnect(s, err));
     WALROW_TRY(walrow__pg_identify(s->sql, false, &s->server, err));
     s->receiver.plugin = walrow__slot_plugin(s->options);
-    WALROW_TRY(walrow__tables_patterns(s->sql, s->options, &s->patterns, err));
-    s->plan = (walrow__plan){.options = s->options, .patterns = s->patterns};
+    s->plan.options = s->options;
     if (s->hooks.opened != NULL)
         WALROW_TRY(s->hooks.opened(s->hooks.arg, &s->server, err));
     return prepare(s, err);

@@ -6,6 +6,7 @@
 #define WALROW_STREAM_STREAM_H
 
 #include "pg/connection.h"
+#include "pg/discover.h"
 #include "stream/receiver.h"
 
 /* What whoever stores the changes already has; asked before the stream starts. */
@@ -18,8 +19,8 @@ typedef struct walrow__stream_hooks {
      * Is the table's snapshot there, and at which consistent point? NULL: nobody remembers, so that only a slot
      * created now has its tables read.
      */
-    walrow_code (*snapshot)(void *arg, const walrow_table_info *table, bool *done, uint64_t *point,
-                            walrow_error *err);
+    walrow_code (*snapshot)(void *arg, const char *schema, const char *table, uint32_t relid, bool *done,
+                            uint64_t *point, walrow_error *err);
 } walrow__stream_hooks;
 
 struct walrow_stream {
@@ -38,6 +39,9 @@ walrow_code walrow__stream_open(const walrow_options *options, const walrow__str
                                 walrow_stream **out, walrow_error *err) WALROW_MUST_CHECK;
 /** Everything before the stream itself: connect, find the tables, publish them, look at the slot, plan. */
 walrow_code walrow__stream_prepare(walrow_stream *stream, walrow_error *err) WALROW_MUST_CHECK;
+/** Plan one table that was found; in_snapshot: its rows are to be read, unless somebody has them. */
+walrow_code walrow__stream_plan_table(walrow_stream *stream, const walrow__found *found, bool in_snapshot,
+                                      walrow_error *err) WALROW_MUST_CHECK;
 /** (Re)connect the SQL connection: the catalogue and discovery go on with the new one. */
 walrow_code walrow__stream_reconnect(walrow_stream *stream, walrow_error *err) WALROW_MUST_CHECK;
 /** Let go of what prepare made; the receiver does not run. */

@@ -1,4 +1,4 @@
-#include "source/relations.h"
+#include "source/announced.h"
 
 #include "base/error.h"
 #include "base/log.h"
@@ -7,7 +7,7 @@
 #include <string.h>
 
 static size_t
-slot_of(const walrow__relations *relations, uint32_t relid)
+slot_of(const walrow__announced *relations, uint32_t relid)
 {
     size_t mask = relations->capacity - 1;
     size_t slot = relid * UINT32_C(2654435769) & mask; /* Knuth's multiplicative hash */
@@ -16,23 +16,23 @@ slot_of(const walrow__relations *relations, uint32_t relid)
     return slot;
 }
 
-walrow__relation *
-walrow__relations_find(walrow__relations *relations, uint32_t relid)
+walrow__announced_table *
+walrow__announced_find(walrow__announced *relations, uint32_t relid)
 {
     if (relations->latest != NULL && relations->latest->relid == relid)
         return relations->latest;
     if (relations->capacity == 0)
         return NULL;
-    walrow__relation *found = relations->slots[slot_of(relations, relid)];
+    walrow__announced_table *found = relations->slots[slot_of(relations, relid)];
     if (found != NULL)
         relations->latest = found;
     return found;
 }
 
 static bool
-grow(walrow__relations *relations)
+grow(walrow__announced *relations)
 {
-    walrow__relations larger = {.capacity = relations->capacity == 0 ? 64 : relations->capacity * 2,
+    walrow__announced larger = {.capacity = relations->capacity == 0 ? 64 : relations->capacity * 2,
                                 .count = relations->count};
     larger.slots = calloc(larger.capacity, sizeof *larger.slots);
     if (larger.slots == NULL)
@@ -45,15 +45,15 @@ grow(walrow__relations *relations)
     return true;
 }
 
-static walrow__relation *
-find_or_add(walrow__relations *relations, uint32_t relid)
+static walrow__announced_table *
+find_or_add(walrow__announced *relations, uint32_t relid)
 {
-    walrow__relation *found = walrow__relations_find(relations, relid);
+    walrow__announced_table *found = walrow__announced_find(relations, relid);
     if (found != NULL)
         return found;
     if (relations->count * 2 >= relations->capacity && !grow(relations))
         return NULL;
-    walrow__relation *added = calloc(1, sizeof *added);
+    walrow__announced_table *added = calloc(1, sizeof *added);
     if (added == NULL)
         return NULL;
     added->relid = relid;
@@ -77,7 +77,7 @@ same_table(const walrow__table *a, const walrow__table *b)
 }
 
 static walrow_code
-open_epoch(walrow__relation *relation, walrow__decoder *decoder, walrow__table *table, walrow_error *err)
+open_epoch(walrow__announced_table *relation, walrow__decoder *decoder, walrow__table *table, walrow_error *err)
 {
     const walrow__capture *capture = &decoder->capture;
     uint64_t from_lsn =
@@ -107,7 +107,7 @@ make_table(const walrow__decoder *decoder, const walrow__relation_message *messa
 }
 
 static walrow_code
-lose_feed(walrow__relation *relation, walrow__decoder *decoder, walrow_error *err)
+lose_feed(walrow__announced_table *relation, walrow__decoder *decoder, walrow_error *err)
 {
     walrow__feed *feed = relation->feed;
     relation->feed = NULL;
@@ -115,10 +115,10 @@ lose_feed(walrow__relation *relation, walrow__decoder *decoder, walrow_error *er
 }
 
 walrow_code
-walrow__relations_announce(walrow__relations *relations, walrow__decoder *decoder,
+walrow__announced_announce(walrow__announced *relations, walrow__decoder *decoder,
                            const walrow__relation_message *message, walrow_error *err)
 {
-    walrow__relation *relation = find_or_add(relations, message->relid);
+    walrow__announced_table *relation = find_or_add(relations, message->relid);
     if (relation == NULL)
         return walrow__fail_memory(err);
     relation->n_columns = message->n_columns;
@@ -141,10 +141,10 @@ walrow__relations_announce(walrow__relations *relations, walrow__decoder *decode
 }
 
 void
-walrow__relations_release(walrow__relations *relations)
+walrow__announced_release(walrow__announced *relations)
 {
     for (size_t i = 0; i < relations->capacity; i++) {
-        walrow__relation *relation = relations->slots[i];
+        walrow__announced_table *relation = relations->slots[i];
         if (relation == NULL)
             continue;
         walrow__feed_free(relation->feed);

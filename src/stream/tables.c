@@ -1,0 +1,159 @@
+/*
+ * stream/tables.c
+ *	  The tables of a stream: planned, found while it runs, read as they were.
+ */
+#include "stream/stream.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "pg/actions.h"
+#include "pg/publication.h"
+#include "pg/slot.h"
+#include "source/snapshot.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+walrow_code
+walrow__stream_plan_table(walrow_stream *s, const walrow__found *info, bool in_snapshot, walrow_error *err)
+{
+    walrow__planned_table *table;
+    WALROW_TRY(walrow__plan_add(&s->plan, info->schema, info->name, &table, err));
+    bool done = false;
+    if (s->hooks.snapshot != NULL)
+        WALROW_TRY(s->hooks.snapshot(s->hooks.arg, info->schema, info->name, info->relid, &done, &table->from_lsn, err));
+    table->needs_snapshot = in_snapshot && !done;
+    if (!done)
+        table->from_lsn = 0;
+    table->rows = info->rows;
+    return WALROW_OK;
+}
+
+/* ---- new tables while the stream runs --------------------------------------------------------------------------------- */
+
+walrow_code
+walrow__receiver_discover(walrow__receiver *r, bool *found, walrow_error *err)
+{
+    walrow_stream *s = (walrow_stream *)((char *)r - offsetof(walrow_stream, receiver));
+    walrow__discovery tables = {0};
+    walrow__texts refused = {0};
+    *found = false;
+    walrow_code code = walrow__discover(s->sql, s->options, false, &tables, err);
+    for (size_t i = 0; code == WALROW_OK && i < tables.count; i++) {
+        const walrow__found *info = &tables.items[i];
+        if (!info->streamable || walrow__plan_find(&s->plan, info->schema, info->name) != NULL)
+            continue;
+        /* a wide publication has sent the table's changes since it was made: there is nothing to read */
+        bool wide = s->options->publish == WALROW__PUBLISH_WIDE;
+        walrow__log(WALROW_LOG_INFO, "table %s.%s appeared and is captured from now on", info->schema, info->name);
+        code = walrow__stream_plan_table(s, info, !wide && s->options->snapshot != WALROW__SNAPSHOT_NEVER, err);
+        *found = *found || !wide;
+    }
+    if (code == WALROW_OK && *found) {
+        walrow_actions actions = {0};
+        code = walrow__publication_ensure(s->sql, s->options, &tables, false, &actions, &refused, err);
+        walrow_actions_release(&actions);
+    }
+    walrow__texts_release(&refused);
+    walrow__discovery_release(&tables);
+    if (code != WALROW_OK && PQstatus(s->sql) != CONNECTION_OK)
+        return walrow__stream_reconnect(s, err);
+    return code;
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------------------------------------- */
+
+static bool
+is_stopping(void *arg)
+{
+    walrow__receiver *r = arg;
+    return atomic_load(&r->stop);
+}
+
+static void
+report_waiting(void *arg, int pid)
+{
+    walrow__receiver *r = arg;
+    walrow__slot_wait_report(r->sql, pid);
+}
+
+/* Into the queue, when there is room. */
+static walrow_code
+emit_chunk(void *arg, walrow_changes *chunk, size_t bytes, walrow_error *err)
+{
+    walrow__receiver *r = arg;
+    if (chunk->n_batches > 0)
+        atomic_fetch_add(&r->figures.snapshot_rows, (uint64_t)chunk->batches[0].array.length);
+    atomic_fetch_add(&r->figures.bytes, bytes);
+    while (!walrow__queue_has_room(&r->queue)) {
+        if (is_stopping(r)) {
+            chunk->release(chunk);
+            return walrow__fail(err, WALROW_INTERRUPTED, "stopped while the snapshot was being read");
+        }
+        walrow__queue_wait(&r->queue, 100);
+    }
+    return walrow__queue_put(&r->queue, chunk, bytes, err);
+}
+
+static walrow_code
+read_tables(walrow__receiver *r, walrow__snapshot *snapshot, walrow_error *err)
+{
+    for (size_t i = 0; i < r->plan->n_tables; i++) {
+        walrow__planned_table *table = &r->plan->tables[i];
+        if (!table->needs_snapshot)
+            continue;
+        atomic_store(&r->figures.snapshot_rows, 0);
+        atomic_store(&r->figures.snapshot_table, (int)i);
+        walrow__log(WALROW_LOG_INFO, "reading %s.%s as it was when the slot began", table->schema, table->name);
+        WALROW_TRY(walrow__snapshot_read(snapshot, table->schema, table->name, err));
+        table->needs_snapshot = false;
+        table->from_lsn = snapshot->consistent_lsn;
+    }
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__receiver_snapshot(walrow__receiver *r, walrow_error *err)
+{
+    bool only = r->options->snapshot == WALROW__SNAPSHOT_ONLY;
+    bool create = !r->slot_exists && !only;
+    if (!create && !walrow__plan_needs_snapshot(r->plan))
+        return WALROW_OK;
+    char temporary_name[64];
+    snprintf(temporary_name, sizeof temporary_name, "walrow_snapshot_%d", PQbackendPID(r->sql));
+    walrow__snapshot_request request = {
+        .options = r->options,
+        .slot = create ? r->options->slot : temporary_name,
+        .plugin = r->plugin,
+        .temporary = !create,
+        .catalog = r->catalog,
+        .capture = walrow__plan_capture(r->plan),
+        .binary = r->options->encoding != WALROW__ENCODING_TEXT,
+        .arg = r,
+        .stopping = is_stopping,
+        .waiting = report_waiting,
+        .emit = emit_chunk,
+    };
+    walrow__snapshot snapshot;
+    WALROW_TRY(walrow__snapshot_open(&request, &snapshot, err));
+    if (create)
+        walrow__log(WALROW_LOG_INFO, "created replication slot %s", r->options->slot);
+    r->slot_exists = r->slot_exists || create;
+    walrow_code code = read_tables(r, &snapshot, err);
+    atomic_store(&r->figures.snapshot_table, -1);
+    walrow__snapshot_close(&snapshot);
+    return code;
+}
+
+bool
+walrow__receiver_snapshot_progress(walrow__receiver *r, char *table, size_t size, uint64_t *rows, uint64_t *total)
+{
+    int i = atomic_load(&r->figures.snapshot_table);
+    if (i < 0)
+        return false;
+    const walrow__planned_table *planned = &r->plan->tables[i];
+    snprintf(table, size, "%s.%s", planned->schema, planned->name);
+    *rows = atomic_load(&r->figures.snapshot_rows);
+    *total = planned->rows > 0 ? (uint64_t)planned->rows : 0;
+    return true;
+}
