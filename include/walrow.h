@@ -442,7 +442,7 @@ WALROW_API walrow_code walrow_decode(const walrow_options *options, const char *
 
 /* ---- SQL over files, by libduckdb where it is installed ------------------------------------------------------ */
 
-/* One result row (row 0: column names); cells are text or NULL, valid during the call. Non-zero stops. */
+/* One result row, from 0 on; cells are text or NULL, valid during the call. Non-zero ends the query. */
 typedef int (*walrow_row_fn)(void *arg, size_t row, size_t n_cells, const char *const *cells);
 WALROW_API walrow_code walrow_sql(const char *sql, walrow_row_fn fn, void *arg, walrow_error *err) WALROW_MUST_CHECK;
 

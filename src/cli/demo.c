@@ -243,7 +243,7 @@ ask_questions(const demo *d)
 static int
 keep_cell(void *arg, size_t row, size_t n_cells, const char *const *cells)
 {
-    if (row == 1 && n_cells > 0 && cells[0] != NULL)
+    if (row == 0 && n_cells > 0 && cells[0] != NULL)
         snprintf(arg, 128, "%s", cells[0]);
     return 0;
 }

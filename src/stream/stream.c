@@ -250,6 +250,8 @@ walrow_close(walrow_stream *stream)
 {
     if (stream == NULL)
         return;
+    if (stream->reading.release != NULL)
+        stream->reading.release(&stream->reading);
     walrow__receiver_stop(&stream->receiver);
     walrow__stream_release(stream);
     free(stream);

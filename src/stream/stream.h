@@ -33,6 +33,8 @@ struct walrow_stream {
     walrow__plan plan;
     walrow__texts publications;
     walrow__receiver receiver;
+    walrow_changes reading; /* what walrow_reader is in the middle of; release is NULL if nothing */
+    size_t read_at;         /* its next batch */
 };
 
 walrow_code walrow__stream_open(const walrow_options *options, const walrow__stream_hooks *hooks,
