@@ -141,6 +141,15 @@ resolve_builtin(walrow__type *out)
         resolve_numeric(out);
 }
 
+bool
+walrow__type_builtin(uint32_t oid, walrow__type *out)
+{
+    *out = (walrow__type){.kind = WALROW__UTF8, .wire = WALROW__WIRE_NONE, .oid = oid, .value_oid = oid};
+    out->typmod = out->value_typmod = -1;
+    resolve_builtin(out);
+    return out->wire != WALROW__WIRE_NONE;
+}
+
 static walrow_code
 resolve_value(walrow__catalog *catalog, const walrow__pg_type *pg, int depth, walrow__type *out, walrow_error *err)
 {
