@@ -1,7 +1,7 @@
 /*
  * sink/arrow.c
- *	  One table as an Arrow IPC stream on standard output (arrow:-), at least once. An IPC stream has one schema: a
- *	  second table is an error, and a change of the table's schema ends the stream.
+ *	  One table as an Arrow IPC stream on standard output (arrow:-), at least once. An IPC stream has one
+ * schema: a second table is an error, and a change of the table's schema ends the stream.
  */
 #include "base/error.h"
 #include "columns/ipc.h"
@@ -54,9 +54,10 @@ write_batch(arrow_sink *self, const walrow_batch *batch, walrow_error *err)
 {
     if (!self->started)
         WALROW_TRY(start(self, batch, err));
-    if (strcmp(self->schema_name, batch->schema_name) != 0 || strcmp(self->table_name, batch->table_name) != 0) {
-        walrow__fail(err, WALROW_ERR_USAGE, "arrow:- writes one table, and after %s.%s came %s.%s", self->schema_name,
-                     self->table_name, batch->schema_name, batch->table_name);
+    if (strcmp(self->schema_name, batch->schema_name) != 0 ||
+        strcmp(self->table_name, batch->table_name) != 0) {
+        walrow__fail(err, WALROW_ERR_USAGE, "arrow:- writes one table, and after %s.%s came %s.%s",
+                     self->schema_name, self->table_name, batch->schema_name, batch->table_name);
         walrow__hint(err, "name one table with --tables, or use ipc:DIR");
         return WALROW_ERR_USAGE;
     }
@@ -117,7 +118,8 @@ static const walrow__sink_ops arrow_ops = {
 };
 
 walrow_code
-walrow__arrow_make(const char *uri, const char *path, const char *params, walrow__sink **out, walrow_error *err)
+walrow__arrow_make(const char *uri, const char *path, const char *params, walrow__sink **out,
+                   walrow_error *err)
 {
     if (strcmp(path, "-") != 0) {
         walrow__fail(err, WALROW_ERR_USAGE, "sink \"%s\": an Arrow stream goes to standard output only", uri);

@@ -20,8 +20,8 @@ enum { FLUSH_BYTES = 64 * 1024 };
 /* ---- which one it is ---- */
 
 static uint64_t
-identify(const char *schema_name, const char *table_name, const char *column, const char *tuple, const char *lsn,
-         uint32_t seq)
+identify(const char *schema_name, const char *table_name, const char *column, const char *tuple,
+         const char *lsn, uint32_t seq)
 {
     uint64_t hash = walrow__hash_text(WALROW__HASH_START, schema_name);
     hash = walrow__hash_text(hash, table_name);
@@ -89,10 +89,10 @@ keep_line(reading *reading, const char *text, size_t size, bool *no_memory)
             keep = reading->counts == NULL ||
                    reading->counts(reading->arg, text_of(line, "schema"), text_of(line, "table"), lsn);
         else
-            *no_memory |= !remember(reading, identify(text_of(line, "schema"), text_of(line, "table"),
-                                                      text_of(line, "column"), text_of(line, "tuple"),
-                                                      text_of(line, "lsn"),
-                                                      (uint32_t)json_integer_value(json_object_get(line, "seq"))));
+            *no_memory |= !remember(
+                reading, identify(text_of(line, "schema"), text_of(line, "table"), text_of(line, "column"),
+                                  text_of(line, "tuple"), text_of(line, "lsn"),
+                                  (uint32_t)json_integer_value(json_object_get(line, "seq"))));
     }
     json_decref(line);
     return keep;
@@ -100,7 +100,8 @@ keep_line(reading *reading, const char *text, size_t size, bool *no_memory)
 
 /* kept: what stays. *dropped: something does not. */
 static walrow_code
-read_lines(reading *reading, FILE *file, uint64_t max_size, walrow__strbuf *kept, bool *dropped, walrow_error *err)
+read_lines(reading *reading, FILE *file, uint64_t max_size, walrow__strbuf *kept, bool *dropped,
+           walrow_error *err)
 {
     char *line = NULL;
     size_t capacity = 0;
@@ -179,7 +180,8 @@ print_letter(walrow__strbuf *buf, const walrow_dead_letter *letter, const char *
     walrow__json_add_text(buf, letter->table_name);
     walrow__strbuf_add_text(buf, ",\"column\":");
     walrow__json_add_text(buf, letter->column);
-    walrow__strbuf_addf(buf, ",\"tuple\":\"%s\",\"op\":\"%c\",\"lsn\":\"%s\",\"seq\":%u,\"xid\":%u,\"pg_type\":",
+    walrow__strbuf_addf(buf,
+                        ",\"tuple\":\"%s\",\"op\":\"%c\",\"lsn\":\"%s\",\"seq\":%u,\"xid\":%u,\"pg_type\":",
                         letter->old ? "old" : "new", letter->op, lsn, letter->seq, letter->xid);
     walrow__json_add_text(buf, letter->pg_type);
     if (walrow__utf8_valid(letter->text, letter->text_size)) {
@@ -213,7 +215,8 @@ flush(walrow__dead_letters *letters, walrow_error *err)
         return WALROW_OK;
     if (letters->fd < 0)
         WALROW_TRY(open_file(letters, err));
-    WALROW_TRY(walrow__files_write(letters->fd, letters->path, letters->pending.data, letters->pending.size, err));
+    WALROW_TRY(
+        walrow__files_write(letters->fd, letters->path, letters->pending.data, letters->pending.size, err));
     walrow__strbuf_clear(&letters->pending);
     letters->unsynced = true;
     return WALROW_OK;
@@ -224,8 +227,9 @@ walrow__dead_letters_add(walrow__dead_letters *letters, const walrow_dead_letter
 {
     char lsn[WALROW_LSN_SIZE];
     walrow_lsn_format(letter->lsn, lsn);
-    if (letter->op != 'R' && is_known(letters, identify(letter->schema_name, letter->table_name, letter->column,
-                                                        letter->old ? "old" : "new", lsn, letter->seq)))
+    if (letter->op != 'R' &&
+        is_known(letters, identify(letter->schema_name, letter->table_name, letter->column,
+                                   letter->old ? "old" : "new", lsn, letter->seq)))
         return WALROW_OK;
     size_t before = letters->pending.size;
     print_letter(&letters->pending, letter, lsn);
@@ -262,7 +266,7 @@ walrow__dead_letters_warn(const char *uri, const walrow_changes *changes)
     const walrow_dead_letter *first = &changes->dead_letters[0];
     char lsn[WALROW_LSN_SIZE];
     walrow__log(WALROW_LOG_WARN,
-                "sink %s keeps no dead letters: %zu values became null, the first %s.%s.%s at %s,%u (%s)", uri,
-                changes->n_dead_letters, first->schema_name, first->table_name, first->column,
+                "sink %s keeps no dead letters: %zu values became null, the first %s.%s.%s at %s,%u (%s)",
+                uri, changes->n_dead_letters, first->schema_name, first->table_name, first->column,
                 walrow_lsn_format(first->lsn, lsn), first->seq, first->reason);
 }

@@ -2,8 +2,8 @@
  * sink/dead_letters.h
  *	  The file of values their columns could not hold: a JSON line each, durable before their rows are.
  *
- * A row that was not finished before a crash comes again, and its dead letters with it: those that are in the file
- * already are known by a hash of position, table, column and tuple, and not written twice.
+ * A row that was not finished before a crash comes again, and its dead letters with it: those that are in the
+ * file already are known by a hash of position, table, column and tuple, and not written twice.
  */
 #ifndef WALROW_SINK_DEAD_LETTERS_H
 #define WALROW_SINK_DEAD_LETTERS_H
@@ -14,7 +14,7 @@
 
 typedef struct walrow__dead_letters {
     char *path;
-    int fd;                /* -1 until there is one to write */
+    int fd;                 /* -1 until there is one to write */
     walrow__strbuf pending; /* not written yet */
     bool unsynced;
     uint64_t size; /* of the file, pending ones included */
@@ -23,7 +23,8 @@ typedef struct walrow__dead_letters {
 } walrow__dead_letters;
 
 /* Does a snapshot of the table with rows at this LSN count? */
-typedef bool (*walrow__snapshot_counts_fn)(void *arg, const char *schema_name, const char *table_name, uint64_t lsn);
+typedef bool (*walrow__snapshot_counts_fn)(void *arg, const char *schema_name, const char *table_name,
+                                           uint64_t lsn);
 
 /**
  * Read what the file has; a half line at its end and the lines of snapshots that do not count are taken out.

@@ -2,9 +2,9 @@
  * sink/directory.c
  *	  A directory of tables, each a directory of files (ipc:DIR, parquet:DIR).
  *
- * What is durable: a file is ended, by rows, bytes or time, for its own table alone, so that a busy table does not
- * cut the others' files to pieces. Every open file knows what was written before its first row; the least of those
- * is durable. By time all open files end together: the oldest row waits rotate_s at most.
+ * What is durable: a file is ended, by rows, bytes or time, for its own table alone, so that a busy table
+ * does not cut the others' files to pieces. Every open file knows what was written before its first row; the
+ * least of those is durable. By time all open files end together: the oldest row waits rotate_s at most.
  */
 #include "base/error.h"
 #include "base/log.h"
@@ -48,9 +48,9 @@ typedef struct directory_sink {
     walrow__table_dir *dirs;
     void *by_key; /* tsearch tree of them */
     snapshot *snapshots;
-    uint64_t written_lsn;   /* end of the last whole transaction written */
-    int64_t open_since_ms;  /* when the oldest open file began; 0: none is open */
-    walrow_error failure;   /* the first; nothing more is written after it */
+    uint64_t written_lsn;  /* end of the last whole transaction written */
+    int64_t open_since_ms; /* when the oldest open file began; 0: none is open */
+    walrow_error failure;  /* the first; nothing more is written after it */
 } directory_sink;
 
 static int64_t
@@ -191,7 +191,8 @@ complete_snapshots(directory_sink *self, walrow_error *err)
     const char *table;
     json_t *object;
     bool changed = false;
-    json_object_foreach (json_object_get(manifest->root, "snapshot"), table, object) {
+    json_object_foreach(json_object_get(manifest->root, "snapshot"), table, object)
+    {
         walrow__snapshot_record record;
         if (!walrow__manifest_snapshot(manifest, table, &record) || record.done)
             continue;
@@ -206,10 +207,10 @@ static walrow_code
 open_dead_letters(directory_sink *self, walrow_error *err)
 {
     char *path = walrow__files_join(self->lake.path, dead_letters_name);
-    walrow_code code = path == NULL ? walrow__fail_memory(err)
-                                    : walrow__dead_letters_open(&self->lake.dead_letters, path, UINT64_MAX,
-                                                                walrow__manifest_counts,
-&self->lake.manifest, err);
+    walrow_code code = path == NULL
+                           ? walrow__fail_memory(err)
+                           : walrow__dead_letters_open(&self->lake.dead_letters, path, UINT64_MAX,
+                                                       walrow__manifest_counts, &self->lake.manifest, err);
     free(path);
     return code;
 }
@@ -218,9 +219,8 @@ static walrow_code
 read_manifest(directory_sink *self, walrow_error *err)
 {
     char *path = walrow__files_join(self->lake.path, manifest_name);
-    walrow_code code =
-        path == NULL ? walrow__fail_memory(err)
-                     : walrow__manifest_read(&self->lake.manifest, path, self->lake.path, err);
+    walrow_code code = path == NULL ? walrow__fail_memory(err)
+                                    : walrow__manifest_read(&self->lake.manifest, path, self->lake.path, err);
     free(path);
     return code;
 }
@@ -269,7 +269,8 @@ partition_key(const char *table, int64_t day)
 }
 
 static walrow_code
-append_days(directory_sink *self, const char *table, const walrow_batch *batch, append_fn append, walrow_error *err)
+append_days(directory_sink *self, const char *table, const walrow_batch *batch, append_fn append,
+            walrow_error *err)
 {
     walrow_code code = WALROW_OK;
     int64_t length = batch->array.length;
@@ -288,7 +289,8 @@ append_days(directory_sink *self, const char *table, const walrow_batch *batch, 
 }
 
 static walrow_code
-append_batch(directory_sink *self, const char *table, const walrow_batch *batch, append_fn append, walrow_error *err)
+append_batch(directory_sink *self, const char *table, const walrow_batch *batch, append_fn append,
+             walrow_error *err)
 {
     if (self->by_day)
         return append_days(self, table, batch, append, err);
@@ -298,15 +300,15 @@ append_batch(directory_sink *self, const char *table, const walrow_batch *batch,
 }
 
 static walrow_code
-append_changes(directory_sink *self, walrow__table_dir *dir, const walrow_batch *batch, int64_t start, int64_t end,
-               walrow_error *err)
+append_changes(directory_sink *self, walrow__table_dir *dir, const walrow_batch *batch, int64_t start,
+               int64_t end, walrow_error *err)
 {
     return walrow__table_dir_append(dir, batch, start, end, self->written_lsn, err);
 }
 
 static walrow_code
-append_chunk(directory_sink *self, walrow__table_dir *dir, const walrow_batch *batch, int64_t start, int64_t end,
-             walrow_error *err)
+append_chunk(directory_sink *self, walrow__table_dir *dir, const walrow_batch *batch, int64_t start,
+             int64_t end, walrow_error *err)
 {
     (void)self;
     return walrow__table_dir_append_chunk(dir, batch, start, end, err);
@@ -338,7 +340,8 @@ write_changes(directory_sink *self, const walrow_changes *changes, walrow_error 
     for (size_t i = 0; code == WALROW_OK && i < changes->n_batches; i++) {
         const walrow_batch *batch = &changes->batches[i];
         char *table = walrow__name_table(batch->schema_name, batch->table_name);
-        code = table == NULL ? walrow__fail_memory(err) : append_batch(self, table, batch, append_changes, err);
+        code =
+            table == NULL ? walrow__fail_memory(err) : append_batch(self, table, batch, append_changes, err);
         free(table);
         if (code == WALROW_OK)
             code = bound_memory(self, err);
@@ -410,8 +413,8 @@ record_snapshot(directory_sink *self, const char *table, walrow__snapshot_record
 }
 
 /*
- * The table becomes visible: every file durable, then the record that they are to be renamed (a crash from here on
- * is completed by the next open), then the renames, then the record that they are.
+ * The table becomes visible: every file durable, then the record that they are to be renamed (a crash from
+ * here on is completed by the next open), then the renames, then the record that they are.
  */
 static walrow_code
 publish(directory_sink *self, const char *table, const walrow_batch *batch, uint64_t point, walrow_error *err)
@@ -449,13 +452,15 @@ write_table_chunk(directory_sink *self, const char *table, const walrow_changes 
         return WALROW_OK;
     snapshot *active;
     WALROW_TRY(find_active(self, table, &active, err));
-    point = batch->array.length == 0 ? changes->end_lsn : walrow__batch_position(&batch->array, 0).commit_lsn + 1;
+    point =
+        batch->array.length == 0 ? changes->end_lsn : walrow__batch_position(&batch->array, 0).commit_lsn + 1;
     if (changes->chunk == 0) {
         discard_chunks(self, table);
         active->point = point;
     }
     if (active->point != point)
-        return walrow__fail(err, WALROW_ERR_UNEXPECTED, "snapshot of %s: a chunk of another consistent point", table);
+        return walrow__fail(err, WALROW_ERR_UNEXPECTED, "snapshot of %s: a chunk of another consistent point",
+                            table);
     WALROW_TRY(walrow__dead_letters_add_all(&self->lake.dead_letters, changes, err));
     WALROW_TRY(append_batch(self, table, batch, append_chunk, err));
     WALROW_TRY(bound_memory(self, err));
@@ -470,14 +475,15 @@ write_chunk(directory_sink *self, const walrow_changes *changes, walrow_error *e
 {
     const walrow_batch *batch = &changes->batches[0];
     char *table = walrow__name_table(batch->schema_name, batch->table_name);
-    walrow_code code = table == NULL ? walrow__fail_memory(err) : write_table_chunk(self, table, changes, err);
+    walrow_code code =
+        table == NULL ? walrow__fail_memory(err) : write_table_chunk(self, table, changes, err);
     free(table);
     return code;
 }
 
 static walrow_code
-directory_snapshot(walrow__sink *sink, const char *schema_name, const char *table_name, uint32_t relid, bool *done,
-                   uint64_t *point, walrow_error *err)
+directory_snapshot(walrow__sink *sink, const char *schema_name, const char *table_name, uint32_t relid,
+                   bool *done, uint64_t *point, walrow_error *err)
 {
     char *table = walrow__name_table(schema_name, table_name);
     if (table == NULL)
@@ -513,7 +519,8 @@ directory_write(walrow__sink *sink, const walrow_changes *changes, walrow_error 
     directory_sink *self = (directory_sink *)sink;
     if (self->failure.code != WALROW_OK)
         return fail_again(self, err);
-    walrow_code code = changes->snapshot ? write_chunk(self, changes, err) : write_changes(self, changes, err);
+    walrow_code code =
+        changes->snapshot ? write_chunk(self, changes, err) : write_changes(self, changes, err);
     update_clock(self);
     return noting(self, code, err);
 }
@@ -632,8 +639,9 @@ new_sink(const char *path, const walrow__table_format *format)
 }
 
 walrow_code
-walrow__directory_make(const char *uri, const char *path, const char *params, const walrow__table_format *format,
-                       bool allow_partition, walrow__sink **out, walrow_error *err)
+walrow__directory_make(const char *uri, const char *path, const char *params,
+                       const walrow__table_format *format, bool allow_partition, walrow__sink **out,
+                       walrow_error *err)
 {
     if (*path == '\0') {
         walrow__fail(err, WALROW_ERR_USAGE, "sink \"%s\" names no directory", uri);

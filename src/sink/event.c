@@ -57,8 +57,8 @@ end_event(walrow__event_printer *printer, walrow_error *err)
 /* ---- tables ---- */
 
 static walrow_code
-find_table(walrow__event_printer *printer, const char *schema_name, const char *table_name, walrow__event_table **out,
-           walrow_error *err)
+find_table(walrow__event_printer *printer, const char *schema_name, const char *table_name,
+           walrow__event_table **out, walrow_error *err)
 {
     for (walrow__event_table *table = printer->tables; table != NULL; table = table->next)
         if (strcmp(table->table_name, table_name) == 0 && strcmp(table->schema_name, schema_name) == 0) {
@@ -72,8 +72,8 @@ find_table(walrow__event_printer *printer, const char *schema_name, const char *
 }
 
 walrow_code
-walrow__event_skip_below(walrow__event_printer *printer, const char *schema_name, const char *table_name, uint64_t lsn,
-                         walrow_error *err)
+walrow__event_skip_below(walrow__event_printer *printer, const char *schema_name, const char *table_name,
+                         uint64_t lsn, walrow_error *err)
 {
     walrow__event_table *table;
     WALROW_TRY(find_table(printer, schema_name, table_name, &table, err));
@@ -93,7 +93,8 @@ walrow__event_set_epoch(walrow__event_printer *printer, const char *schema_name,
 }
 
 walrow_code
-walrow__event_each_epoch(const walrow__event_printer *printer, walrow__event_epoch_fn fn, void *arg, walrow_error *err)
+walrow__event_each_epoch(const walrow__event_printer *printer, walrow__event_epoch_fn fn, void *arg,
+                         walrow_error *err)
 {
     for (const walrow__event_table *table = printer->tables; table != NULL; table = table->next)
         if (table->epoch_known)
@@ -121,7 +122,8 @@ find_transaction(const walrow_changes *changes, uint64_t commit_lsn)
 
 /* Make the texts that every event of the transaction repeats. */
 static void
-make_texts(walrow__event_printer *printer, uint64_t lsn, const int64_t *time, uint32_t xid, const char *origin)
+make_texts(walrow__event_printer *printer, uint64_t lsn, const int64_t *time, uint32_t xid,
+           const char *origin)
 {
     char text[WALROW_LSN_SIZE];
     walrow__strbuf_clear(&printer->lsn_text);
@@ -173,10 +175,11 @@ print_commit(walrow__event_printer *printer, const walrow_changes *changes, walr
     return WALROW_OK;
 }
 
-/* Something of the transaction is about to be printed; what is known of it: from the row or message, or listed. */
+/* Something of the transaction is about to be printed; what is known of it: from the row or message, or
+ * listed. */
 static walrow_code
-enter(walrow__event_printer *printer, const walrow_changes *changes, uint64_t lsn, const int64_t *time, uint32_t xid,
-      walrow_error *err)
+enter(walrow__event_printer *printer, const walrow_changes *changes, uint64_t lsn, const int64_t *time,
+      uint32_t xid, walrow_error *err)
 {
     walrow__event_state *state = &printer->state;
     if (state->open_lsn != 0 && state->open_lsn < lsn)
@@ -207,7 +210,8 @@ typedef struct cursor {
 static walrow__position
 position_of(const cursor *cursor)
 {
-    return (walrow__position){.commit_lsn = cursor->commit_lsns[cursor->row], .seq = cursor->seqs[cursor->row]};
+    return (walrow__position){.commit_lsn = cursor->commit_lsns[cursor->row],
+                              .seq = cursor->seqs[cursor->row]};
 }
 
 static walrow_code
@@ -303,7 +307,8 @@ print_message_text(walrow__event_printer *printer, const walrow_message *message
     walrow__strbuf_add_text(buf, "{\"event_type\":\"message\",\"message_prefix\":");
     walrow__json_add_text(buf, message->prefix);
     add_content(buf, message);
-    walrow__strbuf_add_text(buf, message->transactional ? ",\"transactional\":true" : ",\"transactional\":false");
+    walrow__strbuf_add_text(buf,
+                            message->transactional ? ",\"transactional\":true" : ",\"transactional\":false");
     add_text(printer, &printer->lsn_text);
     if (message->transactional)
         walrow__strbuf_addf(buf, ",\"seq\":%" PRIu32, message->seq);
@@ -348,7 +353,8 @@ message_is_before(const walrow_message *message, walrow__position position)
 
 static const walrow__position no_limit = {.commit_lsn = UINT64_MAX, .seq = UINT32_MAX};
 
-/* The cursor whose row is next, and in *limit the position of the one after it; NULL: all are at their end. */
+/* The cursor whose row is next, and in *limit the position of the one after it; NULL: all are at their end.
+ */
 static cursor *
 next_cursor(cursor *cursors, size_t n, walrow__position *limit)
 {
@@ -370,7 +376,8 @@ next_cursor(cursor *cursors, size_t n, walrow__position *limit)
 }
 
 static walrow_code
-print_merged(walrow__event_printer *printer, const walrow_changes *changes, cursor *cursors, walrow_error *err)
+print_merged(walrow__event_printer *printer, const walrow_changes *changes, cursor *cursors,
+             walrow_error *err)
 {
     size_t at_message = 0;
     for (;;) {
@@ -395,7 +402,8 @@ print_merged(walrow__event_printer *printer, const walrow_changes *changes, curs
 }
 
 static walrow_code
-print_snapshot(walrow__event_printer *printer, const walrow_changes *changes, cursor *cursors, walrow_error *err)
+print_snapshot(walrow__event_printer *printer, const walrow_changes *changes, cursor *cursors,
+               walrow_error *err)
 {
     for (size_t i = 0; i < changes->n_batches; i++) {
         cursor *cursor = &cursors[i];

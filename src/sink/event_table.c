@@ -38,7 +38,8 @@ walrow__event_table_free(walrow__event_table *table)
 }
 
 walrow_code
-walrow__event_table_new(const char *schema_name, const char *table_name, walrow__event_table **out, walrow_error *err)
+walrow__event_table_new(const char *schema_name, const char *table_name, walrow__event_table **out,
+                        walrow_error *err)
 {
     walrow__event_table *table = calloc(1, sizeof *table);
     if (table == NULL)
@@ -76,10 +77,11 @@ mark_key(walrow__event_table *table, const struct ArrowSchema *schema)
     struct ArrowStringView text = metadata_of(schema, "walrow.key");
     json_t *key = json_loadb(text.data, (size_t)text.size_bytes, 0, NULL), *item;
     size_t i;
-    json_array_foreach (key, i, item)
-        for (int column = 0; column < table->n_columns; column++)
-            if (strcmp(json_string_value(item), schema->children[WALROW__N_META + column]->name) == 0)
-                table->is_key[column] = table->has_key = true;
+    json_array_foreach(key, i,
+                       item) for (int column = 0; column < table->n_columns;
+                                  column++) if (strcmp(json_string_value(item),
+                                                       schema->children[WALROW__N_META + column]->name) == 0)
+        table->is_key[column] = table->has_key = true;
     json_decref(key);
 }
 
@@ -135,7 +137,8 @@ walrow__event_table_print_change(const walrow__event_table *table, walrow__strbu
     }
     struct ArrowStringView key = metadata_of(schema, "walrow.key");
     walrow__strbuf_add_text(buf, "},\"key\":");
-    walrow__strbuf_add(buf, key.size_bytes == 0 ? "[]" : key.data, key.size_bytes == 0 ? 2 : (size_t)key.size_bytes);
+    walrow__strbuf_add(buf, key.size_bytes == 0 ? "[]" : key.data,
+                       key.size_bytes == 0 ? 2 : (size_t)key.size_bytes);
     return buf->failed ? walrow__fail_memory(err) : WALROW_OK;
 }
 
@@ -191,13 +194,14 @@ walrow__event_table_print_unchanged(const walrow__event_table *table, int64_t ro
 }
 
 typedef enum choice {
-    ALL,    /* the new row: what came */
-    KNOWN,  /* an old row: the key, and what is not null */
+    ALL,   /* the new row: what came */
+    KNOWN, /* an old row: the key, and what is not null */
     KEY
 } choice;
 
 static bool
-is_chosen(const walrow__event_table *table, const walrow__value *value, int column, choice choice, int64_t row)
+is_chosen(const walrow__event_table *table, const walrow__value *value, int column, choice choice,
+          int64_t row)
 {
     switch (choice) {
     case ALL:

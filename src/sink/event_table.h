@@ -9,24 +9,24 @@
 
 struct walrow__event_table {
     char *schema_name, *table_name;
-    char *names;         /* ,"schema":"public","table":"t" */
-    bool epoch_known;    /* something of the table was printed: another epoch is a change of schema */
+    char *names;      /* ,"schema":"public","table":"t" */
+    bool epoch_known; /* something of the table was printed: another epoch is a change of schema */
     uint64_t epoch;
-    uint64_t below_lsn;  /* rows committed before it are in the table's snapshot */
-    bool built;          /* what follows is for this epoch */
+    uint64_t below_lsn; /* rows committed before it are in the table's snapshot */
+    bool built;         /* what follows is for this epoch */
     const walrow_batch *bound;
     int n_columns;
     walrow__value *values, *olds; /* of the new row and of _old */
     bool *is_key;
     bool has_key;
-    bool *skip;                  /* of the row at hand: unchanged, not sent */
+    bool *skip; /* of the row at hand: unchanged, not sent */
     struct walrow__event_table *next;
 };
 
 typedef struct walrow__event_table walrow__event_table;
 
-walrow_code walrow__event_table_new(const char *schema_name, const char *table_name, walrow__event_table **out,
-                                    walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__event_table_new(const char *schema_name, const char *table_name,
+                                    walrow__event_table **out, walrow_error *err) WALROW_MUST_CHECK;
 void walrow__event_table_free(walrow__event_table *table);
 /** Get ready for the batch's rows; the batch is borrowed until another is bound. */
 walrow_code walrow__event_table_bind(walrow__event_table *table, const walrow_batch *batch,

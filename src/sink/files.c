@@ -18,7 +18,8 @@ way_out(int sys_errno)
     switch (sys_errno) {
     case ENOSPC:
     case EDQUOT:
-        return "free space there or name another place; what was delivered is safe, and the next run goes on from it";
+        return "free space there or name another place; what was delivered is safe, and the next run goes on "
+               "from it";
     case EROFS:
         return "the file system is mounted read-only; name another place";
     case EACCES:
@@ -33,7 +34,8 @@ way_out(int sys_errno)
     case EPIPE:
         return "whoever reads the output has closed it; what was not read will come again";
     case EIO:
-        return "the storage reports an error: see the system's log; the next run goes on from what was delivered";
+        return "the storage reports an error: see the system's log; the next run goes on from what was "
+               "delivered";
     default:
         return "what was delivered is safe, and the next run goes on from it";
     }
@@ -163,7 +165,8 @@ walrow__files_rename_new(const char *from, const char *to, walrow_error *err)
         return WALROW_OK;
     if (errno != EEXIST)
         return walrow__files_fail(err, errno, "cannot rename to", to);
-    walrow__fail(err, WALROW_ERR_SINK, "\"%s\" is there already, and a delivered file is never overwritten", to);
+    walrow__fail(err, WALROW_ERR_SINK, "\"%s\" is there already, and a delivered file is never overwritten",
+                 to);
     walrow__hint(err, "something else put it there: move it away and run again");
     return WALROW_ERR_SINK;
 }
@@ -183,7 +186,8 @@ write_aside(const char *path, const void *bytes, size_t size, walrow_error *err)
 }
 
 static walrow_code
-replace(const char *path, const char *aside, const char *parent, const void *bytes, size_t size, walrow_error *err)
+replace(const char *path, const char *aside, const char *parent, const void *bytes, size_t size,
+        walrow_error *err)
 {
     walrow_code code = write_aside(aside, bytes, size, err);
     if (code == WALROW_OK && rename(aside, path) != 0)

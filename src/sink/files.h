@@ -1,7 +1,7 @@
 /*
  * sink/files.h
- *	  Files that are there whole or not at all: written aside, fsynced, renamed, and the directory fsynced too.
- *	  Errors say what to do about a full disk, a read-only file system, a missing permission.
+ *	  Files that are there whole or not at all: written aside, fsynced, renamed, and the directory fsynced
+ * too. Errors say what to do about a full disk, a read-only file system, a missing permission.
  */
 #ifndef WALROW_SINK_FILES_H
 #define WALROW_SINK_FILES_H
@@ -31,7 +31,8 @@ walrow_code walrow__files_rename_new(const char *from, const char *to, walrow_er
 walrow_code walrow__files_replace(const char *path, const void *bytes, size_t size,
                                   walrow_error *err) WALROW_MUST_CHECK;
 /** The whole file, malloc'ed and NUL-terminated; *bytes NULL if there is none. */
-walrow_code walrow__files_read(const char *path, char **bytes, size_t *size, walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__files_read(const char *path, char **bytes, size_t *size,
+                               walrow_error *err) WALROW_MUST_CHECK;
 /** Remove; a file that is not there is fine. */
 walrow_code walrow__files_remove(const char *path, walrow_error *err) WALROW_MUST_CHECK;
 

@@ -43,8 +43,9 @@ ipc_open(const char *path, const struct ArrowSchema *schema, walrow__table_write
         return walrow__fail_memory(err);
     }
     writer->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    walrow_code code = writer->fd < 0 ? walrow__files_fail(err, errno, "cannot make", path)
-                                      : walrow__ipc_open(&writer->ipc, WALROW__IPC_FILE, schema, write_bytes, writer, err);
+    walrow_code code =
+        writer->fd < 0 ? walrow__files_fail(err, errno, "cannot make", path)
+                       : walrow__ipc_open(&writer->ipc, WALROW__IPC_FILE, schema, write_bytes, writer, err);
     if (code != WALROW_OK)
         ipc_free(writer);
     else

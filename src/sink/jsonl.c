@@ -89,7 +89,8 @@ make_stdout(walrow__sink **out, walrow_error *err)
 }
 
 walrow_code
-walrow__jsonl_make(const char *uri, const char *path, const char *params, walrow__sink **out, walrow_error *err)
+walrow__jsonl_make(const char *uri, const char *path, const char *params, walrow__sink **out,
+                   walrow_error *err)
 {
     WALROW_TRY(walrow__params_parse(uri, params, NULL, 0, err));
     if (strcmp(path, "-") == 0)

@@ -2,10 +2,10 @@
  * sink/jsonl_file.c
  *	  Events in one file (jsonl:FILE), exactly once.
  *
- * Beside FILE lies .FILE.walrow.json: how many bytes of it are good and what they hold. It is replaced after the
- * data is on disk; open cuts FILE back to it, and the printer's state in it says which events come again. A
- * snapshot's rows wait in .FILE.HASH.snapshot until their table is finished, then are appended. Dead letters go to
- * _FILE.dead_letters.jsonl, its size in the same record.
+ * Beside FILE lies .FILE.walrow.json: how many bytes of it are good and what they hold. It is replaced after
+ * the data is on disk; open cuts FILE back to it, and the printer's state in it says which events come again.
+ * A snapshot's rows wait in .FILE.HASH.snapshot until their table is finished, then are appended. Dead
+ * letters go to _FILE.dead_letters.jsonl, its size in the same record.
  */
 #include "base/error.h"
 #include "base/hash.h"
@@ -55,8 +55,9 @@ static char *
 beside(const jsonl_file *self, const char *prefix, const char *suffix)
 {
     char *path;
-    return asprintf(&path, "%s/%s%s%s", self->parent, prefix, walrow__files_base(self->path), suffix) < 0 ? NULL
-                                                                                                         : path;
+    return asprintf(&path, "%s/%s%s%s", self->parent, prefix, walrow__files_base(self->path), suffix) < 0
+               ? NULL
+               : path;
 }
 
 /* ---- events to the file or aside ---- */
@@ -66,7 +67,8 @@ flush_events(void *arg, walrow__strbuf *buf, walrow_error *err)
 {
     jsonl_file *self = arg;
     int fd = self->to_side ? self->side.fd : self->fd;
-    WALROW_TRY(walrow__files_write(fd, self->to_side ? self->side.path : self->path, buf->data, buf->size, err));
+    WALROW_TRY(
+        walrow__files_write(fd, self->to_side ? self->side.path : self->path, buf->data, buf->size, err));
     if (!self->to_side)
         self->size += buf->size;
     walrow__strbuf_clear(buf);
@@ -108,14 +110,15 @@ save(jsonl_file *self, walrow_error *err)
     const walrow__event_state *state = &self->printer.state;
     json_t *root = self->manifest.root;
     uint64_t lsn = state->open_lsn != 0 ? state->open_lsn : state->done_lsn;
-    int failed = json_object_set_new(root, "size", json_integer((json_int_t)self->size)) |
-                 json_object_set_new(root, "dead_letters_size", json_integer((json_int_t)self->dead_letters.size)) |
-                 json_object_set_new(root, "end_lsn", walrow__manifest_lsn_json(self->written_lsn)) |
-                 json_object_set_new(root, "lsn", walrow__manifest_lsn_json(lsn)) |
-                 json_object_set_new(root, "done_lsn", walrow__manifest_lsn_json(state->done_lsn)) |
-                 json_object_set_new(root, "open_lsn", walrow__manifest_lsn_json(state->open_lsn)) |
-                 json_object_set_new(root, "next_seq", json_integer(state->next_seq)) |
-                 json_object_set_new(root, "message_lsn", walrow__manifest_lsn_json(state->message_lsn));
+    int failed =
+        json_object_set_new(root, "size", json_integer((json_int_t)self->size)) |
+        json_object_set_new(root, "dead_letters_size", json_integer((json_int_t)self->dead_letters.size)) |
+        json_object_set_new(root, "end_lsn", walrow__manifest_lsn_json(self->written_lsn)) |
+        json_object_set_new(root, "lsn", walrow__manifest_lsn_json(lsn)) |
+        json_object_set_new(root, "done_lsn", walrow__manifest_lsn_json(state->done_lsn)) |
+        json_object_set_new(root, "open_lsn", walrow__manifest_lsn_json(state->open_lsn)) |
+        json_object_set_new(root, "next_seq", json_integer(state->next_seq)) |
+        json_object_set_new(root, "message_lsn", walrow__manifest_lsn_json(state->message_lsn));
     if (failed)
         return walrow__fail_memory(err);
     WALROW_TRY(store_epochs(self, err));
@@ -127,10 +130,12 @@ restore_epochs(jsonl_file *self, walrow_error *err)
 {
     size_t i;
     json_t *entry;
-    json_array_foreach (json_object_get(self->manifest.root, "epochs"), i, entry) {
+    json_array_foreach(json_object_get(self->manifest.root, "epochs"), i, entry)
+    {
         const char *schema_name, *table_name, *epoch;
         if (json_unpack(entry, "[s, s, s]", &schema_name, &table_name, &epoch) == 0)
-            WALROW_TRY(walrow__event_set_epoch(&self->printer, schema_name, table_name, strtoull(epoch, NULL, 16), err));
+            WALROW_TRY(walrow__event_set_epoch(&self->printer, schema_name, table_name,
+                                               strtoull(epoch, NULL, 16), err));
     }
     return WALROW_OK;
 }
@@ -140,12 +145,13 @@ restore_snapshots(jsonl_file *self, walrow_error *err)
 {
     const char *table;
     json_t *object;
-    json_object_foreach (json_object_get(self->manifest.root, "snapshot"), table, object) {
+    json_object_foreach(json_object_get(self->manifest.root, "snapshot"), table, object)
+    {
         walrow__snapshot_record record;
         if (walrow__manifest_snapshot(&self->manifest, table, &record) && record.schema_name != NULL &&
             record.table_name != NULL)
-            WALROW_TRY(walrow__event_skip_below(&self->printer, record.schema_name, record.table_name, record.point,
-                                                err));
+            WALROW_TRY(walrow__event_skip_below(&self->printer, record.schema_name, record.table_name,
+                                                record.point, err));
     }
     return WALROW_OK;
 }
@@ -193,13 +199,16 @@ static walrow_code
 fail_size(const jsonl_file *self, uint64_t recorded, walrow_error *err)
 {
     if (!self->manifest.found) {
-        walrow__fail(err, WALROW_ERR_STATE, "\"%s\" has content and no record of walrow's beside it", self->path);
+        walrow__fail(err, WALROW_ERR_STATE, "\"%s\" has content and no record of walrow's beside it",
+                     self->path);
         walrow__hint(err, "name another file, or put \"%s\" back", self->manifest.path);
     } else {
-        walrow__fail(err, WALROW_ERR_STATE, "\"%s\" has %" PRIu64 " bytes, and %" PRIu64 " were delivered to it",
-                     self->path, self->size, recorded);
-        walrow__hint(err, "something cut it: put it back, move it away as a whole to go on in a new one, or name "
-                          "another file");
+        walrow__fail(err, WALROW_ERR_STATE,
+                     "\"%s\" has %" PRIu64 " bytes, and %" PRIu64 " were delivered to it", self->path,
+                     self->size, recorded);
+        walrow__hint(err,
+                     "something cut it: put it back, move it away as a whole to go on in a new one, or name "
+                     "another file");
     }
     return WALROW_ERR_STATE;
 }
@@ -249,8 +258,8 @@ static walrow_code
 read_record(jsonl_file *self, walrow_error *err)
 {
     char *path = beside(self, ".", ".walrow.json");
-    walrow_code code =
-        path == NULL ? walrow__fail_memory(err) : walrow__manifest_read(&self->manifest, path, self->path, err);
+    walrow_code code = path == NULL ? walrow__fail_memory(err)
+                                    : walrow__manifest_read(&self->manifest, path, self->path, err);
     free(path);
     return code;
 }
@@ -259,11 +268,12 @@ static walrow_code
 open_dead_letters(jsonl_file *self, walrow_error *err)
 {
     char *path = beside(self, "_", ".dead_letters.jsonl");
-    walrow_code code = path == NULL
-                           ? walrow__fail_memory(err)
-                           : walrow__dead_letters_open(&self->dead_letters, path,
-                                                       walrow__manifest_u64(self->manifest.root, "dead_letters_size"),
-                                                       walrow__manifest_counts, &self->manifest, err);
+    walrow_code code =
+        path == NULL
+            ? walrow__fail_memory(err)
+            : walrow__dead_letters_open(&self->dead_letters, path,
+                                        walrow__manifest_u64(self->manifest.root, "dead_letters_size"),
+                                        walrow__manifest_counts, &self->manifest, err);
     free(path);
     return code;
 }
@@ -362,7 +372,8 @@ publish(jsonl_file *self, const walrow_batch *batch, walrow_error *err)
                                       .done = true};
     WALROW_TRY(append_side(self, err));
     WALROW_TRY(walrow__manifest_set_snapshot(&self->manifest, self->side.table, &record, err));
-    WALROW_TRY(walrow__event_skip_below(&self->printer, batch->schema_name, batch->table_name, record.point, err));
+    WALROW_TRY(
+        walrow__event_skip_below(&self->printer, batch->schema_name, batch->table_name, record.point, err));
     self->dirty = true;
     WALROW_TRY(sync_file(self, err));
     drop_side(self);
@@ -404,7 +415,8 @@ write_chunk(jsonl_file *self, const walrow_changes *changes, walrow_error *err)
 {
     const walrow_batch *batch = &changes->batches[0];
     char *table = walrow__name_table(batch->schema_name, batch->table_name);
-    walrow_code code = table == NULL ? walrow__fail_memory(err) : write_table_chunk(self, table, changes, err);
+    walrow_code code =
+        table == NULL ? walrow__fail_memory(err) : write_table_chunk(self, table, changes, err);
     free(table);
     return code;
 }

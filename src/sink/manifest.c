@@ -92,8 +92,8 @@ walrow__manifest_release(walrow__manifest *manifest)
 /* ---- whose it is ---- */
 
 static walrow_code
-fill(walrow__manifest *manifest, const walrow__sink_identity *identity, const char *format, const char *partition,
-     walrow_error *err)
+fill(walrow__manifest *manifest, const walrow__sink_identity *identity, const char *format,
+     const char *partition, walrow_error *err)
 {
     char system[24];
     snprintf(system, sizeof system, "%" PRIu64, identity->system_identifier);
@@ -129,19 +129,22 @@ compare_identity(const walrow__manifest *manifest, const walrow__sink_identity *
                        strcmp(text_of(manifest, "slot"), identity->slot) == 0;
     if (same_stream && timeline == identity->timeline)
         return WALROW_OK;
-    walrow__fail(err, WALROW_ERR_STATE,
-                 "\"%s\" belongs to system %s, timeline %" PRIu64 ", database \"%s\", slot \"%s\", and this is system "
-                 "%s, timeline %" PRIu32 ", database \"%s\", slot \"%s\"",
-                 manifest->place, text_of(manifest, "system_identifier"), timeline, text_of(manifest, "database"),
-                 text_of(manifest, "slot"), system, identity->timeline, identity->database, identity->slot);
+    walrow__fail(
+        err, WALROW_ERR_STATE,
+        "\"%s\" belongs to system %s, timeline %" PRIu64 ", database \"%s\", slot \"%s\", and this is system "
+        "%s, timeline %" PRIu32 ", database \"%s\", slot \"%s\"",
+        manifest->place, text_of(manifest, "system_identifier"), timeline, text_of(manifest, "database"),
+        text_of(manifest, "slot"), system, identity->timeline, identity->database, identity->slot);
     if (same_stream)
-        walrow__hint(err,
-                     "a promoted standby or a restored server begins a new timeline, and what was delivered from the "
-                     "old one may be unknown to it: name another place, or, sure that nothing differs, set "
-                     "\"timeline\" to %" PRIu32 " in %s",
-                     identity->timeline, manifest->path);
+        walrow__hint(
+            err,
+            "a promoted standby or a restored server begins a new timeline, and what was delivered from the "
+            "old one may be unknown to it: name another place, or, sure that nothing differs, set "
+            "\"timeline\" to %" PRIu32 " in %s",
+            identity->timeline, manifest->path);
     else
-        walrow__hint(err, "name another place for this stream, or use the server, database and slot it belongs to");
+        walrow__hint(
+            err, "name another place for this stream, or use the server, database and slot it belongs to");
     return WALROW_ERR_STATE;
 }
 
@@ -149,12 +152,13 @@ static walrow_code
 compare_layout(const walrow__manifest *manifest, const char *format, const char *partition, walrow_error *err)
 {
     const char *wanted = partition == NULL ? "" : partition;
-    if (strcmp(text_of(manifest, "format"), format) == 0 && strcmp(text_of(manifest, "partition"), wanted) == 0)
+    if (strcmp(text_of(manifest, "format"), format) == 0 &&
+        strcmp(text_of(manifest, "partition"), wanted) == 0)
         return WALROW_OK;
     const char *has = text_of(manifest, "partition");
     walrow__fail(err, WALROW_ERR_STATE, "\"%s\" holds %s files%s%s, and this would write %s files%s%s",
-                 manifest->place, text_of(manifest, "format"), *has == '\0' ? "" : " partitioned by ", has, format,
-                 partition == NULL ? "" : " partitioned by ", wanted);
+                 manifest->place, text_of(manifest, "format"), *has == '\0' ? "" : " partitioned by ", has,
+                 format, partition == NULL ? "" : " partitioned by ", wanted);
     walrow__hint(err, "the names tell what was delivered, so one place keeps one layout: name another place");
     return WALROW_ERR_STATE;
 }
@@ -205,14 +209,15 @@ walrow__manifest_counts(void *manifest, const char *schema_name, const char *tab
 {
     walrow__snapshot_record record;
     char *table = walrow__name_table(schema_name, table_name);
-    bool counts = table != NULL && walrow__manifest_snapshot(manifest, table, &record) && record.point == lsn + 1;
+    bool counts =
+        table != NULL && walrow__manifest_snapshot(manifest, table, &record) && record.point == lsn + 1;
     free(table);
     return counts;
 }
 
 walrow_code
-walrow__manifest_set_snapshot(walrow__manifest *manifest, const char *table, const walrow__snapshot_record *record,
-                              walrow_error *err)
+walrow__manifest_set_snapshot(walrow__manifest *manifest, const char *table,
+                              const walrow__snapshot_record *record, walrow_error *err)
 {
     json_t *object = json_object();
     int failed = json_object_set_new(object, "schema", json_string(record->schema_name)) |

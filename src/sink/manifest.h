@@ -1,15 +1,15 @@
 /*
  * sink/manifest.h
- *	  What a sink of files remembers beside its data: whom the data belongs to and which tables' snapshots it has.
- *	  A JSON object: DIR/_walrow.json of a directory, .FILE.walrow.json beside a file.
+ *	  What a sink of files remembers beside its data: whom the data belongs to and which tables' snapshots it
+ * has. A JSON object: DIR/_walrow.json of a directory, .FILE.walrow.json beside a file.
  *
  *	  {"version": 1, "walrow": "0.1.0", "format": "arrow", "partition": "day", "system_identifier": "7311...",
  *	   "timeline": 1, "database": "shop", "slot": "walrow",
- *	   "snapshot": {"public.orders": {"schema": "public", "table": "orders", "relid": 16401, "point": "0/15D6B88",
- *	                                  "files": 3, "state": "done"}}}
+ *	   "snapshot": {"public.orders": {"schema": "public", "table": "orders", "relid": 16401, "point":
+ * "0/15D6B88", "files": 3, "state": "done"}}}
  *
- * State "renaming" is the write-ahead of a table's snapshot: all of its files are durable under their staged names.
- * Replaced as a whole, durably.
+ * State "renaming" is the write-ahead of a table's snapshot: all of its files are durable under their staged
+ * names. Replaced as a whole, durably.
  */
 #ifndef WALROW_SINK_MANIFEST_H
 #define WALROW_SINK_MANIFEST_H
@@ -20,7 +20,7 @@
 
 typedef struct walrow__manifest {
     char *path;
-    char *place; /* what it belongs to, for messages */
+    char *place;  /* what it belongs to, for messages */
     json_t *root; /* the object; a sink keeps things of its own in it */
     bool found;   /* it was there before */
 } walrow__manifest;
@@ -43,14 +43,17 @@ walrow_code walrow__manifest_read(walrow__manifest *manifest, const char *path, 
  * Errors: WALROW_ERR_STATE, with both identities and the way out
  */
 walrow_code walrow__manifest_claim(walrow__manifest *manifest, const walrow__sink_identity *identity,
-                                   const char *format, const char *partition, walrow_error *err) WALROW_MUST_CHECK;
+                                   const char *format, const char *partition,
+                                   walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__manifest_save(walrow__manifest *manifest, walrow_error *err) WALROW_MUST_CHECK;
 void walrow__manifest_release(walrow__manifest *manifest);
 
 /* table: as walrow__name_table makes it. */
-bool walrow__manifest_snapshot(const walrow__manifest *manifest, const char *table, walrow__snapshot_record *out);
+bool walrow__manifest_snapshot(const walrow__manifest *manifest, const char *table,
+                               walrow__snapshot_record *out);
 walrow_code walrow__manifest_set_snapshot(walrow__manifest *manifest, const char *table,
-                                          const walrow__snapshot_record *record, walrow_error *err) WALROW_MUST_CHECK;
+                                          const walrow__snapshot_record *record,
+                                          walrow_error *err) WALROW_MUST_CHECK;
 
 /* Is there a record of the table's snapshot whose rows carry the LSN? manifest: a walrow__manifest. */
 bool walrow__manifest_counts(void *manifest, const char *schema_name, const char *table_name, uint64_t lsn);

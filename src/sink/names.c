@@ -58,24 +58,22 @@ walrow__name_table(const char *schema_name, const char *table_name)
 
 /* ---- files ---- */
 
-enum {
-    LSN_DIGITS = 16,
-    SEQ_DIGITS = 10
-};
+enum { LSN_DIGITS = 16, SEQ_DIGITS = 10 };
 
 void
 walrow__name_print(const walrow__name *name, const char *extension, char *buffer)
 {
     size_t size = WALROW__FILE_NAME_SIZE;
-    const char *dot = name->kind == WALROW__NAME_STAGED_CHANGES || name->kind == WALROW__NAME_STAGED_CHUNK ? "." : "";
+    const char *dot =
+        name->kind == WALROW__NAME_STAGED_CHANGES || name->kind == WALROW__NAME_STAGED_CHUNK ? "." : "";
     switch (name->kind) {
     case WALROW__NAME_CHANGES:
         snprintf(buffer, size, "%016" PRIx64 "_%010" PRIu32 "-%016" PRIx64 "_%010" PRIu32 "%s",
                  name->first.commit_lsn, name->first.seq, name->last.commit_lsn, name->last.seq, extension);
         break;
     case WALROW__NAME_STAGED_CHANGES:
-        snprintf(buffer, size, "%s%016" PRIx64 "_%010" PRIu32 "%s", dot, name->first.commit_lsn, name->first.seq,
-                 extension);
+        snprintf(buffer, size, "%s%016" PRIx64 "_%010" PRIu32 "%s", dot, name->first.commit_lsn,
+                 name->first.seq, extension);
         break;
     default:
         snprintf(buffer, size, "%s%016" PRIx64 "_r-%08" PRIu32 "%s", dot, name->lsn, name->chunk, extension);

@@ -1,10 +1,10 @@
 /*
  * sink/names.h
- *	  The names a directory sink gives (the command's contract, "Sinks"): they sort in delivery order, and they are
- *	  where the sink's position is kept.
+ *	  The names a directory sink gives (the command's contract, "Sinks"): they sort in delivery order, and
+ * they are where the sink's position is kept.
  *
- *	  SCHEMA.TABLE/FIRST-LAST.EXT        positions, each 16 hex digits (lower case) of commit LSN, "_", 10 digits
- *	  SCHEMA.TABLE/LSN_r-CHUNK.EXT       a snapshot's: 16 hex digits, 8 digits of chunk from 0
+ *	  SCHEMA.TABLE/FIRST-LAST.EXT        positions, each 16 hex digits (lower case) of commit LSN, "_", 10
+ * digits SCHEMA.TABLE/LSN_r-CHUNK.EXT       a snapshot's: 16 hex digits, 8 digits of chunk from 0
  *	  SCHEMA.TABLE/.FIRST.EXT            staged: a file of changes being written
  *	  SCHEMA.TABLE/.LSN_r-CHUNK.EXT      staged: a snapshot's file whose table is not finished
  */

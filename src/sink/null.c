@@ -66,7 +66,8 @@ static const walrow__sink_ops null_ops = {
 };
 
 walrow_code
-walrow__null_make(const char *uri, const char *path, const char *params, walrow__sink **out, walrow_error *err)
+walrow__null_make(const char *uri, const char *path, const char *params, walrow__sink **out,
+                  walrow_error *err)
 {
     if (*path != '\0') {
         walrow__fail(err, WALROW_ERR_USAGE, "sink \"%s\" takes no path", uri);

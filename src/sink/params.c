@@ -1,7 +1,7 @@
 #include "sink/params.h"
 
 #include "base/error.h"
-#include "base/size.h"
+#include "base/parse.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -57,37 +57,38 @@ fail_unknown(const char *uri, const char *name, const walrow__param *params, siz
 static walrow_code
 fail_value(const char *uri, const walrow__param *param, const char *value, walrow_error *err)
 {
-    walrow__fail(err, WALROW_ERR_USAGE, "sink \"%s\": parameter %s cannot be \"%s\"", uri, param->name, value);
+    walrow__fail(err, WALROW_ERR_USAGE, "sink \"%s\": parameter %s cannot be \"%s\"", uri, param->name,
+                 value);
     if (param->kind == WALROW__PARAM_WORD)
         walrow__hint(err, "it can be: %s", param->word);
     else if (param->kind == WALROW__PARAM_SIZE)
-        walrow__hint(err, "write a size such as 128MB (B, kB, MB, GB, TB), at least %" PRIu64, param->min);
+        walrow__hint(err, "write a size such as 128MB (B, kB, MB, GB, TB), at least %" PRId64, param->min);
     else
-        walrow__hint(err, "write a whole number from %" PRIu64 " to %" PRIu64, param->min, param->max);
+        walrow__hint(err, "write a whole number from %" PRId64 " to %" PRId64, param->min, param->max);
     return WALROW_ERR_USAGE;
 }
 
 static bool
 read_value(const walrow__param *param, const char *text)
 {
-    uint64_t value = 1;
+    int64_t value = 1;
     switch (param->kind) {
     case WALROW__PARAM_WORD:
         if (strcmp(text, param->word) != 0)
             return false;
         break;
     case WALROW__PARAM_SIZE:
-        if (!walrow__size_parse(text, &value))
+        if (!walrow__parse_size(text, &value))
             return false;
         break;
     case WALROW__PARAM_COUNT:
-        if (!walrow__count_parse(text, param->max, &value))
+        if (!walrow__parse_int(text, &value))
             return false;
         break;
     }
     if (param->kind != WALROW__PARAM_WORD && (value < param->min || value > param->max))
         return false;
-    *param->value = value;
+    *param->value = (uint64_t)value;
     return true;
 }
 
@@ -108,7 +109,8 @@ read_pair(const char *uri, char *pair, const walrow__param *params, size_t n, wa
 }
 
 walrow_code
-walrow__params_parse(const char *uri, const char *text, const walrow__param *params, size_t n, walrow_error *err)
+walrow__params_parse(const char *uri, const char *text, const walrow__param *params, size_t n,
+                     walrow_error *err)
 {
     char *copy = strdup(text == NULL ? "" : text);
     if (copy == NULL)

@@ -16,7 +16,7 @@ typedef enum walrow__param_kind {
 typedef struct walrow__param {
     const char *name;
     walrow__param_kind kind;
-    uint64_t min, max;
+    int64_t min, max;
     const char *word;
     uint64_t *value; /* set if the parameter is there */
 } walrow__param;

@@ -7,8 +7,8 @@
 #include <string.h>
 
 walrow_code
-walrow__part_open(walrow__part *part, const walrow__table_format *format, char *path, const walrow_batch *batch,
-                  walrow_error *err)
+walrow__part_open(walrow__part *part, const walrow__table_format *format, char *path,
+                  const walrow_batch *batch, walrow_error *err)
 {
     memset(part, 0, sizeof *part);
     if (path == NULL)
@@ -84,7 +84,8 @@ walrow__part_flush(walrow__part *part, walrow_error *err)
 }
 
 walrow_code
-walrow__part_append(walrow__part *part, const struct ArrowArray *batch, int64_t start, int64_t n, walrow_error *err)
+walrow__part_append(walrow__part *part, const struct ArrowArray *batch, int64_t start, int64_t n,
+                    walrow_error *err)
 {
     part->n_rows += n;
     /* a large batch that is wanted whole needs no copy */

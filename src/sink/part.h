@@ -1,7 +1,7 @@
 /*
  * sink/part.h
- *	  One file under its staged name: small batches gathered into larger record batches, then closed, whole and
- *	  durable. What it is called in the end is the caller's affair.
+ *	  One file under its staged name: small batches gathered into larger record batches, then closed, whole
+ * and durable. What it is called in the end is the caller's affair.
  */
 #ifndef WALROW_SINK_PART_H
 #define WALROW_SINK_PART_H
@@ -23,9 +23,10 @@ typedef struct walrow__part {
     uint32_t relid;
     uint64_t epoch;
     struct ArrowSchema schema;
-    walrow__rows rows;            /* not with the writer yet */
-    int64_t gathered;             /* bytes in rows */
-    walrow__table_writer *writer; /* NULL until the first record batch: a small file costs no descriptor till then */
+    walrow__rows rows; /* not with the writer yet */
+    int64_t gathered;  /* bytes in rows */
+    walrow__table_writer
+        *writer; /* NULL until the first record batch: a small file costs no descriptor till then */
     walrow__position first, last; /* of changes */
     int64_t n_rows;
     uint64_t before_lsn; /* everything up to here was written before its first row came */

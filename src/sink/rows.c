@@ -14,12 +14,12 @@ static const struct {
     bool prefix; /* parameters follow */
     walrow__kind kind;
 } formats[] = {
-    {"b", false, WALROW__BOOL},      {"s", false, WALROW__INT16},     {"i", false, WALROW__INT32},
-    {"I", false, WALROW__UINT32},    {"l", false, WALROW__INT64},     {"L", false, WALROW__INT64},
-    {"f", false, WALROW__FLOAT32},   {"g", false, WALROW__FLOAT64},   {"u", false, WALROW__UTF8},
-    {"z", false, WALROW__BINARY},    {"tdD", false, WALROW__DATE32},  {"ttu", false, WALROW__TIME64},
+    {"b", false, WALROW__BOOL},        {"s", false, WALROW__INT16},      {"i", false, WALROW__INT32},
+    {"I", false, WALROW__UINT32},      {"l", false, WALROW__INT64},      {"L", false, WALROW__INT64},
+    {"f", false, WALROW__FLOAT32},     {"g", false, WALROW__FLOAT64},    {"u", false, WALROW__UTF8},
+    {"z", false, WALROW__BINARY},      {"tdD", false, WALROW__DATE32},   {"ttu", false, WALROW__TIME64},
     {"tsu:", true, WALROW__TIMESTAMP}, {"tin", false, WALROW__INTERVAL}, {"w:16", false, WALROW__UUID},
-    {"d:", true, WALROW__DECIMAL128}, {"+l", false, WALROW__LIST},    {"+m", false, WALROW__MAP},
+    {"d:", true, WALROW__DECIMAL128},  {"+l", false, WALROW__LIST},      {"+m", false, WALROW__MAP},
     {"+s", false, WALROW__STRUCT},
 };
 
@@ -29,7 +29,8 @@ find_kind(const struct ArrowSchema *schema, walrow__kind *out)
     const char *format = schema->format;
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         size_t size = strlen(formats[i].format);
-        if (formats[i].prefix ? strncmp(format, formats[i].format, size) == 0 : strcmp(format, formats[i].format) == 0) {
+        if (formats[i].prefix ? strncmp(format, formats[i].format, size) == 0
+                              : strcmp(format, formats[i].format) == 0) {
             *out = formats[i].kind;
             size_t all = strlen(format);
             if (*out == WALROW__DECIMAL128 && all > 4 && strcmp(format + all - 4, ",256") == 0)
@@ -89,7 +90,8 @@ walrow__rows_release(walrow__rows *rows)
 }
 
 walrow_code
-walrow__rows_append(walrow__rows *rows, const struct ArrowArray *batch, int64_t start, int64_t n, walrow_error *err)
+walrow__rows_append(walrow__rows *rows, const struct ArrowArray *batch, int64_t start, int64_t n,
+                    walrow_error *err)
 {
     if (walrow__column_append_range(&rows->column, batch, start, n) != WALROW__APPENDED)
         return walrow__fail_memory(err);

@@ -13,12 +13,14 @@ typedef struct walrow__rows {
     walrow__column column;
 } walrow__rows;
 
-walrow_code walrow__rows_init(walrow__rows *rows, const struct ArrowSchema *schema, walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__rows_init(walrow__rows *rows, const struct ArrowSchema *schema,
+                              walrow_error *err) WALROW_MUST_CHECK;
 void walrow__rows_release(walrow__rows *rows);
 walrow_code walrow__rows_append(walrow__rows *rows, const struct ArrowArray *batch, int64_t start, int64_t n,
                                 walrow_error *err) WALROW_MUST_CHECK;
 /** Move them into *out, a struct array; there are none again. */
-walrow_code walrow__rows_take(walrow__rows *rows, struct ArrowArray *out, walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__rows_take(walrow__rows *rows, struct ArrowArray *out,
+                              walrow_error *err) WALROW_MUST_CHECK;
 int64_t walrow__rows_count(const walrow__rows *rows);
 int64_t walrow__rows_bytes(const walrow__rows *rows);
 

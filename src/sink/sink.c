@@ -45,7 +45,8 @@ walrow__sink_new(const char *uri, walrow__sink **out, walrow_error *err)
     size_t size = strcspn(start, "?");
     const char *params = start[size] == '?' ? start + size + 1 : NULL;
     char *path = strndup(start, size), *copy = strdup(uri);
-    walrow_code code = path == NULL || copy == NULL ? walrow__fail_memory(err) : make(uri, path, params, out, err);
+    walrow_code code =
+        path == NULL || copy == NULL ? walrow__fail_memory(err) : make(uri, path, params, out, err);
     if (code == WALROW_OK)
         (*out)->uri = copy;
     else

@@ -1,14 +1,17 @@
 /*
  * sink/sink.h
- *	  Where changes go. Writing, syncing, finishing and freeing are different things: what is written may be lost
- *	  in a crash, what is synced may not, a finished sink takes no more, and free lets go of whatever there is.
+ *	  Where changes go. Writing, syncing, finishing and freeing are different things: what is written may be
+ * lost in a crash, what is synced may not, a finished sink takes no more, and free lets go of whatever there
+ * is.
  *
- * A concrete sink embeds walrow__sink first. A sink belongs to one thread at a time. After an error of write, sync
- * or finish it is only good for free; what it had synced stays, and the next run's open recovers the rest.
+ * A concrete sink embeds walrow__sink first. A sink belongs to one thread at a time. After an error of write,
+ * sync or finish it is only good for free; what it had synced stays, and the next run's open recovers the
+ * rest.
  *
- * Snapshots: a table's rows arrive in change sets with `snapshot` set, in order, the last with `snapshot_end`; chunk
- * 0 again begins the table anew. They become visible only with the last one. A table this sink has finished already
- * is ignored, and so are stream rows committed before the sink's own consistent point of the table.
+ * Snapshots: a table's rows arrive in change sets with `snapshot` set, in order, the last with
+ * `snapshot_end`; chunk 0 again begins the table anew. They become visible only with the last one. A table
+ * this sink has finished already is ignored, and so are stream rows committed before the sink's own
+ * consistent point of the table.
  */
 #ifndef WALROW_SINK_SINK_H
 #define WALROW_SINK_SINK_H
@@ -32,8 +35,8 @@ typedef struct walrow__sink_ops {
     walrow_code (*finish)(walrow__sink *sink, walrow_error *err);
     void (*free)(walrow__sink *sink);
     /* the rest may be NULL */
-    walrow_code (*snapshot)(walrow__sink *sink, const char *schema_name, const char *table_name, uint32_t relid,
-                            bool *done, uint64_t *point, walrow_error *err);
+    walrow_code (*snapshot)(walrow__sink *sink, const char *schema_name, const char *table_name,
+                            uint32_t relid, bool *done, uint64_t *point, walrow_error *err);
     walrow_code (*position)(walrow__sink *sink, walrow__position *out, walrow_error *err);
     int (*due_ms)(walrow__sink *sink);
 } walrow__sink_ops;
@@ -64,9 +67,9 @@ walrow__sink_open(walrow__sink *sink, const walrow__sink_identity *identity, wal
 
 /**
  * Take a change set, in order; nothing of it is kept. Rows at or below the stored position are dropped.
- * @return WALROW_OK; WALROW_END: the sink cannot go on, and what came before it is good (arrow:- at a change of
- *         schema): sync, finish and stop with success; else the error
- * Errors: WALROW_ERR_SINK, WALROW_ERR_USAGE (arrow:- and a second table)
+ * @return WALROW_OK; WALROW_END: the sink cannot go on, and what came before it is good (arrow:- at a change
+ * of schema): sync, finish and stop with success; else the error Errors: WALROW_ERR_SINK, WALROW_ERR_USAGE
+ * (arrow:- and a second table)
  */
 static inline walrow_code
 walrow__sink_write(walrow__sink *sink, const walrow_changes *changes, walrow_error *err)
@@ -76,10 +79,10 @@ walrow__sink_write(walrow__sink *sink, const walrow_changes *changes, walrow_err
 
 /**
  * Make durable what can be, and say how far that is.
- * @param finish_files  also end the files that are open, which a sink of files needs for anything to be durable.
- *                      Pass true when due_ms says 0, at the end, and when the server waits for a position.
- * @param durable_lsn   end_lsn up to which everything is durable; 0: nothing yet. Equal to the last end_lsn written:
- *                      nothing is pending.
+ * @param finish_files  also end the files that are open, which a sink of files needs for anything to be
+ * durable. Pass true when due_ms says 0, at the end, and when the server waits for a position.
+ * @param durable_lsn   end_lsn up to which everything is durable; 0: nothing yet. Equal to the last end_lsn
+ * written: nothing is pending.
  */
 static inline walrow_code
 walrow__sink_sync(walrow__sink *sink, bool finish_files, uint64_t *durable_lsn, walrow_error *err)
@@ -108,8 +111,8 @@ walrow__sink_free(walrow__sink *sink)
  * @param point  its consistent point (its rows carry that minus one)
  */
 static inline walrow_code
-walrow__sink_snapshot(walrow__sink *sink, const char *schema_name, const char *table_name, uint32_t relid, bool *done,
-                      uint64_t *point, walrow_error *err)
+walrow__sink_snapshot(walrow__sink *sink, const char *schema_name, const char *table_name, uint32_t relid,
+                      bool *done, uint64_t *point, walrow_error *err)
 {
     *done = false;
     *point = 0;
@@ -118,7 +121,8 @@ walrow__sink_snapshot(walrow__sink *sink, const char *schema_name, const char *t
                : sink->ops->snapshot(sink, schema_name, table_name, relid, done, point, err);
 }
 
-/** The last position stored; zeros if none is. Reads only and needs no open: for `walrow status` beside a stream. */
+/** The last position stored; zeros if none is. Reads only and needs no open: for `walrow status` beside a
+ * stream. */
 static inline walrow_code
 walrow__sink_position(walrow__sink *sink, walrow__position *out, walrow_error *err)
 {

@@ -1,7 +1,7 @@
 /*
  * sink/sinks.h
- *	  The sinks' constructors, each in its own file. path: what follows the scheme, up to "?"; params: what follows
- *	  that, or NULL. walrow__sink_new sets the uri afterwards.
+ *	  The sinks' constructors, each in its own file. path: what follows the scheme, up to "?"; params: what
+ * follows that, or NULL. walrow__sink_new sets the uri afterwards.
  */
 #ifndef WALROW_SINK_SINKS_H
 #define WALROW_SINK_SINKS_H
@@ -9,8 +9,8 @@
 #include "sink/format.h"
 #include "sink/sink.h"
 
-typedef walrow_code (*walrow__sink_make_fn)(const char *uri, const char *path, const char *params, walrow__sink **out,
-                                            walrow_error *err);
+typedef walrow_code (*walrow__sink_make_fn)(const char *uri, const char *path, const char *params,
+                                            walrow__sink **out, walrow_error *err);
 
 walrow_code walrow__null_make(const char *uri, const char *path, const char *params, walrow__sink **out,
                               walrow_error *err) WALROW_MUST_CHECK;
@@ -22,11 +22,12 @@ walrow_code walrow__arrow_make(const char *uri, const char *path, const char *pa
                                walrow_error *err) WALROW_MUST_CHECK;
 
 /* jsonl:FILE */
-walrow_code walrow__jsonl_file_make(const char *path, walrow__sink **out, walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__jsonl_file_make(const char *path, walrow__sink **out,
+                                    walrow_error *err) WALROW_MUST_CHECK;
 
 /* A directory of files of a format; allow_partition: the parameter partition=day is known. */
 walrow_code walrow__directory_make(const char *uri, const char *path, const char *params,
-                                   const walrow__table_format *format, bool allow_partition, walrow__sink **out,
-                                   walrow_error *err) WALROW_MUST_CHECK;
+                                   const walrow__table_format *format, bool allow_partition,
+                                   walrow__sink **out, walrow_error *err) WALROW_MUST_CHECK;
 
 #endif

@@ -146,8 +146,9 @@ note_name(const walrow__table_dir *dir, found *found, const walrow__name *name, 
 static walrow_code
 fail_unclaimed(const walrow__table_dir *dir, walrow_error *err)
 {
-    walrow__fail(err, WALROW_ERR_STATE, "\"%s\" holds files of walrow, and \"%s\", which says whose, is missing",
-                 dir->path, dir->lake->manifest.path);
+    walrow__fail(err, WALROW_ERR_STATE,
+                 "\"%s\" holds files of walrow, and \"%s\", which says whose, is missing", dir->path,
+                 dir->lake->manifest.path);
     walrow__hint(err, "put it back, or name another directory for this stream");
     return WALROW_ERR_STATE;
 }
@@ -157,7 +158,8 @@ scan(const walrow__table_dir *dir, found *found, walrow_error *err)
 {
     DIR *entries = opendir(dir->path);
     if (entries == NULL)
-        return errno == ENOENT ? WALROW_OK : walrow__files_fail(err, errno, "cannot read the directory", dir->path);
+        return errno == ENOENT ? WALROW_OK
+                               : walrow__files_fail(err, errno, "cannot read the directory", dir->path);
     walrow_code code = WALROW_OK;
     const struct dirent *entry;
     while (code == WALROW_OK && (errno = 0, entry = readdir(entries)) != NULL) {
@@ -244,9 +246,11 @@ skip_delivered(const walrow__table_dir *dir, const struct ArrowArray *batch, int
 }
 
 static walrow_code
-open_changes(walrow__table_dir *dir, const walrow_batch *batch, int64_t row, uint64_t before_lsn, walrow_error *err)
+open_changes(walrow__table_dir *dir, const walrow_batch *batch, int64_t row, uint64_t before_lsn,
+             walrow_error *err)
 {
-    walrow__name name = {.kind = WALROW__NAME_STAGED_CHANGES, .first = walrow__batch_position(&batch->array, row)};
+    walrow__name name = {.kind = WALROW__NAME_STAGED_CHANGES,
+                         .first = walrow__batch_position(&batch->array, row)};
     WALROW_TRY(walrow__part_open(&dir->changes, dir->lake->format, file_path(dir, &name), batch, err));
     dir->changes.first = name.first;
     dir->changes.before_lsn = before_lsn;
@@ -297,7 +301,8 @@ walrow__table_dir_finish(walrow__table_dir *dir, walrow_error *err)
     WALROW_TRY(walrow__dead_letters_sync(&dir->lake->dead_letters, err));
     walrow__name name = {.kind = WALROW__NAME_CHANGES, .first = part->first, .last = part->last};
     char *path = file_path(dir, &name);
-    walrow_code code = path == NULL ? walrow__fail_memory(err) : walrow__files_rename_new(part->path, path, err);
+    walrow_code code =
+        path == NULL ? walrow__fail_memory(err) : walrow__files_rename_new(part->path, path, err);
     free(path);
     if (code == WALROW_OK)
         code = walrow__files_sync_dir(dir->path, err);

@@ -1,8 +1,8 @@
 /*
  * sink/table_dir.h
- *	  One directory of a table's files (with ?partition=day, of one day of it): what is in it, by the names, and
- *	  the files being written. Each such directory is a memory of positions for itself, for commit times are not
- *	  ordered by LSN.
+ *	  One directory of a table's files (with ?partition=day, of one day of it): what is in it, by the names,
+ * and the files being written. Each such directory is a memory of positions for itself, for commit times are
+ * not ordered by LSN.
  */
 #ifndef WALROW_SINK_TABLE_DIR_H
 #define WALROW_SINK_TABLE_DIR_H
@@ -22,11 +22,12 @@ typedef struct walrow__lake {
 
 typedef struct walrow__table_dir {
     walrow__lake *lake;
-    char *key;  /* under the sink's directory: "SCHEMA.TABLE" or "SCHEMA.TABLE/_commit_date=2024-05-01" */
+    char *key; /* under the sink's directory: "SCHEMA.TABLE" or "SCHEMA.TABLE/_commit_date=2024-05-01" */
     char *path;
-    walrow__position floor; /* rows at or below it are here already, staged or final, or in the table's snapshot */
-    walrow__part changes;   /* open file of changes */
-    walrow__part chunk;     /* open file of a snapshot */
+    walrow__position
+        floor; /* rows at or below it are here already, staged or final, or in the table's snapshot */
+    walrow__part changes; /* open file of changes */
+    walrow__part chunk;   /* open file of a snapshot */
     uint64_t chunk_lsn;
     uint32_t n_chunks; /* files of the snapshot closed under their staged names */
     struct walrow__table_dir *next;
@@ -49,8 +50,8 @@ walrow_code walrow__table_dir_last(const walrow__table_dir *dir, walrow__positio
                                    walrow_error *err) WALROW_MUST_CHECK;
 
 /** Rows [start, end) of a batch of changes. before_lsn: see walrow__part. */
-walrow_code walrow__table_dir_append(walrow__table_dir *dir, const walrow_batch *batch, int64_t start, int64_t end,
-                                     uint64_t before_lsn, walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__table_dir_append(walrow__table_dir *dir, const walrow_batch *batch, int64_t start,
+                                     int64_t end, uint64_t before_lsn, walrow_error *err) WALROW_MUST_CHECK;
 /** End the open file of changes: durable, then under its final name. */
 walrow_code walrow__table_dir_finish(walrow__table_dir *dir, walrow_error *err) WALROW_MUST_CHECK;
 

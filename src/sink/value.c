@@ -91,7 +91,8 @@ static void
 print_decimal(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
     const uint8_t *values = value->array->buffers[1];
-    walrow__print_decimal(buf, values + (row + value->array->offset) * value->bits / 8, value->bits, value->scale);
+    walrow__print_decimal(buf, values + (row + value->array->offset) * value->bits / 8, value->bits,
+                          value->scale);
 }
 
 /* ---- text ---- */
@@ -234,12 +235,12 @@ static const struct {
     bool prefix;
     walrow__value_print_fn print;
 } printers[] = {
-    {"b", false, print_bool},     {"s", false, print_int16},   {"i", false, print_int32},
-    {"l", false, print_int64},    {"I", false, print_uint32},  {"f", false, print_float32},
-    {"g", false, print_float64},  {"d:", true, print_decimal}, {"u", false, print_utf8},
-    {"z", false, print_binary},   {"tdD", false, print_date},  {"ttu", false, print_time},
+    {"b", false, print_bool},        {"s", false, print_int16},      {"i", false, print_int32},
+    {"l", false, print_int64},       {"I", false, print_uint32},     {"f", false, print_float32},
+    {"g", false, print_float64},     {"d:", true, print_decimal},    {"u", false, print_utf8},
+    {"z", false, print_binary},      {"tdD", false, print_date},     {"ttu", false, print_time},
     {"tsu:", true, print_timestamp}, {"tin", false, print_interval}, {"w:16", false, print_uuid},
-    {"+l", false, print_list},    {"+s", false, print_struct}, {"+m", false, print_map},
+    {"+l", false, print_list},       {"+s", false, print_struct},    {"+m", false, print_map},
 };
 
 static walrow__value_print_fn
@@ -269,8 +270,8 @@ init_value(walrow__value *value, const struct ArrowSchema *schema, bool numeric,
     const char *name = schema->name == NULL ? "" : schema->name;
     value->print = find_printer(schema->format);
     if (value->print == NULL)
-        return walrow__fail(err, WALROW_ERR_UNEXPECTED, "column \"%s\" has an Arrow type events do not know: %s",
-                            name, schema->format);
+        return walrow__fail(err, WALROW_ERR_UNEXPECTED,
+                            "column \"%s\" has an Arrow type events do not know: %s", name, schema->format);
     if (numeric && value->print == print_utf8)
         value->print = print_numeric_text;
     if (value->print == print_timestamp)
@@ -289,7 +290,8 @@ init_value(walrow__value *value, const struct ArrowSchema *schema, bool numeric,
         return walrow__fail_memory(err);
     value->n_children = (int)schema->n_children;
     for (int i = 0; i < value->n_children; i++)
-        WALROW_TRY(init_value(&value->children[i], schema->children[i], numeric && value->print == print_list, err));
+        WALROW_TRY(
+            init_value(&value->children[i], schema->children[i], numeric && value->print == print_list, err));
     return WALROW_OK;
 }
 

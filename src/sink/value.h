@@ -1,7 +1,7 @@
 /*
  * sink/value.h
- *	  One column of a batch, printed as JSON row by row, straight from its Arrow buffers. How a column is printed is
- *	  decided once for a schema; a batch is then only bound to it.
+ *	  One column of a batch, printed as JSON row by row, straight from its Arrow buffers. How a column is
+ * printed is decided once for a schema; a batch is then only bound to it.
  */
 #ifndef WALROW_SINK_VALUE_H
 #define WALROW_SINK_VALUE_H

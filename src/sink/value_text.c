@@ -281,8 +281,8 @@ add_unit(walrow__strbuf *buf, interval_style *style, int64_t value, const char *
 {
     if (value == 0)
         return;
-    walrow__strbuf_addf(buf, "%s%s%" PRId64 " %s%s", style->any ? " " : "", style->negative && value > 0 ? "+" : "",
-                        value, unit, value == 1 ? "" : "s");
+    walrow__strbuf_addf(buf, "%s%s%" PRId64 " %s%s", style->any ? " " : "",
+                        style->negative && value > 0 ? "+" : "", value, unit, value == 1 ? "" : "s");
     style->negative = value < 0;
     style->any = true;
 }
