@@ -359,7 +359,7 @@ static void print_day(int64_t days_since_1970, bool *before_christ, walrow__strb
     walrow__strbuf_addf(out, "%04" PRId64 "-%02d-%02d", year > 0 ? year : 1 - year, month, day);
 }
 
-void walrow__print_date(int32_t days, walrow__strbuf *out)
+void walrow__print_pg_date(int32_t days, walrow__strbuf *out)
 {
     bool before_christ;
     if (days == INT32_MIN || days == INT32_MAX) {
@@ -371,12 +371,12 @@ void walrow__print_date(int32_t days, walrow__strbuf *out)
         walrow__strbuf_add_text(out, " BC");
 }
 
-void walrow__print_time(int64_t us, walrow__strbuf *out)
+void walrow__print_pg_time(int64_t us, walrow__strbuf *out)
 {
     print_clock(us, out);
 }
 
-void walrow__print_timetz(int64_t us, int32_t zone, walrow__strbuf *out)
+void walrow__print_pg_timetz(int64_t us, int32_t zone, walrow__strbuf *out)
 {
     int64_t seconds = zone < 0 ? -(int64_t)zone : zone;
     print_clock(us, out);
@@ -387,7 +387,7 @@ void walrow__print_timetz(int64_t us, int32_t zone, walrow__strbuf *out)
         walrow__strbuf_addf(out, ":%02d", (int)(seconds % 60));
 }
 
-void walrow__print_timestamp(int64_t us, bool with_tz, walrow__strbuf *out)
+void walrow__print_pg_timestamp(int64_t us, bool with_tz, walrow__strbuf *out)
 {
     bool before_christ;
     if (us == INT64_MIN || us == INT64_MAX) {
@@ -422,7 +422,7 @@ static void print_part(int value, const char *unit, interval_state *state, walro
     state->empty = false;
 }
 
-void walrow__print_interval(int64_t us, int32_t days, int32_t months, walrow__strbuf *out)
+void walrow__print_pg_interval(int64_t us, int32_t days, int32_t months, walrow__strbuf *out)
 {
     interval_state state = {.empty = true};
     if ((us == INT64_MIN && days == INT32_MIN && months == INT32_MIN) ||

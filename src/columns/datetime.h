@@ -29,10 +29,10 @@ walrow__appended walrow__parse_interval(const uint8_t *bytes, size_t size, walro
 
 /* From what the send functions write: days and microseconds since 2000-01-01, zones in seconds west of
  * Greenwich. */
-void walrow__print_date(int32_t days, walrow__strbuf *out);
-void walrow__print_time(int64_t us, walrow__strbuf *out);
-void walrow__print_timetz(int64_t us, int32_t zone, walrow__strbuf *out);
-void walrow__print_timestamp(int64_t us, bool with_tz, walrow__strbuf *out);
-void walrow__print_interval(int64_t us, int32_t days, int32_t months, walrow__strbuf *out);
+void walrow__print_pg_date(int32_t days, walrow__strbuf *out);
+void walrow__print_pg_time(int64_t us, walrow__strbuf *out);
+void walrow__print_pg_timetz(int64_t us, int32_t zone, walrow__strbuf *out);
+void walrow__print_pg_timestamp(int64_t us, bool with_tz, walrow__strbuf *out);
+void walrow__print_pg_interval(int64_t us, int32_t days, int32_t months, walrow__strbuf *out);
 
 #endif

@@ -57,7 +57,7 @@ static bool print_32(const walrow__type *type, const uint8_t *bytes, size_t size
         walrow__print_float(single, out);
         break;
     case WALROW__DATE32:
-        walrow__print_date((int32_t)value, out);
+        walrow__print_pg_date((int32_t)value, out);
         break;
     default:
         walrow__strbuf_addf(out, "%" PRId32, (int32_t)value);
@@ -80,11 +80,11 @@ static bool print_64(const walrow__type *type, const uint8_t *bytes, size_t size
     case WALROW__TIME64:
         if (value < 0 || value > US_PER_DAY)
             return false;
-        walrow__print_time(value, out);
+        walrow__print_pg_time(value, out);
         break;
     case WALROW__TIMESTAMP:
     case WALROW__TIMESTAMPTZ:
-        walrow__print_timestamp(value, type->kind == WALROW__TIMESTAMPTZ, out);
+        walrow__print_pg_timestamp(value, type->kind == WALROW__TIMESTAMPTZ, out);
         break;
     default:
         walrow__strbuf_addf(out, "%" PRId64, value);
@@ -102,7 +102,7 @@ static bool print_timetz(const uint8_t *bytes, size_t size, walrow__strbuf *out)
     int32_t zone = (int32_t)walrow__load_u32(bytes + 8);
     if (us < 0 || us > US_PER_DAY || zone <= -ZONE_LIMIT || zone >= ZONE_LIMIT)
         return false;
-    walrow__print_timetz(us, zone, out);
+    walrow__print_pg_timetz(us, zone, out);
     return true;
 }
 
@@ -110,8 +110,8 @@ static bool print_interval(const uint8_t *bytes, size_t size, walrow__strbuf *ou
 {
     if (size != 16)
         return false;
-    walrow__print_interval((int64_t)walrow__load_u64(bytes), (int32_t)walrow__load_u32(bytes + 8),
-                           (int32_t)walrow__load_u32(bytes + 12), out);
+    walrow__print_pg_interval((int64_t)walrow__load_u64(bytes), (int32_t)walrow__load_u32(bytes + 8),
+                              (int32_t)walrow__load_u32(bytes + 12), out);
     return true;
 }
 
