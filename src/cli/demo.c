@@ -3,7 +3,7 @@
  *	  walrow demo: a throw-away server with a small shop, a live workload, a stream into a Parquet lake beside it,
  *	  then SQL over the lake, and the proof that it agrees with the source.
  */
-#include "demo.h"
+#include "command.h"
 
 #include "demo_server.h"
 #include "demo_shop.h"
@@ -109,7 +109,7 @@ make_options(const demo *d, bool until_now, walrow_options **out, walrow_error *
 }
 
 static bool
-run_stream(demo *d, bool live)
+stream_once(demo *d, bool live)
 {
     walrow_error err;
     walrow_report report;
@@ -135,7 +135,7 @@ stream_the_work(demo *d)
     d->started = now_seconds();
     d->work = demo_server_sql_start(&d->server, sql);
     /* once beside the workload, then once more up to the server's end: a stream goes on where it stopped */
-    bool ok = d->work != 0 && run_stream(d, true) && run_stream(d, false);
+    bool ok = d->work != 0 && stream_once(d, true) && stream_once(d, false);
     printf("%s  %llu rows and changes in %.1f s\n", isatty(1) ? "\r" : "", (unsigned long long)d->changes,
            now_seconds() - d->started);
     return ok;
@@ -299,8 +299,9 @@ show(demo *d)
 }
 
 int
-demo_main(void)
+run_demo(const command_line *line)
 {
+    (void)line;
     demo d = {0};
     struct sigaction action = {.sa_handler = note_interrupt};
     sigaction(SIGINT, &action, NULL);

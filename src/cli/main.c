@@ -1,18 +1,138 @@
 /*
- * main.c
- *	  The command: finds the subcommand and runs it.
+ * cli/main.c
+ *	  The command line: which command, with which options. getopt's tables are made from the library's one.
  */
+#include "command.h"
+#include "terminal.h"
+
+#include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include <walrow.h>
+enum { MAX_OPTIONS = 64, HELP_OPTION = 1000 };
 
-int main(int argc, char **argv)
+typedef struct getopt_tables {
+    struct option longs[MAX_OPTIONS + 2];
+    char shorts[2 * MAX_OPTIONS + 4];
+    const walrow_option_info *infos;
+    size_t n_infos;
+} getopt_tables;
+
+static void
+fill_tables(getopt_tables *tables)
 {
-    if (argc == 2 && strcmp(argv[1], "version") == 0) {
-        printf("walrow %s\n", walrow_version());
+    tables->infos = walrow_option_table(&tables->n_infos);
+    char *shorts = tables->shorts;
+    *shorts++ = ':'; /* tell a missing argument from an unknown option */
+    size_t n = tables->n_infos < MAX_OPTIONS ? tables->n_infos : MAX_OPTIONS;
+    for (size_t i = 0; i < n; i++) {
+        const walrow_option_info *info = &tables->infos[i];
+        int has_arg = info->arg == NULL ? no_argument : required_argument;
+        tables->longs[i] = (struct option){info->name, has_arg, NULL, (int)i + HELP_OPTION + 1};
+        if (info->short_name != 0) {
+            *shorts++ = info->short_name;
+            if (info->arg != NULL)
+                *shorts++ = ':';
+        }
+    }
+    tables->longs[n] = (struct option){"help", no_argument, NULL, HELP_OPTION};
+    *shorts++ = 'h';
+    *shorts = '\0';
+}
+
+/* What getopt_long returned, as an entry of the table; NULL: none. */
+static const walrow_option_info *
+find_option(const getopt_tables *tables, int found)
+{
+    if (found > HELP_OPTION)
+        return &tables->infos[found - HELP_OPTION - 1];
+    for (size_t i = 0; i < tables->n_infos; i++)
+        if (tables->infos[i].short_name == found)
+            return &tables->infos[i];
+    return NULL;
+}
+
+/* One option; the exit status, or -1 to go on. */
+static int
+take_option(const getopt_tables *tables, int found, const char *given, command_line *line)
+{
+    const command *command = line->command;
+    if (found == 'h' || found == HELP_OPTION) {
+        help_command(command);
         return 0;
     }
-    fprintf(stderr, "usage: walrow version\n");
-    return 2;
+    if (found == ':')
+        return terminal_usage(command->name, "%s needs an argument", given);
+    const walrow_option_info *info = found == '?' ? NULL : find_option(tables, found);
+    if (info == NULL || !command_takes(command, info->name))
+        return terminal_usage(command->name, "walrow %s has no option %s", command->name, given);
+    walrow_error err;
+    if (walrow_options_set(line->options, info->name, info->arg == NULL ? "true" : optarg, &err) != WALROW_OK)
+        return terminal_fail(&err);
+    return -1;
+}
+
+static int
+parse(int argc, char **argv, command_line *line)
+{
+    getopt_tables tables = {0};
+    fill_tables(&tables);
+    opterr = 0;
+    optind = 1;
+    for (;;) {
+        int at = optind;
+        int found = getopt_long(argc, argv, tables.shorts, tables.longs, NULL);
+        if (found == -1)
+            break;
+        int status = take_option(&tables, found, argv[at < argc ? at : argc - 1], line);
+        if (status >= 0)
+            return status;
+    }
+    line->operands = argv + optind;
+    line->n_operands = argc - optind;
+    if (line->n_operands < line->command->min_operands)
+        return terminal_usage(line->command->name, "walrow %s needs %s", line->command->name, line->command->operands);
+    if (line->n_operands > line->command->max_operands)
+        return terminal_usage(line->command->name, "walrow %s does not know what to do with \"%s\"",
+                              line->command->name, line->operands[line->command->max_operands]);
+    return -1;
+}
+
+static int
+run_command(const command *command, int argc, char **argv)
+{
+    walrow_error err = {0};
+    command_line line = {.command = command};
+    walrow_code code = walrow_options_new(&line.options, &err);
+    int status = code == WALROW_OK ? parse(argc, argv, &line) : terminal_fail(&err);
+    if (status < 0) {
+        code = walrow_options_env(line.options, &err);
+        if (code != WALROW_OK) {
+            status = terminal_fail(&err);
+        } else {
+            terminal_log(line.options);
+            status = command->run(&line);
+        }
+    }
+    walrow_options_free(line.options);
+    return status;
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc < 2) {
+        help_overview();
+        return walrow_code_exit_status(WALROW_ERR_USAGE);
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        name = "version";
+    const command *command = command_find(name);
+    if (command == NULL)
+        return terminal_usage("", "there is no command %s; did you mean %s?", name, command_nearest(name));
+    return run_command(command, argc - 1, argv + 1);
 }

@@ -1,0 +1,52 @@
+/*
+ * cli/command.h
+ *	  The subcommands, as data. Adding one is a row in commands.c and a file with its run function.
+ */
+#ifndef WALROW_CLI_COMMAND_H
+#define WALROW_CLI_COMMAND_H
+
+#include <walrow.h>
+
+typedef struct command command;
+
+typedef struct command_line {
+    const command *command;
+    walrow_options *options;
+    char **operands; /* what is not an option */
+    int n_operands;
+} command_line;
+
+struct command {
+    const char *name;
+    const char *operands; /* "FILE", or "" */
+    const char *summary;  /* for the list of commands */
+    const char *text;     /* for its own help: what it does, examples */
+    const char *options;  /* names, separated by spaces */
+    int min_operands, max_operands;
+    int (*run)(const command_line *line); /* the exit status */
+};
+
+extern const command commands[];
+extern const int n_commands;
+
+const command *command_find(const char *name); /* NULL: there is none */
+const char *command_nearest(const char *name); /* the name most like it */
+bool command_takes(const command *command, const char *option);
+
+int run_check(const command_line *line);
+int run_tables(const command_line *line);
+int run_setup(const command_line *line);
+int run_stream(const command_line *line);
+int run_status(const command_line *line);
+int run_teardown(const command_line *line);
+int run_record(const command_line *line);
+int run_decode(const command_line *line);
+int run_demo(const command_line *line);
+int run_version(const command_line *line);
+int run_help(const command_line *line);
+
+/* help.c */
+void help_overview(void);
+void help_command(const command *command);
+
+#endif

@@ -1,0 +1,90 @@
+#include "command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CONNECTION "source connect-timeout log-level log-format "
+#define WHAT "tables slot publication plugin "
+#define MAKING "publish replica-identity insert-only no-setup allow-empty grant-to "
+#define DELIVERY "to batch-rows batch-bytes batch-delay strict type ack-interval report progress until "
+
+const command commands[] = {
+    {"check", "", "say everything that keeps a stream from working, with the fix",
+     "Connects, looks, changes nothing. Every finding has a stable id, what it is, what it must be, and the SQL or\n"
+     "setting that mends it. Exits with 4 if there is an error among them.\n\n"
+     "  walrow check -d postgresql://user@host/shop --tables 'public.*'\n",
+     CONNECTION WHAT "publish replica-identity insert-only no-setup allow-empty json ", 0, 0, run_check},
+    {"tables", "", "list the tables that match, with keys, sizes and types",
+     "Streams nothing, changes nothing. Without patterns every table is listed.\n\n"
+     "  walrow tables --tables 'public.*,!public.audit_*' --columns\n",
+     CONNECTION "tables type columns json allow-empty ", 0, 0, run_tables},
+    {"setup", "", "make publication, slot and grants; may be run again",
+     "Creates or completes what `stream` needs. Nothing is dropped, ever.\n\n"
+     "  walrow setup --tables 'public.*' --dry-run       the SQL, for somebody else to run\n"
+     "  walrow setup --tables 'public.*' --grant-to etl\n",
+     CONNECTION WHAT MAKING "dry-run json ", 0, 0, run_setup},
+    {"stream", "", "stream a server's changes to sinks, until told to stop",
+     "Sets up what is missing, reads the rows that are there (once), then streams every change. Ctrl-C stops it with\n"
+     "everything delivered and confirmed; it goes on there when it is started again.\n\n"
+     "  walrow stream -d postgresql://user@host/shop --tables 'public.*' --to parquet:lake\n"
+     "  walrow stream --tables public.orders --to jsonl:- | jq .\n"
+     "  walrow stream --tables public.orders --to arrow:- --until now > orders.arrows\n",
+     CONNECTION WHAT MAKING DELIVERY "transport snapshot start encoding state ", 0, 0, run_stream},
+    {"status", "", "slot, lag, retained WAL, sinks",
+     "  walrow status --slot walrow --to parquet:lake --watch\n",
+     CONNECTION WHAT "to state watch json ", 0, 0, run_status},
+    {"teardown", "", "drop the slot, and the publication walrow made, after asking",
+     "What another session is reading is left alone. Files are never touched.\n",
+     CONNECTION "slot publication dry-run yes json ", 0, 0, run_teardown},
+    {"record", "FILE", "write the raw stream of a slot to a file",
+     "Nothing is confirmed to the server: the same changes can be recorded again, or streamed.\n\n"
+     "  walrow record changes.walrow --tables 'public.*' --until now\n",
+     CONNECTION WHAT MAKING "start until encoding report progress ", 1, 1, run_record},
+    {"decode", "FILE", "decode such a file, with no server",
+     "  walrow decode changes.walrow --to jsonl:-\n",
+     "log-level log-format tables slot " DELIVERY, 1, 1, run_decode},
+    {"demo", "", "a throw-away server, a live workload, a stream, the result",
+     "Needs PostgreSQL's server programs and libduckdb. Everything is in a temporary folder, and goes with it.\n", "", 0, 0,
+     run_demo},
+    {"version", "", "print the version", "", "", 0, 0, run_version},
+    {"help", "[COMMAND]", "this, or more about one command", "", "", 0, 1, run_help},
+};
+const int n_commands = sizeof commands / sizeof *commands;
+
+const command *
+command_find(const char *name)
+{
+    for (int i = 0; i < n_commands; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+/* Letters in common at the start, then how alike in length. */
+const char *
+command_nearest(const char *name)
+{
+    const char *best = "help";
+    int best_score = -100;
+    for (int i = 0; i < n_commands; i++) {
+        int common = 0;
+        while (name[common] != '\0' && name[common] == commands[i].name[common])
+            common++;
+        int score = 4 * common - abs((int)strlen(name) - (int)strlen(commands[i].name));
+        if (score > best_score) {
+            best_score = score;
+            best = commands[i].name;
+        }
+    }
+    return best;
+}
+
+bool
+command_takes(const command *command, const char *option)
+{
+    size_t n = strlen(option);
+    for (const char *at = command->options; (at = strstr(at, option)) != NULL; at += n)
+        if ((at == command->options || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
+            return true;
+    return false;
+}
