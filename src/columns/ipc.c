@@ -135,6 +135,8 @@ walrow__ipc_finish(walrow__ipc_writer *writer, walrow_error *err)
 void
 walrow__ipc_release(walrow__ipc_writer *writer)
 {
+    if (writer->write == NULL) /* released already, or all zeros */
+        return;
     ArrowIpcEncoderReset(&writer->encoder);
     ArrowArrayViewReset(&writer->view);
     ArrowIpcFooterReset(&writer->footer);

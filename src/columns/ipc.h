@@ -38,6 +38,7 @@ walrow_code walrow__ipc_write(walrow__ipc_writer *writer, const struct ArrowArra
                               walrow_error *err) WALROW_MUST_CHECK;
 /** Write the end-of-stream mark, and a file's footer. */
 walrow_code walrow__ipc_finish(walrow__ipc_writer *writer, walrow_error *err) WALROW_MUST_CHECK;
+/* A writer that is all zeros is fine. */
 void walrow__ipc_release(walrow__ipc_writer *writer);
 
 #endif

@@ -101,8 +101,7 @@ static void
 arrow_free(walrow__sink *sink)
 {
     arrow_sink *self = (arrow_sink *)sink;
-    if (self->started)
-        walrow__ipc_release(&self->ipc);
+    walrow__ipc_release(&self->ipc);
     free(self->schema_name);
     free(self->table_name);
     free(sink->uri);

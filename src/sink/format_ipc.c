@@ -26,8 +26,7 @@ write_bytes(void *arg, const void *bytes, size_t size, walrow_error *err)
 static void
 ipc_free(walrow__table_writer *writer)
 {
-    if (writer->ipc.write != NULL)
-        walrow__ipc_release(&writer->ipc);
+    walrow__ipc_release(&writer->ipc);
     if (writer->fd >= 0)
         close(writer->fd);
     free(writer->path);
