@@ -81,7 +81,7 @@ typedef struct streams {
 } streams;
 
 static pid_t
-spawn(const demo_server *server, const char *program, char *const *arguments, streams io, int death_signal)
+spawn(const demo_server *server, const char *program, const char *const *arguments, streams io, int death_signal)
 {
     char path[300];
     snprintf(path, sizeof path, "%s/%s", server->programs, program);
@@ -97,7 +97,7 @@ spawn(const demo_server *server, const char *program, char *const *arguments, st
         dup2(null, 2);
     if (chdir(server->folder) != 0)
         _exit(127);
-    execv(path, arguments);
+    execv(path, (char *const *)arguments);
     _exit(127);
 }
 
@@ -136,7 +136,7 @@ start_postmaster(const demo_server *server)
     char data[300], sockets[300];
     snprintf(data, sizeof data, "%s/data", server->folder);
     snprintf(sockets, sizeof sockets, "unix_socket_directories=%s", server->folder);
-    char *arguments[] = {"postgres", "-D", data, "-c", sockets, "-c", "listen_addresses=", "-c", "port=5432",
+    const char *arguments[] = {"postgres", "-D", data, "-c", sockets, "-c", "listen_addresses=", "-c", "port=5432",
                          "-c", "wal_level=logical", "-c", "fsync=off", "-c", "log_destination=stderr",
                          "-c", "logging_collector=off", NULL};
     return spawn(server, "postgres", arguments, (streams){-1, -1}, SIGQUIT);
@@ -163,7 +163,7 @@ demo_server_start(demo_server *server)
         return false;
     char data[300];
     snprintf(data, sizeof data, "%s/data", server->folder);
-    char *arguments[] = {"initdb", "-D", data, "-U", "walrow", "-A", "trust", "-E", "UTF8",
+    const char *arguments[] = {"initdb", "-D", data, "-U", "walrow", "-A", "trust", "-E", "UTF8",
                          "--locale=C", "--no-sync", NULL};
     if (!succeeded(spawn(server, "initdb", arguments, (streams){-1, -1}, SIGTERM)))
         return complain("initdb failed", "run again with WALROW_DEMO_DEBUG=1 to see why");
@@ -199,7 +199,7 @@ start_psql(const demo_server *server, streams io)
 {
     char conninfo[512];
     snprintf(conninfo, sizeof conninfo, "%s", server->conninfo);
-    char *arguments[] = {"psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", conninfo, NULL};
+    const char *arguments[] = {"psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", conninfo, NULL};
     return spawn(server, "psql", arguments, io, SIGTERM);
 }
 

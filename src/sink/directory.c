@@ -450,7 +450,7 @@ write_table_chunk(directory_sink *self, const char *table, const walrow_changes 
     uint64_t point;
     if (has_snapshot(self, table, batch->relid, &point))
         return WALROW_OK;
-    snapshot *active;
+    snapshot *active = NULL;
     WALROW_TRY(find_active(self, table, &active, err));
     point =
         batch->array.length == 0 ? changes->end_lsn : walrow__batch_position(&batch->array, 0).commit_lsn + 1;
