@@ -5,13 +5,13 @@
 
 bool walrow__texts_add(walrow__texts *texts, const char *text)
 {
-    char **items = realloc(texts->items, (texts->count + 1) * sizeof *items);
+    char **items = realloc(texts->items, (texts->count + 2) * sizeof *items);
     if (items == NULL)
         return false;
     texts->items = items;
     if ((items[texts->count] = strdup(text)) == NULL)
         return false;
-    texts->count++;
+    items[++texts->count] = NULL;
     return true;
 }
 

@@ -1,6 +1,6 @@
 /*
  * base/texts.h
- *	  A list of malloc'ed strings.
+ *	  A list of malloc'ed strings; after the last one stands a NULL (an empty list has no items at all).
  */
 #ifndef WALROW_BASE_TEXTS_H
 #define WALROW_BASE_TEXTS_H

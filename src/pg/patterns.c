@@ -472,6 +472,12 @@ bool walrow_patterns_match(const walrow_patterns *patterns, const char *schema, 
 /* ---- asking about patterns
  * ------------------------------------------------------------------------------------------ */
 
+const char *const *walrow__patterns_search_path(const walrow_patterns *patterns)
+{
+    static const char *const empty[] = {NULL};
+    return patterns->search_path.count == 0 ? empty : (const char *const *)patterns->search_path.items;
+}
+
 size_t walrow__patterns_count(const walrow_patterns *patterns)
 {
     return patterns->count;

@@ -13,6 +13,8 @@
 walrow_code walrow__patterns_parse_list(const walrow__texts *texts, const char *const *search_path,
                                         walrow_patterns **out, walrow_error *err) WALROW_MUST_CHECK;
 
+/** As it was given; NULL-terminated, borrowed. */
+const char *const *walrow__patterns_search_path(const walrow_patterns *patterns);
 size_t walrow__patterns_count(const walrow_patterns *patterns);
 const char *walrow__patterns_text(const walrow_patterns *patterns, size_t i); /* as written; borrowed */
 bool walrow__patterns_excludes(const walrow_patterns *patterns, size_t i);
