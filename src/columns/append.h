@@ -10,21 +10,31 @@
 
 #include <string.h>
 
+/* Room for more bytes; the buffer grows by doubling and is as before where there is no memory. */
+bool walrow__buffer_grow(struct ArrowBuffer *buffer, int64_t more);
+
+static inline bool
+walrow__buffer_has_room(const struct ArrowBuffer *buffer, int64_t size)
+{
+    return size <= buffer->capacity_bytes - buffer->size_bytes;
+}
+
+static inline bool
+walrow__buffer_reserve(struct ArrowBuffer *buffer, int64_t size)
+{
+    return walrow__buffer_has_room(buffer, size) || walrow__buffer_grow(buffer, size);
+}
+
 /* Nulls counted so far get their slots: zeros, and bits in the validity bitmap. false: out of memory. */
 bool walrow__column_flush_nulls(walrow__column *column);
-/* The validity bit of the slot about to be filled; only once there was a null. */
-bool walrow__column_mark_valid(walrow__column *column);
 
 /* Before a value: room for size bytes of data, and all earlier slots in the buffers. */
 static inline bool
 walrow__column_ready(walrow__column *column, int64_t size)
 {
-    if (column->trailing_nulls > 0 && !walrow__column_flush_nulls(column))
+    if (__builtin_expect(column->trailing_nulls > 0, 0) && !walrow__column_flush_nulls(column))
         return false;
-    if (column->data.size_bytes + size > column->data.capacity_bytes &&
-        ArrowBufferReserve(&column->data, size) != NANOARROW_OK)
-        return false;
-    return column->validity.size_bytes == 0 || walrow__column_mark_valid(column);
+    return __builtin_expect(walrow__buffer_has_room(&column->data, size), 1) || walrow__buffer_grow(&column->data, size);
 }
 
 /* One slot of a fixed width, to be written by the caller; NULL: out of memory. */
@@ -46,6 +56,24 @@ walrow__append_fixed(walrow__column *column, const void *value, int64_t width)
     if (slot == NULL)
         return WALROW__NO_MEMORY;
     memcpy(slot, value, (size_t)width);
+    return WALROW__APPENDED;
+}
+
+/* The way out of the fast path below. */
+walrow__appended walrow__append_word_slowly(walrow__column *column, uint64_t word, int width);
+
+/*
+ * The low bytes of a word, least significant first as Arrow has them. Nothing here needs a register saved or a
+ * stack frame, which for values of a few bytes is most of the cost.
+ */
+static inline walrow__appended
+walrow__append_word(walrow__column *column, uint64_t word, int width)
+{
+    if (__builtin_expect(column->trailing_nulls > 0 || !walrow__buffer_has_room(&column->data, width), 0))
+        return walrow__append_word_slowly(column, word, width);
+    memcpy(column->data.data + column->data.size_bytes, &word, (size_t)width);
+    column->data.size_bytes += width;
+    column->length++;
     return WALROW__APPENDED;
 }
 

@@ -14,8 +14,11 @@ enum {
 #define US_TO_2000 INT64_C(946684800000000)
 #define US_PER_DAY INT64_C(86400000000)
 
-static walrow__appended append_value(walrow__column *column, const uint8_t *bytes, size_t size, int depth,
-                                     const char **reason);
+static inline walrow__appended append_value(walrow__column *column, const uint8_t *bytes, size_t size, int depth,
+                                            const char **reason);
+
+/* Functions with a frame of their own stay out of append_value, which for most values needs none. */
+#define WITH_FRAME __attribute__((noinline)) static
 
 static walrow__appended
 malformed(const char **reason, const char *why)
@@ -44,8 +47,7 @@ append_16(walrow__column *column, const uint8_t *bytes, size_t size, const char 
 {
     if (size != 2)
         return wrong_size(reason);
-    uint16_t value = walrow__load_u16(bytes);
-    return walrow__append_fixed(column, &value, sizeof value);
+    return walrow__append_word(column, walrow__load_u16(bytes), 2);
 }
 
 static walrow__appended
@@ -53,8 +55,7 @@ append_32(walrow__column *column, const uint8_t *bytes, size_t size, const char 
 {
     if (size != 4)
         return wrong_size(reason);
-    uint32_t value = walrow__load_u32(bytes);
-    return walrow__append_fixed(column, &value, sizeof value);
+    return walrow__append_word(column, walrow__load_u32(bytes), 4);
 }
 
 static walrow__appended
@@ -62,8 +63,7 @@ append_64(walrow__column *column, const uint8_t *bytes, size_t size, const char 
 {
     if (size != 8)
         return wrong_size(reason);
-    uint64_t value = walrow__load_u64(bytes);
-    return walrow__append_fixed(column, &value, sizeof value);
+    return walrow__append_word(column, walrow__load_u64(bytes), 8);
 }
 
 static walrow__appended
@@ -98,7 +98,7 @@ append_date(walrow__column *column, const uint8_t *bytes, size_t size, const cha
     if (days != INT32_MIN && days != INT32_MAX &&
         (__builtin_add_overflow(days, DAYS_TO_2000, &days) || days == INT32_MAX))
         return unrepresentable(reason, "a date past the range of date32");
-    return walrow__append_fixed(column, &days, sizeof days);
+    return walrow__append_word(column, (uint32_t)days, 4);
 }
 
 /* timestamp_send: microseconds since 2000-01-01, infinities as above */
@@ -111,7 +111,7 @@ append_timestamp(walrow__column *column, const uint8_t *bytes, size_t size, cons
     if (us != INT64_MIN && us != INT64_MAX &&
         (__builtin_add_overflow(us, US_TO_2000, &us) || us == INT64_MAX))
         return unrepresentable(reason, "a time past the range of timestamp[us]");
-    return walrow__append_fixed(column, &us, sizeof us);
+    return walrow__append_word(column, (uint64_t)us, 8);
 }
 
 /* time_send: microseconds since midnight */
@@ -125,11 +125,11 @@ append_time(walrow__column *column, const uint8_t *bytes, size_t size, const cha
         return malformed(reason, "a time outside the day");
     if (us == US_PER_DAY)
         return unrepresentable(reason, "time64 ends before 24:00:00");
-    return walrow__append_fixed(column, &us, sizeof us);
+    return walrow__append_word(column, (uint64_t)us, 8);
 }
 
 /* interval_send: microseconds, days, months; all at their minimum or maximum for the infinities of 17 and later */
-static walrow__appended
+WITH_FRAME walrow__appended
 append_interval(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     if (size != 16)
@@ -165,7 +165,7 @@ append_uuid(walrow__column *column, const uint8_t *bytes, size_t size, const cha
 }
 
 /* Types whose binary form is not what a text column holds: printed. */
-static walrow__appended
+WITH_FRAME walrow__appended
 append_printed(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     walrow__strbuf_clear(&column->scratch);
@@ -282,7 +282,7 @@ append_hstore(walrow__column *column, const uint8_t *bytes, size_t size, int dep
     return walrow__column_append_nested(column);
 }
 
-static walrow__appended
+WITH_FRAME walrow__appended
 append_nested(walrow__column *column, const uint8_t *bytes, size_t size, int depth, const char **reason)
 {
     if (depth > MAX_DEPTH)
@@ -305,7 +305,7 @@ append_nested(walrow__column *column, const uint8_t *bytes, size_t size, int dep
     return outcome;
 }
 
-static walrow__appended
+static inline walrow__appended
 append_value(walrow__column *column, const uint8_t *bytes, size_t size, int depth, const char **reason)
 {
     if (column->type->wire == WALROW__WIRE_NONE)

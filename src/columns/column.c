@@ -95,6 +95,43 @@ walrow__column_release(walrow__column *column)
     memset(column, 0, sizeof *column);
 }
 
+/* ---- buffers --------------------------------------------------------------------------------------------------- */
+
+/* ArrowBufferReserve would lose the buffer where there is no memory, and begin with a few bytes. */
+bool
+walrow__buffer_grow(struct ArrowBuffer *buffer, int64_t more)
+{
+    int64_t capacity = buffer->capacity_bytes < 32 ? 64 : buffer->capacity_bytes * 2;
+    if (capacity - buffer->size_bytes < more)
+        capacity = buffer->size_bytes + more;
+    uint8_t *data = buffer->allocator.reallocate(&buffer->allocator, buffer->data, buffer->capacity_bytes, capacity);
+    if (data == NULL)
+        return false;
+    buffer->data = data;
+    buffer->capacity_bytes = capacity;
+    return true;
+}
+
+/* Grow to at least size bytes, the new ones filled; never shrinks. */
+static bool
+extend(struct ArrowBuffer *buffer, int64_t size, int fill)
+{
+    int64_t missing = size - buffer->size_bytes;
+    if (missing <= 0)
+        return true;
+    if (!walrow__buffer_reserve(buffer, missing))
+        return false;
+    memset(buffer->data + buffer->size_bytes, fill, (size_t)missing);
+    buffer->size_bytes = size;
+    return true;
+}
+
+static int64_t
+bitmap_size(int64_t bits)
+{
+    return (bits + 7) / 8;
+}
+
 /* ---- nulls ----------------------------------------------------------------------------------------------------- */
 
 /* Slots that are in the buffers. */
@@ -102,24 +139,6 @@ static int64_t
 filled_slots(const walrow__column *column)
 {
     return column->length - column->trailing_nulls;
-}
-
-/* Validity bits [from, from + n); the buffer grows with zeros. */
-static bool
-append_validity(walrow__column *column, int64_t from, int64_t n, bool valid)
-{
-    int64_t bytes = (from + n + 7) / 8, missing = bytes - column->validity.size_bytes;
-    if (missing > 0 && ArrowBufferAppendFill(&column->validity, 0, missing) != NANOARROW_OK)
-        return false;
-    if (valid)
-        ArrowBitsSetTo(column->validity.data, from, n, 1);
-    return true;
-}
-
-bool
-walrow__column_mark_valid(walrow__column *column)
-{
-    return append_validity(column, column->length, 1, true);
 }
 
 static bool
@@ -130,7 +149,7 @@ repeat_offset(walrow__column *column, int64_t n)
         n++; /* the first of all is zero */
     else
         memcpy(&last, column->offsets.data + column->offsets.size_bytes - 4, sizeof last);
-    if (ArrowBufferReserve(&column->offsets, n * 4) != NANOARROW_OK)
+    if (!walrow__buffer_reserve(&column->offsets, n * 4))
         return false;
     int32_t *at = (int32_t *)(column->offsets.data + column->offsets.size_bytes);
     for (int64_t i = 0; i < n; i++)
@@ -139,51 +158,68 @@ repeat_offset(walrow__column *column, int64_t n)
     return true;
 }
 
-static bool
-append_bits(walrow__column *column, int64_t from, int64_t n)
-{
-    int64_t bytes = (from + n + 7) / 8, missing = bytes - column->data.size_bytes;
-    return missing <= 0 || ArrowBufferAppendFill(&column->data, 0, missing) == NANOARROW_OK;
-}
-
 /* Zeros for n slots from `from` on; children of a struct get their own. */
 static bool
 append_zero_slots(walrow__column *column, int64_t from, int64_t n)
 {
     walrow__kind kind = column->type->kind;
     if (kind == WALROW__BOOL)
-        return append_bits(column, from, n);
+        return extend(&column->data, bitmap_size(from + n), 0);
     if (has_offsets(kind))
         return repeat_offset(column, n);
     if (kind != WALROW__STRUCT)
-        return ArrowBufferAppendFill(&column->data, 0, n * slot_width(kind)) == NANOARROW_OK;
+        return extend(&column->data, (from + n) * slot_width(kind), 0);
     walrow__column_begin_nested(column); /* brings them up to the struct's length, which is from + n */
     return true;
 }
 
+/*
+ * The bitmap reaches as far as the last null, and its bits behind that are ones, so that a value that follows has
+ * nothing to do; finish_validity completes it.
+ */
 bool
 walrow__column_flush_nulls(walrow__column *column)
 {
     int64_t n = column->trailing_nulls, from = filled_slots(column);
     if (n == 0)
         return true;
-    if (column->validity.size_bytes == 0 && from > 0 && !append_validity(column, 0, from, true))
+    if (!extend(&column->validity, bitmap_size(from + n), 0xFF) || !append_zero_slots(column, from, n))
         return false;
-    if (!append_validity(column, from, n, false) || !append_zero_slots(column, from, n))
-        return false;
+    ArrowBitsSetTo(column->validity.data, from, n, 0);
     column->trailing_nulls = 0;
+    return true;
+}
+
+/* Ones up to the end, zeros behind it. */
+static bool
+finish_validity(walrow__column *column)
+{
+    if (column->null_count == 0)
+        return true;
+    if (!extend(&column->validity, bitmap_size(column->length), 0xFF))
+        return false;
+    if (column->length % 8 != 0)
+        column->validity.data[column->length / 8] &= (uint8_t)((1 << column->length % 8) - 1);
     return true;
 }
 
 /* ---- values ----------------------------------------------------------------------------------------------------- */
 
 walrow__appended
+walrow__append_word_slowly(walrow__column *column, uint64_t word, int width)
+{
+    return walrow__append_fixed(column, &word, width);
+}
+
+walrow__appended
 walrow__append_bool(walrow__column *column, bool value)
 {
-    if (!walrow__column_ready(column, 1) || !append_bits(column, column->length, 1))
+    if (!walrow__column_ready(column, 1))
         return WALROW__NO_MEMORY;
-    if (value)
-        ArrowBitSet(column->data.data, column->length);
+    int64_t bit = column->length % 8;
+    if (bit == 0)
+        column->data.data[column->data.size_bytes++] = 0;
+    column->data.data[column->data.size_bytes - 1] |= (uint8_t)(value << bit);
     column->length++;
     return WALROW__APPENDED;
 }
@@ -196,8 +232,7 @@ append_offset(walrow__column *column, int64_t end)
         return false;
     if (column->offsets.size_bytes == 0 && !repeat_offset(column, 0))
         return false;
-    if (column->offsets.size_bytes + 4 > column->offsets.capacity_bytes &&
-        ArrowBufferReserve(&column->offsets, 4) != NANOARROW_OK)
+    if (!walrow__buffer_reserve(&column->offsets, 4))
         return false;
     int32_t offset = (int32_t)end;
     memcpy(column->offsets.data + column->offsets.size_bytes, &offset, sizeof offset);
@@ -205,27 +240,68 @@ append_offset(walrow__column *column, int64_t end)
     return true;
 }
 
+/* Room for a value of that size and its offset. */
+static inline bool
+make_room(walrow__column *column, size_t size)
+{
+    if (size > (size_t)(INT32_MAX - column->data.size_bytes) || !walrow__column_ready(column, (int64_t)size))
+        return false;
+    if (__builtin_expect(column->offsets.size_bytes == 0, 0) && !repeat_offset(column, 0))
+        return false;
+    return walrow__buffer_reserve(&column->offsets, 4);
+}
+
+/* The size bytes behind the data's end are a value now. */
+static inline void
+close_slot(walrow__column *column, size_t size)
+{
+    column->data.size_bytes += (int64_t)size;
+    int32_t end = (int32_t)column->data.size_bytes;
+    memcpy(column->offsets.data + column->offsets.size_bytes, &end, sizeof end);
+    column->offsets.size_bytes += 4;
+    column->length++;
+}
+
 walrow__appended
 walrow__append_bytes(walrow__column *column, const void *bytes, size_t size)
 {
-    int64_t end = column->data.size_bytes + (int64_t)size;
-    if (size > INT32_MAX || !walrow__column_ready(column, (int64_t)size) || !append_offset(column, end))
+    if (!make_room(column, size))
         return WALROW__NO_MEMORY;
     if (size > 0)
         memcpy(column->data.data + column->data.size_bytes, bytes, size);
-    column->data.size_bytes = end;
-    column->length++;
+    close_slot(column, size);
     return WALROW__APPENDED;
+}
+
+/* Copy word by word; false if a byte is not ASCII. Most values are short: a call each to check and copy costs more. */
+static inline bool
+copy_ascii(uint8_t *to, const uint8_t *from, size_t size)
+{
+    uint64_t word, seen = 0;
+    size_t at = 0;
+    for (; size - at >= 8; at += 8) {
+        memcpy(&word, from + at, 8);
+        memcpy(to + at, &word, 8);
+        seen |= word;
+    }
+    for (; at < size; at++)
+        seen |= to[at] = from[at];
+    return (seen & UINT64_C(0x8080808080808080)) == 0;
 }
 
 walrow__appended
 walrow__append_text(walrow__column *column, const void *bytes, size_t size, const char **reason)
 {
-    if (!walrow__utf8_valid(bytes, size)) {
+    if (!make_room(column, size)) {
+        *reason = "more than 2 GiB in a batch's column, or out of memory";
+        return WALROW__NO_MEMORY;
+    }
+    if (!copy_ascii(column->data.data + column->data.size_bytes, bytes, size) && !walrow__utf8_valid(bytes, size)) {
         *reason = "bytes that are not UTF-8";
         return WALROW__UNREPRESENTABLE;
     }
-    return walrow__append_bytes(column, bytes, size);
+    close_slot(column, size);
+    return WALROW__APPENDED;
 }
 
 walrow__appended
@@ -301,18 +377,22 @@ truncate_data(walrow__column *column, int64_t length)
     }
 }
 
+/* Bits [length, filled) go; the rest of the last byte is ones again. */
 static void
-truncate_validity(walrow__column *column, int64_t length)
+truncate_validity(walrow__column *column, int64_t length, int64_t filled)
 {
-    column->null_count = 0;
-    if (column->validity.size_bytes == 0)
-        return;
-    column->validity.size_bytes = (length + 7) / 8;
-    if (length % 8 != 0)
-        column->validity.data[length / 8] &= (uint8_t)((1 << length % 8) - 1);
-    column->null_count = length - ArrowBitCountSet(column->validity.data, 0, length);
-    if (column->null_count == 0)
-        column->validity.size_bytes = 0;
+    struct ArrowBuffer *bits = &column->validity;
+    int64_t end = bits->size_bytes * 8 < filled ? bits->size_bytes * 8 : filled;
+    column->null_count -= column->trailing_nulls;
+    if (end > length)
+        column->null_count -= end - length - ArrowBitCountSet(bits->data, length, end - length);
+    if (column->null_count == 0) {
+        bits->size_bytes = 0;
+    } else if (bits->size_bytes > length / 8) {
+        bits->size_bytes = bitmap_size(length);
+        if (length % 8 != 0)
+            bits->data[length / 8] |= (uint8_t)(0xFF << length % 8);
+    }
 }
 
 void
@@ -331,7 +411,7 @@ walrow__column_truncate(walrow__column *column, int64_t length)
     }
     truncate_children(column, length);
     truncate_data(column, length);
-    truncate_validity(column, length);
+    truncate_validity(column, length, filled);
     column->length = length;
     column->trailing_nulls = 0;
 }
@@ -366,12 +446,23 @@ copy_bools(walrow__column *column, const struct ArrowArray *src, int64_t start, 
     return outcome;
 }
 
+static bool
+copy_data(walrow__column *column, const uint8_t *from, int64_t size)
+{
+    if (!walrow__buffer_reserve(&column->data, size))
+        return false;
+    if (size > 0)
+        memcpy(column->data.data + column->data.size_bytes, from, (size_t)size);
+    column->data.size_bytes += size;
+    return true;
+}
+
 /* Offsets of n slots of src, moved to where the column's content ends now. */
 static bool
 copy_offsets(walrow__column *column, const int32_t *offsets, int64_t start, int64_t n, int64_t base)
 {
     if (base + offsets[start + n] - offsets[start] > INT32_MAX || !repeat_offset(column, 0) ||
-        ArrowBufferReserve(&column->offsets, n * 4) != NANOARROW_OK)
+        !walrow__buffer_reserve(&column->offsets, n * 4))
         return false;
     int32_t *to = (int32_t *)(column->offsets.data + column->offsets.size_bytes);
     int32_t shift = (int32_t)base - offsets[start];
@@ -406,9 +497,7 @@ copy_variable(walrow__column *column, const struct ArrowArray *src, int64_t star
     if (nested)
         return size == 0 ? WALROW__APPENDED : copy_nested(column, src, offsets[start], size);
     const uint8_t *bytes = src->buffers[2];
-    if (size > 0 && ArrowBufferAppend(&column->data, bytes + offsets[start], size) != NANOARROW_OK)
-        return WALROW__NO_MEMORY;
-    return WALROW__APPENDED;
+    return size == 0 || copy_data(column, bytes + offsets[start], size) ? WALROW__APPENDED : WALROW__NO_MEMORY;
 }
 
 /* Slots that are all valid. */
@@ -420,8 +509,6 @@ copy_run(walrow__column *column, const struct ArrowArray *src, int64_t start, in
         return copy_bools(column, src, start, n);
     if (!walrow__column_flush_nulls(column))
         return WALROW__NO_MEMORY;
-    if (column->validity.size_bytes > 0 && !append_validity(column, column->length, n, true))
-        return WALROW__NO_MEMORY;
     walrow__appended outcome = WALROW__APPENDED;
     if (has_offsets(kind)) {
         outcome = copy_variable(column, src, start, n);
@@ -430,7 +517,7 @@ copy_run(walrow__column *column, const struct ArrowArray *src, int64_t start, in
     } else {
         int64_t width = slot_width(kind);
         const uint8_t *from = src->buffers[1];
-        if (ArrowBufferAppend(&column->data, from + start * width, n * width) != NANOARROW_OK)
+        if (!copy_data(column, from + start * width, n * width))
             outcome = WALROW__NO_MEMORY;
     }
     column->length += n;
@@ -517,7 +604,7 @@ finish_buffers(walrow__column *column, struct ArrowArray *out, walrow_error *err
 {
     walrow__kind kind = column->type->kind;
     int next = 1;
-    ArrowErrorCode code = column->validity.size_bytes > 0 ? move_buffer(&column->validity, out, 0) : NANOARROW_OK;
+    ArrowErrorCode code = column->null_count > 0 ? move_buffer(&column->validity, out, 0) : NANOARROW_OK;
     if (code == NANOARROW_OK && has_offsets(kind)) {
         if (column->offsets.size_bytes == 0 && !repeat_offset(column, 0))
             return walrow__fail_memory(err);
@@ -545,7 +632,7 @@ walrow_code
 walrow__column_finish(walrow__column *column, struct ArrowArray *out, walrow_error *err)
 {
     out->release = NULL;
-    if (!walrow__column_flush_nulls(column) ||
+    if (!walrow__column_flush_nulls(column) || !finish_validity(column) ||
         ArrowArrayInitFromType(out, layout_of(column->type->kind)) != NANOARROW_OK)
         return walrow__fail_memory(err);
     out->length = column->length;

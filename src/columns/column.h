@@ -17,7 +17,7 @@ typedef struct walrow__column {
     int64_t length;           /* slots, trailing nulls included */
     int64_t trailing_nulls;   /* of them, not yet in the buffers */
     int64_t null_count;       /* trailing ones included */
-    struct ArrowBuffer validity; /* empty while null_count - trailing_nulls == 0 */
+    struct ArrowBuffer validity; /* as far as the last null in the buffers; empty while there is none */
     struct ArrowBuffer offsets;  /* int32, UTF8 BINARY JSON LIST MAP; holds length + 1 - trailing_nulls entries */
     struct ArrowBuffer data;     /* values; bits for BOOL; bytes for UTF8 ... */
     struct walrow__column *children; /* LIST: 1, STRUCT: n, MAP: 2 (key, value) */

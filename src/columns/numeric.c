@@ -164,20 +164,79 @@ append_groups(walrow__column *column, const numeric *value, int exponent)
     return append_wide(column, sum, value->sign == SIGN_NEGATIVE);
 }
 
-/* What fits 64 bits, which is nearly everything. */
-static walrow__appended
-append_few_groups(walrow__column *column, const numeric *value, int exponent)
+static const uint64_t wide_powers_of_ten[] = {
+    UINT64_C(1),
+    UINT64_C(10),
+    UINT64_C(100),
+    UINT64_C(1000),
+    UINT64_C(10000),
+    UINT64_C(100000),
+    UINT64_C(1000000),
+    UINT64_C(10000000),
+    UINT64_C(100000000),
+    UINT64_C(1000000000),
+    UINT64_C(10000000000),
+    UINT64_C(100000000000),
+    UINT64_C(1000000000000),
+    UINT64_C(10000000000000),
+    UINT64_C(100000000000000),
+    UINT64_C(1000000000000000),
+    UINT64_C(10000000000000000),
+    UINT64_C(100000000000000000),
+    UINT64_C(1000000000000000000),
+    UINT64_C(10000000000000000000),
+};
+
+/* *sum * 10^exponent, if that is an integer; each divisor is a constant, because a division costs more than the rest. */
+static bool
+shift_digits(uint64_t *sum, int exponent)
 {
-    uint64_t sum = 0;
-    for (int i = 0; i < value->n_groups; i++)
-        sum = sum * GROUP + group_at(value, i);
-    sum = exponent < 0 ? sum / powers_of_ten[-exponent] : sum * powers_of_ten[exponent];
-    i128 decimal = value->sign == SIGN_NEGATIVE ? -(i128)sum : (i128)sum;
-    return walrow__append_fixed(column, &decimal, sizeof decimal);
+    uint64_t before = *sum;
+    switch (exponent) {
+    case -3:
+        return (*sum = before / 1000) * 1000 == before;
+    case -2:
+        return (*sum = before / 100) * 100 == before;
+    case -1:
+        return (*sum = before / 10) * 10 == before;
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+        *sum = before * wide_powers_of_ten[exponent];
+        return true;
+    default:
+        return false;
+    }
 }
 
-walrow__appended
-walrow__decimal_append_binary(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
+/* What fits 64 bits, which is nearly everything. false: not that simple, or not to be had at all. */
+static bool
+read_few_groups(const walrow__type *type, const uint8_t *bytes, size_t size, int64_t *out)
+{
+    if (size < 8 || size > 8 + 2 * 4)
+        return false;
+    uint64_t head = walrow__load_u64(bytes), sum = 0;
+    int n = (int)(head >> 48), weight = (int16_t)(head >> 32);
+    uint16_t sign = (uint16_t)(head >> 16);
+    if (size != 8 + 2 * (size_t)n || (sign != SIGN_POSITIVE && sign != SIGN_NEGATIVE))
+        return false;
+    for (int i = 0; i < n; i++) {
+        uint32_t group = walrow__load_u16(bytes + 8 + 2 * i);
+        if (group >= GROUP)
+            return false;
+        sum = sum * GROUP + group;
+    }
+    if (n > 0 && !shift_digits(&sum, GROUP_DIGITS * (weight - n + 1) + type->scale))
+        return false;
+    if (sum > INT64_MAX || (type->precision < 19 && sum >= wide_powers_of_ten[type->precision]))
+        return false;
+    *out = sign == SIGN_NEGATIVE ? -(int64_t)sum : (int64_t)sum;
+    return true;
+}
+
+static walrow__appended
+append_any_groups(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     numeric value;
     if (!read_numeric(bytes, size, &value))
@@ -198,9 +257,17 @@ walrow__decimal_append_binary(walrow__column *column, const uint8_t *bytes, size
                       (exponent >= 0 || group_at(&value, value.n_groups - 1) % powers_of_ten[-exponent] == 0);
     if (!cuts_zeros)
         return unrepresentable(reason, "more digits after the point than the column's scale");
-    if (column->type->kind == WALROW__DECIMAL128 && value.n_groups <= 4 && exponent <= 2)
-        return append_few_groups(column, &value, exponent);
     return append_groups(column, &value, exponent);
+}
+
+walrow__appended
+walrow__decimal_append_binary(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
+{
+    int64_t few[2]; /* a decimal128, low half first */
+    if (column->type->kind != WALROW__DECIMAL128 || !read_few_groups(column->type, bytes, size, &few[0]))
+        return append_any_groups(column, bytes, size, reason);
+    few[1] = few[0] < 0 ? -1 : 0;
+    return walrow__append_fixed(column, few, sizeof few);
 }
 
 /* A group's four digits, leading zeros included; a group there is not is zeros. */
