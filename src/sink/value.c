@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "columns/float.h"
 #include "sink/value_text.h"
 
 #include <inttypes.h>
@@ -76,7 +77,7 @@ print_float32(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
     float number = AT(float, value, row);
     if (!print_not_finite(buf, (double)number))
-        walrow__print_float32(buf, number);
+        walrow__print_float(number, buf);
 }
 
 static void
@@ -84,7 +85,7 @@ print_float64(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
     double number = AT(double, value, row);
     if (!print_not_finite(buf, number))
-        walrow__print_float64(buf, number);
+        walrow__print_double(number, buf);
 }
 
 static void

@@ -21,8 +21,5 @@ void walrow__print_uuid(walrow__strbuf *buf, const uint8_t bytes[16]);
 /* Little-endian two's complement of 128 or 256 bits; all digits of the scale. */
 void walrow__print_decimal(walrow__strbuf *buf, const uint8_t *bytes, int n_bits, int scale);
 void walrow__print_hex(walrow__strbuf *buf, const uint8_t *bytes, size_t size);
-/* The shortest digits that read back as the same number; finite only. */
-void walrow__print_float32(walrow__strbuf *buf, float value);
-void walrow__print_float64(walrow__strbuf *buf, double value);
 
 #endif
