@@ -6,6 +6,7 @@
 #include "terminal.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,9 +120,21 @@ run_command(const command *command, int argc, char **argv)
     return status;
 }
 
+/*
+ * Batches are a few large buffers that come and go all the time: kept on the heap they are reused, mapped and unmapped
+ * each time every page of them is cleared by the kernel again.
+ */
+static void
+keep_large_buffers(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 32 << 20);
+}
+
 int
 main(int argc, char **argv)
 {
+    keep_large_buffers();
     if (argc < 2) {
         help_overview();
         return walrow_code_exit_status(WALROW_ERR_USAGE);

@@ -172,6 +172,22 @@ add_row(pgoutput *p, walrow__announced_table *relation, char op, const walrow__t
     return walrow__collector_end_row(collector, relation->feed, old != NULL, size, err);
 }
 
+/* Insert and delete: one tuple, whose values are the row's. */
+static walrow_code
+add_plain_row(pgoutput *p, walrow__announced_table *relation, char op, walrow__cursor *cursor, size_t size,
+              uint64_t lsn, walrow_error *err)
+{
+    walrow__batch_builder *builder;
+    bool malformed;
+    WALROW_TRY(walrow__collector_begin_row(p->base.collector, relation->feed, op, &builder, err));
+    if (builder == NULL)
+        return WALROW_OK;
+    WALROW_TRY(walrow__tuple_read_append(cursor, p->base.collector, relation->feed, op, &malformed, err));
+    if (malformed)
+        return broken("malformed tuple", lsn, err);
+    return walrow__collector_end_row(p->base.collector, relation->feed, false, size, err);
+}
+
 static walrow_code
 read_insert(pgoutput *p, walrow__cursor *cursor, size_t size, uint64_t lsn, walrow_error *err)
 {
@@ -179,9 +195,9 @@ read_insert(pgoutput *p, walrow__cursor *cursor, size_t size, uint64_t lsn, walr
     WALROW_TRY(find_relation(p, cursor, lsn, &relation, err));
     if (relation->feed == NULL)
         return WALROW_OK;
-    if (walrow__read_u8(cursor) != 'N' || !walrow__read_tuple(cursor, relation->n_columns, &p->new))
+    if (walrow__read_u8(cursor) != 'N')
         return broken("malformed insert", lsn, err);
-    return add_row(p, relation, 'I', &p->new, NULL, size, err);
+    return add_plain_row(p, relation, 'I', cursor, size, lsn, err);
 }
 
 static walrow_code
@@ -217,9 +233,9 @@ read_delete(pgoutput *p, walrow__cursor *cursor, size_t size, uint64_t lsn, walr
     if (relation->feed == NULL)
         return WALROW_OK;
     uint8_t part = walrow__read_u8(cursor);
-    if ((part != 'K' && part != 'O') || !walrow__read_tuple(cursor, relation->n_columns, &p->new))
+    if (part != 'K' && part != 'O')
         return broken("malformed delete", lsn, err);
-    return add_row(p, relation, 'D', &p->new, NULL, size, err);
+    return add_plain_row(p, relation, 'D', cursor, size, lsn, err);
 }
 
 /* Each captured table of the list is a change of its own, a row of nulls. */

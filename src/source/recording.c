@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { FORGET_BYTES = 8 << 20 };
+
 static const char magic[8] = "WALROW\1\n";
 
 /* ---- writing ---------------------------------------------------------------------------------------------------------- */
@@ -93,6 +95,17 @@ broken(const char *what, walrow_error *err)
     return walrow__hint(err, "record it again with walrow record");
 }
 
+/* Pages that were read are not needed again: memory stays small however large the file is. */
+static void
+forget_read(walrow__recording *recording, const uint8_t *frame)
+{
+    size_t read = (size_t)(frame - recording->bytes) / FORGET_BYTES * FORGET_BYTES;
+    if (read <= recording->forgotten)
+        return;
+    madvise((void *)(recording->bytes + recording->forgotten), read - recording->forgotten, MADV_DONTNEED);
+    recording->forgotten = read;
+}
+
 walrow_code
 walrow__recording_next(walrow__recording *recording, walrow__frame *out, walrow_error *err)
 {
@@ -106,6 +119,7 @@ walrow__recording_next(walrow__recording *recording, walrow__frame *out, walrow_
     if (cursor.failed)
         return broken("it ends in the middle of a frame", err);
     recording->at = (size_t)(cursor.at - recording->bytes);
+    forget_read(recording, out->bytes);
     return WALROW_OK;
 }
 

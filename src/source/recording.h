@@ -53,6 +53,7 @@ typedef struct walrow__recording {
     const uint8_t *bytes; /* the file, mapped */
     size_t size;
     size_t at;
+    size_t forgotten; /* bytes whose pages were given back */
     walrow__recording_header header;
 } walrow__recording;
 

@@ -2,6 +2,25 @@
 
 #include "base/error.h"
 
+static bool
+has_value(const walrow__field *field)
+{
+    return field->kind == 't' || field->kind == 'b';
+}
+
+/* One field; false: it passes the end, or is of an unknown kind. */
+static inline bool
+read_field(walrow__cursor *cursor, walrow__field *out)
+{
+    out->kind = walrow__read_u8(cursor);
+    if (has_value(out)) {
+        out->size = walrow__read_u32(cursor);
+        out->bytes = walrow__read_bytes(cursor, out->size);
+        return !cursor->failed;
+    }
+    return out->kind == 'n' || out->kind == 'u';
+}
+
 bool
 walrow__read_tuple(walrow__cursor *cursor, int n_columns, walrow__tuple *out)
 {
@@ -9,23 +28,10 @@ walrow__read_tuple(walrow__cursor *cursor, int n_columns, walrow__tuple *out)
     if (n != n_columns || n > WALROW__MAX_COLUMNS)
         return false;
     out->n_fields = n;
-    for (int i = 0; i < n; i++) {
-        walrow__field *field = &out->fields[i];
-        field->kind = walrow__read_u8(cursor);
-        if (field->kind == 't' || field->kind == 'b') {
-            field->size = walrow__read_u32(cursor);
-            field->bytes = walrow__read_bytes(cursor, field->size);
-        } else if (field->kind != 'n' && field->kind != 'u') {
+    for (int i = 0; i < n; i++)
+        if (!read_field(cursor, &out->fields[i]))
             return false;
-        }
-    }
-    return !cursor->failed;
-}
-
-static bool
-has_value(const walrow__field *field)
-{
-    return field->kind == 't' || field->kind == 'b';
+    return true;
 }
 
 bool
@@ -109,6 +115,28 @@ walrow__field_append(walrow__collector *collector, walrow__feed *feed, int i, co
         return WALROW_OK;
     walrow__column_append_nulls(column, 1);
     return append_failed(collector, feed, i, field, op, old, outcome, reason, err);
+}
+
+walrow_code
+walrow__tuple_read_append(walrow__cursor *cursor, walrow__collector *collector, walrow__feed *feed, char op,
+                          bool *malformed, walrow_error *err)
+{
+    walrow__batch_builder *batch = &feed->builder;
+    int n = walrow__read_u16(cursor);
+    *malformed = n != batch->table->n_columns;
+    for (int i = 0; i < n && !*malformed; i++) {
+        walrow__field field;
+        const char *reason;
+        *malformed = !read_field(cursor, &field);
+        if (*malformed)
+            break;
+        /* the common case, without a call more than it needs */
+        if (field.kind == 'b' && walrow__column_append_binary(&batch->values[i], field.bytes, field.size, &reason) ==
+                                     WALROW__APPENDED)
+            continue;
+        WALROW_TRY(walrow__field_append(collector, feed, i, &field, op, false, err));
+    }
+    return WALROW_OK;
 }
 
 walrow_code

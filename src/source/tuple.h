@@ -38,6 +38,9 @@ void walrow__tuple_fill_unchanged(walrow__tuple *new, const walrow__tuple *old);
 walrow_code walrow__field_append(walrow__collector *collector, walrow__feed *feed, int column,
                                  const walrow__field *field, char op, bool old, walrow_error *err)
     WALROW_MUST_CHECK;
+/* Read a tuple that needs no second look and write its new values as they come. *malformed: as walrow__read_tuple. */
+walrow_code walrow__tuple_read_append(walrow__cursor *cursor, walrow__collector *collector, walrow__feed *feed,
+                                      char op, bool *malformed, walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__tuple_append(walrow__collector *collector, walrow__feed *feed, const walrow__tuple *tuple,
                                  char op, bool old, walrow_error *err) WALROW_MUST_CHECK;
 

@@ -66,8 +66,8 @@ take_frame(decoding *d, const walrow__frame *frame, walrow_error *err)
         return load_types(d, frame, err);
     if (frame->kind != WALROW__FRAME_MESSAGE)
         return walrow__fail(err, WALROW_ERR_PROTOCOL, "recording: unknown frame 0x%02X", frame->kind);
-    if (d->catalog == NULL)
-        return walrow__fail(err, WALROW_ERR_PROTOCOL, "recording: a message before the types it needs");
+    if (d->catalog == NULL && frame->size > 0 && frame->bytes[0] == 'R')
+        return walrow__fail(err, WALROW_ERR_PROTOCOL, "recording: a table before the types it needs");
     d->report->bytes += frame->size;
     WALROW_TRY(d->decoder->feed(d->decoder, frame->bytes, frame->size, frame->lsn, err));
     if (d->decoder->needs_text)
