@@ -229,6 +229,8 @@ static walrow_code
 directory_open(walrow__sink *sink, const walrow__sink_identity *identity, walrow_error *err)
 {
     directory_sink *self = (directory_sink *)sink;
+    if (self->lake.format->start != NULL)
+        WALROW_TRY(self->lake.format->start(&self->lake.shared, err));
     WALROW_TRY(walrow__files_make_dirs(self->lake.path, err));
     WALROW_TRY(lock_directory(self, err));
     WALROW_TRY(read_manifest(self, err));
@@ -578,6 +580,8 @@ directory_free(walrow__sink *sink)
         tdelete(dir, &self->by_key, compare_keys);
         walrow__table_dir_free(dir);
     }
+    if (self->lake.shared != NULL)
+        self->lake.format->stop(self->lake.shared);
     walrow__dead_letters_release(&self->lake.dead_letters);
     walrow__manifest_release(&self->lake.manifest);
     if (self->lock_fd >= 0)
@@ -671,4 +675,11 @@ walrow_code
 walrow__ipc_make(const char *uri, const char *path, const char *params, walrow__sink **out, walrow_error *err)
 {
     return walrow__directory_make(uri, path, params, &walrow__format_ipc, false, out, err);
+}
+
+walrow_code
+walrow__parquet_make(const char *uri, const char *path, const char *params, walrow__sink **out,
+                     walrow_error *err)
+{
+    return walrow__directory_make(uri, path, params, &walrow__format_parquet, true, out, err);
 }

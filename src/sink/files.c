@@ -12,8 +12,8 @@
 
 /* ---- errors ---- */
 
-static const char *
-way_out(int sys_errno)
+const char *
+walrow__files_way_out(int sys_errno)
 {
     switch (sys_errno) {
     case ENOSPC:
@@ -45,7 +45,7 @@ walrow_code
 walrow__files_fail(walrow_error *err, int sys_errno, const char *what, const char *path)
 {
     walrow__fail_errno(err, WALROW_ERR_SINK, sys_errno, "%s \"%s\"", what, path);
-    walrow__hint(err, "%s", way_out(sys_errno));
+    walrow__hint(err, "%s", walrow__files_way_out(sys_errno));
     return WALROW_ERR_SINK;
 }
 

@@ -11,6 +11,9 @@
 /** WALROW_ERR_SINK with what ("cannot write"), the path, errno's text and the way out. */
 walrow_code walrow__files_fail(walrow_error *err, int sys_errno, const char *what, const char *path);
 
+/* What to do about an errno of a file; static. */
+const char *walrow__files_way_out(int sys_errno);
+
 /* DIR/NAME, malloc'ed; NULL: out of memory. */
 char *walrow__files_join(const char *directory, const char *name);
 /* The directory a path is in, malloc'ed ("." if none). */

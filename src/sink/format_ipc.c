@@ -34,8 +34,10 @@ ipc_free(walrow__table_writer *writer)
 }
 
 static walrow_code
-ipc_open(const char *path, const struct ArrowSchema *schema, walrow__table_writer **out, walrow_error *err)
+ipc_open(void *shared, const char *path, const struct ArrowSchema *schema, walrow__table_writer **out,
+         walrow_error *err)
 {
+    (void)shared;
     walrow__table_writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL || (writer->path = strdup(path)) == NULL) {
         free(writer);
@@ -59,8 +61,19 @@ ipc_write(walrow__table_writer *writer, const struct ArrowArray *batch, walrow_e
 }
 
 static walrow_code
-ipc_close(walrow__table_writer *writer, walrow_error *err)
+write_last(walrow__table_writer *writer, struct ArrowArray *last, walrow_error *err)
 {
+    if (last->release == NULL)
+        return WALROW_OK;
+    walrow_code code = walrow__ipc_write(&writer->ipc, last, err);
+    last->release(last);
+    return code;
+}
+
+static walrow_code
+ipc_close(walrow__table_writer *writer, struct ArrowArray *last, walrow_error *err)
+{
+    WALROW_TRY(write_last(writer, last, err));
     WALROW_TRY(walrow__ipc_finish(&writer->ipc, err));
     WALROW_TRY(walrow__files_sync(writer->fd, writer->path, err));
     int fd = writer->fd;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 walrow_code
-walrow__part_open(walrow__part *part, const walrow__table_format *format, char *path,
+walrow__part_open(walrow__part *part, const walrow__table_format *format, void *shared, char *path,
                   const walrow_batch *batch, walrow_error *err)
 {
     memset(part, 0, sizeof *part);
@@ -15,6 +15,7 @@ walrow__part_open(walrow__part *part, const walrow__table_format *format, char *
         return walrow__fail_memory(err);
     part->path = path;
     part->format = format;
+    part->shared = shared;
     part->relid = batch->relid;
     part->epoch = batch->epoch;
     walrow_code code = walrow__rows_init(&part->rows, batch->schema, err);
@@ -58,7 +59,7 @@ open_writer(walrow__part *part, walrow_error *err)
     walrow_code code = walrow__files_make_dirs(directory, err);
     free(directory);
     if (code == WALROW_OK)
-        code = part->format->open(part->path, &part->schema, &part->writer, err);
+        code = part->format->open(part->shared, part->path, &part->schema, &part->writer, err);
     return code;
 }
 
@@ -115,6 +116,14 @@ walrow__part_bytes(const walrow__part *part)
 walrow_code
 walrow__part_close(walrow__part *part, walrow_error *err)
 {
-    WALROW_TRY(walrow__part_flush(part, err));
-    return part->format->close(part->writer, err);
+    struct ArrowArray last = {.release = NULL};
+    if (walrow__rows_count(&part->rows) > 0)
+        WALROW_TRY(walrow__rows_take(&part->rows, &last, err));
+    part->gathered = 0;
+    walrow_code code = part->writer == NULL ? open_writer(part, err) : WALROW_OK;
+    if (code == WALROW_OK)
+        return part->format->close(part->writer, &last, err);
+    if (last.release != NULL)
+        last.release(&last);
+    return code;
 }

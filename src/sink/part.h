@@ -19,7 +19,8 @@ enum {
 typedef struct walrow__part {
     bool open;
     const walrow__table_format *format;
-    char *path; /* staged */
+    void *shared; /* of the format; borrowed */
+    char *path;   /* staged */
     uint32_t relid;
     uint64_t epoch;
     struct ArrowSchema schema;
@@ -33,8 +34,8 @@ typedef struct walrow__part {
 } walrow__part;
 
 /** Begin a file for batches like this one. path: taken over, freed with the part (even on an error). */
-walrow_code walrow__part_open(walrow__part *part, const walrow__table_format *format, char *path,
-                              const walrow_batch *batch, walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__part_open(walrow__part *part, const walrow__table_format *format, void *shared,
+                              char *path, const walrow_batch *batch, walrow_error *err) WALROW_MUST_CHECK;
 /** Can rows of the batch go into the file: the same relation and schema? */
 bool walrow__part_takes(const walrow__part *part, const walrow_batch *batch);
 walrow_code walrow__part_append(walrow__part *part, const struct ArrowArray *batch, int64_t start, int64_t n,

@@ -10,10 +10,8 @@ static const struct {
     const char *scheme;
     walrow__sink_make_fn make;
 } schemes[] = {
-    {"ipc", walrow__ipc_make},
-    {"jsonl", walrow__jsonl_make},
-    {"arrow", walrow__arrow_make},
-    {"null", walrow__null_make},
+    {"ipc", walrow__ipc_make},     {"parquet", walrow__parquet_make}, {"jsonl", walrow__jsonl_make},
+    {"arrow", walrow__arrow_make}, {"null", walrow__null_make},
 };
 
 static walrow_code

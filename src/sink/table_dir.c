@@ -251,7 +251,8 @@ open_changes(walrow__table_dir *dir, const walrow_batch *batch, int64_t row, uin
 {
     walrow__name name = {.kind = WALROW__NAME_STAGED_CHANGES,
                          .first = walrow__batch_position(&batch->array, row)};
-    WALROW_TRY(walrow__part_open(&dir->changes, dir->lake->format, file_path(dir, &name), batch, err));
+    WALROW_TRY(walrow__part_open(&dir->changes, dir->lake->format, dir->lake->shared, file_path(dir, &name),
+                                 batch, err));
     dir->changes.first = name.first;
     dir->changes.before_lsn = before_lsn;
     return WALROW_OK;
@@ -318,7 +319,8 @@ open_chunk(walrow__table_dir *dir, const walrow_batch *batch, int64_t row, walro
 {
     dir->chunk_lsn = walrow__batch_position(&batch->array, row).commit_lsn;
     walrow__name name = {.kind = WALROW__NAME_STAGED_CHUNK, .lsn = dir->chunk_lsn, .chunk = dir->n_chunks};
-    return walrow__part_open(&dir->chunk, dir->lake->format, file_path(dir, &name), batch, err);
+    return walrow__part_open(&dir->chunk, dir->lake->format, dir->lake->shared, file_path(dir, &name), batch,
+                             err);
 }
 
 static walrow_code

@@ -15,6 +15,7 @@
 typedef struct walrow__lake {
     char *path;
     const walrow__table_format *format;
+    void *shared; /* of the format's writers */
     walrow__dead_letters dead_letters;
     walrow__manifest manifest;
     int64_t rotate_rows, rotate_bytes;
