@@ -28,7 +28,9 @@ typedef struct demo {
     pid_t work;
     uint64_t changes; /* of the runs before this one */
     double started;
-    bool live; /* stop when the workload has ended */
+    double shown; /* the last line of figures, seconds after the start */
+    bool live;   /* stop when the workload has ended */
+    bool worked; /* it ended well */
 } demo;
 
 static volatile sig_atomic_t interrupted;
@@ -71,8 +73,11 @@ should_stop(void *arg)
     demo *d = arg;
     if (interrupted)
         return 2;
-    if (d->live && d->work != 0 && waitpid(d->work, NULL, WNOHANG) == d->work)
+    int status;
+    if (d->live && d->work != 0 && waitpid(d->work, &status, WNOHANG) == d->work) {
         d->work = 0;
+        d->worked = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    }
     return d->live && d->work == 0;
 }
 
@@ -88,6 +93,9 @@ show_figures(void *arg, const walrow_progress *progress)
     demo *d = arg;
     uint64_t changes = d->changes + count_changes(progress->report);
     double seconds = now_seconds() - d->started;
+    if (!isatty(1) && seconds - d->shown < 2) /* lines, not one line over and over */
+        return;
+    d->shown = seconds;
     printf("%s  %s: %llu rows and changes, %llu transactions, %.0f a second%s", isatty(1) ? "\r" : "", progress->phase,
            (unsigned long long)changes, (unsigned long long)progress->report->transactions,
            (double)changes / (seconds > 0 ? seconds : 1), isatty(1) ? "   " : "\n");
@@ -138,7 +146,9 @@ stream_the_work(demo *d)
     bool ok = d->work != 0 && stream_once(d, true) && stream_once(d, false);
     printf("%s  %llu rows and changes in %.1f s\n", isatty(1) ? "\r" : "", (unsigned long long)d->changes,
            now_seconds() - d->started);
-    return ok;
+    if (ok && !d->worked)
+        fprintf(stderr, "walrow: the workload failed\nhint: run again with WALROW_DEMO_DEBUG=1\n");
+    return ok && d->worked;
 }
 
 /* ---- the result ---------------------------------------------------------------------------------------------------------- */

@@ -179,6 +179,19 @@ wait_readable(PGconn *conn, int timeout_ms)
     poll(&fd, 1, timeout_ms);
 }
 
+/* The command's end, once the copy has ended. */
+static void
+drain_results(PGconn *conn)
+{
+    PGresult *result;
+    while ((result = PQgetResult(conn)) != NULL) {
+        ExecStatusType status = PQresultStatus(result);
+        PQclear(result);
+        if (status == PGRES_COPY_BOTH || status == PGRES_COPY_IN || status == PGRES_COPY_OUT)
+            return;
+    }
+}
+
 /* After CopyDone the server sends what it had begun, then its own CopyDone: read it away, but not for ever. */
 static void
 drain(PGconn *conn)
@@ -187,6 +200,8 @@ drain(PGconn *conn)
         char *buffer = NULL;
         int size = PQgetCopyData(conn, &buffer, 1);
         PQfreemem(buffer);
+        if (size == -1)
+            drain_results(conn);
         if (size < 0)
             return;
         if (size == 0) {
