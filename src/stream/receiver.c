@@ -33,27 +33,47 @@ may_come_again(const walrow_error *err)
     return err->retryable || strcmp(err->sqlstate, "55006") == 0;
 }
 
+/* After a failure: wait a little if coming again makes sense. false: it does not, or we are to stop. */
+static bool
+wait_to_come_again(walrow__receiver *r, int attempt, const walrow_error *err)
+{
+    if (!r->connected_once || !may_come_again(err) || atomic_load(&r->stop))
+        return false;
+    int ms = back_off_ms(attempt);
+    walrow__log(WALROW_LOG_WARN, "%s; trying again in %d ms", err->message, ms);
+    atomic_fetch_add(&r->figures.reconnects, 1);
+    r->sql_stale = true;
+    sleep_ms(r, ms);
+    return !atomic_load(&r->stop);
+}
+
 /* ---- the thread ------------------------------------------------------------------------------------------------ */
+
+static walrow_code
+read_snapshots(walrow__receiver *r, walrow_error *err)
+{
+    for (int attempt = 0;; attempt++) {
+        walrow_code code = walrow__receiver_refresh_sql(r, err);
+        if (code == WALROW_OK)
+            code = walrow__receiver_snapshot(r, err);
+        if (code == WALROW_OK || !wait_to_come_again(r, attempt, err))
+            return code;
+    }
+}
 
 static walrow__session_end
 stream_until_ended(walrow__receiver *r, walrow_error *err)
 {
-    bool was_connected = false;
     for (int attempt = 0;; attempt++) {
         uint64_t bytes_before = atomic_load(&r->figures.bytes);
         int64_t started = walrow__now_ms();
         walrow__session_end end = walrow__session_run(r, err);
-        was_connected = was_connected || r->status_at >= started;
-        if (end != WALROW__SESSION_FAILED || !was_connected || !may_come_again(err) || atomic_load(&r->stop))
+        if (end != WALROW__SESSION_FAILED)
             return end;
         if (atomic_load(&r->figures.bytes) > bytes_before || walrow__now_ms() - started > 10000)
             attempt = 0;
-        int ms = back_off_ms(attempt);
-        walrow__log(WALROW_LOG_WARN, "%s; trying again in %d ms", err->message, ms);
-        atomic_fetch_add(&r->figures.reconnects, 1);
-        sleep_ms(r, ms);
-        if (atomic_load(&r->stop))
-            return WALROW__SESSION_FAILED;
+        if (!wait_to_come_again(r, attempt, err))
+            return end;
     }
 }
 
@@ -73,7 +93,7 @@ change_to_text(walrow__receiver *r, walrow_error *err)
 static walrow_code
 receive(walrow__receiver *r, walrow_error *err)
 {
-    WALROW_TRY(walrow__receiver_snapshot(r, err));
+    WALROW_TRY(read_snapshots(r, err));
     if (r->options->snapshot == WALROW__SNAPSHOT_ONLY)
         return WALROW_OK;
     for (;;) {
@@ -85,7 +105,7 @@ receive(walrow__receiver *r, walrow_error *err)
             WALROW_TRY(change_to_text(r, err));
             break;
         case WALROW__SESSION_NEW_TABLES:
-            WALROW_TRY(walrow__receiver_snapshot(r, err));
+            WALROW_TRY(read_snapshots(r, err));
             break;
         case WALROW__SESSION_FAILED:
             return atomic_load(&r->stop) ? WALROW_OK : err->code;

@@ -59,6 +59,8 @@ typedef struct walrow__receiver {
     int64_t discovery_at;
     uint64_t confirmed_lsn; /* the last flush position sent */
     bool reply_wanted;
+    bool connected_once; /* what fails before that is the user's to know, not to be tried again */
+    bool sql_stale;      /* a connection broke: the SQL one is likely to be broken, too */
 } walrow__receiver;
 
 walrow_code walrow__receiver_start(walrow__receiver *receiver, walrow_error *err) WALROW_MUST_CHECK;
@@ -79,6 +81,8 @@ walrow__session_end walrow__session_run(walrow__receiver *receiver, walrow_error
 /** After it was stopped: answer and confirm until closing, then say goodbye. */
 void walrow__session_linger(walrow__receiver *receiver);
 
+/** Connect the SQL connection anew if it is stale. */
+walrow_code walrow__receiver_refresh_sql(walrow__receiver *receiver, walrow_error *err) WALROW_MUST_CHECK;
 /** Read the snapshots the plan asks for; creates the slot if there is none. */
 walrow_code walrow__receiver_snapshot(walrow__receiver *receiver, walrow_error *err) WALROW_MUST_CHECK;
 /** Tables that match and were not planned yet: plan them, publish them. *found: there are some. */

@@ -193,6 +193,7 @@ static walrow_code
 open_session(walrow__receiver *r, walrow_error *err)
 {
     PGconn *conn = NULL;
+    WALROW_TRY(walrow__receiver_refresh_sql(r, err));
     WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
     walrow__push_options options = {
         .slot = r->options->slot,
@@ -208,6 +209,7 @@ open_session(walrow__receiver *r, walrow_error *err)
     r->decoder->stop_lsn = r->until_lsn;
     r->discovery_at = walrow__now_ms();
     r->keepalive_lsn = 0;
+    r->connected_once = true;
     return send_status(r, false, err);
 }
 

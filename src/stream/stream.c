@@ -161,11 +161,30 @@ walrow__stream_reconnect(walrow_stream *s, walrow_error *err)
     return WALROW_OK;
 }
 
+/* What positions belong to; a role that may not read it by SQL is told on a replication connection. */
+static walrow_code
+identify(walrow_stream *s, walrow_error *err)
+{
+    WALROW_TRY(walrow__pg_identify(s->sql, false, &s->server, err));
+    if (s->server.system_identifier != 0 && s->server.timeline != 0)
+        return WALROW_OK;
+    PGconn *conn = NULL;
+    walrow__pg_server told;
+    WALROW_TRY(walrow__pg_connect(s->options, true, &conn, err));
+    walrow_code code = walrow__pg_identify(conn, true, &told, err);
+    PQfinish(conn);
+    if (code == WALROW_OK) {
+        s->server.system_identifier = told.system_identifier;
+        s->server.timeline = told.timeline;
+    }
+    return code;
+}
+
 walrow_code
 walrow__stream_prepare(walrow_stream *s, walrow_error *err)
 {
     WALROW_TRY(walrow__stream_reconnect(s, err));
-    WALROW_TRY(walrow__pg_identify(s->sql, false, &s->server, err));
+    WALROW_TRY(identify(s, err));
     s->receiver.plugin = walrow__slot_plugin(s->options);
     s->plan.options = s->options;
     if (s->hooks.opened != NULL)

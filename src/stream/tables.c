@@ -31,10 +31,26 @@ walrow__stream_plan_table(walrow_stream *s, const walrow__found *info, bool in_s
 
 /* ---- new tables while the stream runs --------------------------------------------------------------------------------- */
 
+static walrow_stream *
+stream_of(walrow__receiver *r)
+{
+    return (walrow_stream *)((char *)r - offsetof(walrow_stream, receiver));
+}
+
+walrow_code
+walrow__receiver_refresh_sql(walrow__receiver *r, walrow_error *err)
+{
+    if (!r->sql_stale)
+        return WALROW_OK;
+    WALROW_TRY(walrow__stream_reconnect(stream_of(r), err));
+    r->sql_stale = false;
+    return WALROW_OK;
+}
+
 walrow_code
 walrow__receiver_discover(walrow__receiver *r, bool *found, walrow_error *err)
 {
-    walrow_stream *s = (walrow_stream *)((char *)r - offsetof(walrow_stream, receiver));
+    walrow_stream *s = stream_of(r);
     walrow__discovery tables = {0};
     walrow__texts refused = {0};
     *found = false;
@@ -56,9 +72,10 @@ walrow__receiver_discover(walrow__receiver *r, bool *found, walrow_error *err)
     }
     walrow__texts_release(&refused);
     walrow__discovery_release(&tables);
-    if (code != WALROW_OK && PQstatus(s->sql) != CONNECTION_OK)
-        return walrow__stream_reconnect(s, err);
-    return code;
+    if (code == WALROW_OK || PQstatus(s->sql) == CONNECTION_OK)
+        return code;
+    r->sql_stale = true; /* the stream itself may be well */
+    return walrow__receiver_refresh_sql(r, err);
 }
 
 /* ---- snapshots ------------------------------------------------------------------------------------------------------------- */
@@ -116,6 +133,11 @@ walrow_code
 walrow__receiver_snapshot(walrow__receiver *r, walrow_error *err)
 {
     bool only = r->options->snapshot == WALROW__SNAPSHOT_ONLY;
+    walrow__slot slot;
+    if (!r->slot_exists && !only) { /* a connection may have broken just after it was made */
+        WALROW_TRY(walrow__slot_get(r->sql, r->options->slot, &slot, err));
+        r->slot_exists = slot.exists;
+    }
     bool create = !r->slot_exists && !only;
     if (!create && !walrow__plan_needs_snapshot(r->plan))
         return WALROW_OK;
@@ -139,6 +161,7 @@ walrow__receiver_snapshot(walrow__receiver *r, walrow_error *err)
     if (create)
         walrow__log(WALROW_LOG_INFO, "created replication slot %s", r->options->slot);
     r->slot_exists = r->slot_exists || create;
+    r->connected_once = true;
     walrow_code code = read_tables(r, &snapshot, err);
     atomic_store(&r->figures.snapshot_table, -1);
     walrow__snapshot_close(&snapshot);
