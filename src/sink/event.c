@@ -7,7 +7,6 @@
 #include "sink/event_table.h"
 #include "sink/value_text.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,10 +136,12 @@ make_texts(walrow__event_printer *printer, uint64_t lsn, const int64_t *time, ui
         walrow__strbuf_add_char(tail, '"');
     } else
         walrow__strbuf_add_text(tail, "null");
+    walrow__strbuf_add_text(tail, ",\"transaction_id\":");
     if (xid != 0)
-        walrow__strbuf_addf(tail, ",\"transaction_id\":%" PRIu32 ",\"origin\":", xid);
+        walrow__json_add_integer(tail, xid);
     else
-        walrow__strbuf_add_text(tail, ",\"transaction_id\":null,\"origin\":");
+        walrow__strbuf_add_text(tail, "null");
+    walrow__strbuf_add_text(tail, ",\"origin\":");
     walrow__json_add_text(tail, origin);
     printer->current_lsn = lsn;
 }
@@ -151,10 +152,18 @@ add_text(walrow__event_printer *printer, const walrow__strbuf *text)
     walrow__strbuf_add(&printer->buf, text->data, text->size);
 }
 
+static void
+add_seq(walrow__strbuf *buf, uint32_t seq)
+{
+    walrow__strbuf_add_text(buf, ",\"seq\":");
+    walrow__json_add_integer(buf, seq);
+}
+
 static walrow_code
 print_boundary(walrow__event_printer *printer, const char *event_type, walrow_error *err)
 {
-    walrow__strbuf_addf(&printer->buf, "{\"event_type\":\"%s\"", event_type);
+    walrow__strbuf_add_text(&printer->buf, "{\"event_type\":");
+    walrow__json_add_text(&printer->buf, event_type);
     add_text(printer, &printer->lsn_text);
     add_text(printer, &printer->tail_text);
     return end_event(printer, err);
@@ -237,7 +246,7 @@ bind(walrow__event_printer *printer, cursor *cursor, walrow__position position, 
         return WALROW_OK;
     WALROW_TRY(walrow__event_table_print_change(table, &printer->buf, err));
     add_text(printer, &printer->lsn_text);
-    walrow__strbuf_addf(&printer->buf, ",\"seq\":%" PRIu32, position.seq);
+    add_seq(&printer->buf, position.seq);
     add_text(printer, &printer->tail_text);
     return end_event(printer, err);
 }
@@ -250,7 +259,7 @@ print_bound_row(walrow__event_printer *printer, cursor *cursor, walrow__position
         WALROW_TRY(bind(printer, cursor, position, err));
     walrow__event_table_print_row(cursor->table, cursor->row, buf);
     add_text(printer, &printer->lsn_text);
-    walrow__strbuf_addf(buf, ",\"seq\":%" PRIu32, position.seq);
+    add_seq(buf, position.seq);
     add_text(printer, &printer->tail_text);
     walrow__event_table_print_unchanged(cursor->table, cursor->row, buf);
     return end_event(printer, err);
@@ -311,7 +320,7 @@ print_message_text(walrow__event_printer *printer, const walrow_message *message
                             message->transactional ? ",\"transactional\":true" : ",\"transactional\":false");
     add_text(printer, &printer->lsn_text);
     if (message->transactional)
-        walrow__strbuf_addf(buf, ",\"seq\":%" PRIu32, message->seq);
+        add_seq(buf, message->seq);
     else
         walrow__strbuf_add_text(buf, ",\"seq\":null");
     add_text(printer, &printer->tail_text);
@@ -351,54 +360,74 @@ message_is_before(const walrow_message *message, walrow__position position)
 
 /* ---- change sets ---- */
 
-static const walrow__position no_limit = {.commit_lsn = UINT64_MAX, .seq = UINT32_MAX};
-
-/* The cursor whose row is next, and in *limit the position of the one after it; NULL: all are at their end.
- */
-static cursor *
-next_cursor(cursor *cursors, size_t n, walrow__position *limit)
+/* The open transaction ends with this change set unless the rest of it follows. */
+static walrow_code
+close_ended(walrow__event_printer *printer, const walrow_changes *changes, walrow_error *err)
 {
-    cursor *first = NULL;
-    walrow__position lowest = no_limit;
-    *limit = no_limit;
-    for (size_t i = 0; i < n; i++) {
-        if (cursors[i].row >= cursors[i].batch->array.length)
-            continue;
-        walrow__position position = position_of(&cursors[i]);
-        if (walrow__position_compare(position, lowest) < 0) {
-            *limit = lowest;
-            lowest = position;
-            first = &cursors[i];
-        } else if (walrow__position_compare(position, *limit) < 0)
-            *limit = position;
+    const walrow_transaction *open = find_transaction(changes, printer->state.open_lsn);
+    return open != NULL && open->end_lsn != 0 ? print_commit(printer, changes, err) : WALROW_OK;
+}
+
+/* The cursors that have rows left, as a heap: the one whose row is next first. */
+typedef struct merge {
+    cursor **heap;
+    size_t n;
+} merge;
+
+static bool
+is_after(const merge *merge, size_t a, size_t b)
+{
+    return walrow__position_compare(position_of(merge->heap[a]), position_of(merge->heap[b])) > 0;
+}
+
+static void
+sift_down(merge *merge, size_t i)
+{
+    for (size_t child; (child = 2 * i + 1) < merge->n; i = child) {
+        if (child + 1 < merge->n && is_after(merge, child, child + 1))
+            child++;
+        if (!is_after(merge, i, child))
+            return;
+        cursor *cursor = merge->heap[i];
+        merge->heap[i] = merge->heap[child];
+        merge->heap[child] = cursor;
     }
-    return first;
+}
+
+static void
+begin_merge(merge *merge, cursor *cursors, size_t n)
+{
+    merge->n = 0;
+    for (size_t i = 0; i < n; i++)
+        if (cursors[i].batch->array.length > 0)
+            merge->heap[merge->n++] = &cursors[i];
+    for (size_t i = merge->n / 2; i-- > 0;)
+        sift_down(merge, i);
+}
+
+/* The first cursor's row was printed: on to the next row of all. */
+static void
+advance(merge *merge)
+{
+    cursor *first = merge->heap[0];
+    if (++first->row == first->batch->array.length)
+        merge->heap[0] = merge->heap[--merge->n];
+    sift_down(merge, 0);
 }
 
 static walrow_code
-print_merged(walrow__event_printer *printer, const walrow_changes *changes, cursor *cursors,
-             walrow_error *err)
+print_merged(walrow__event_printer *printer, const walrow_changes *changes, merge *merge, walrow_error *err)
 {
-    size_t at_message = 0;
-    for (;;) {
-        walrow__position limit;
-        cursor *cursor = next_cursor(cursors, changes->n_batches, &limit);
-        const walrow_message *message =
-            at_message < changes->n_messages ? &changes->messages[at_message] : NULL;
-        if (cursor == NULL && message == NULL)
-            return WALROW_OK;
-        if (message != NULL && (cursor == NULL || message_is_before(message, position_of(cursor)))) {
-            WALROW_TRY(print_message(printer, changes, message, err));
-            at_message++;
+    const walrow_message *message = changes->messages, *end = message + changes->n_messages;
+    while (merge->n > 0 || message < end) {
+        if (message < end && (merge->n == 0 || message_is_before(message, position_of(merge->heap[0])))) {
+            WALROW_TRY(print_message(printer, changes, message++, err));
             continue;
         }
-        do {
-            WALROW_TRY(print_row(printer, changes, cursor, err));
-            cursor->row++;
-        } while (cursor->row < cursor->batch->array.length &&
-                 walrow__position_compare(position_of(cursor), limit) < 0 &&
-                 (message == NULL || !message_is_before(message, position_of(cursor))));
+        WALROW_TRY(print_row(printer, changes, merge->heap[0], err));
+        advance(merge);
     }
+    return close_ended(printer, changes, err);
 }
 
 static walrow_code
@@ -419,34 +448,32 @@ print_snapshot(walrow__event_printer *printer, const walrow_changes *changes, cu
     return WALROW_OK;
 }
 
-/* The open transaction ends with this change set unless the rest of it follows. */
 static walrow_code
-close_ended(walrow__event_printer *printer, const walrow_changes *changes, walrow_error *err)
+print_cursors(walrow__event_printer *printer, const walrow_changes *changes, cursor *cursors, merge *merge,
+              walrow_error *err)
 {
-    const walrow_transaction *open = find_transaction(changes, printer->state.open_lsn);
-    return open != NULL && open->end_lsn != 0 ? print_commit(printer, changes, err) : WALROW_OK;
+    for (size_t i = 0; i < changes->n_batches; i++)
+        WALROW_TRY(init_cursor(printer, &changes->batches[i], &cursors[i], err));
+    if (changes->snapshot)
+        return print_snapshot(printer, changes, cursors, err);
+    begin_merge(merge, cursors, changes->n_batches);
+    return print_merged(printer, changes, merge, err);
 }
 
 walrow_code
 walrow__event_print(walrow__event_printer *printer, const walrow_changes *changes, walrow_error *err)
 {
-    cursor *cursors = calloc(changes->n_batches + 1, sizeof *cursors);
-    if (cursors == NULL)
-        return walrow__fail_memory(err);
-    walrow_code code = WALROW_OK;
-    for (size_t i = 0; code == WALROW_OK && i < changes->n_batches; i++)
-        code = init_cursor(printer, &changes->batches[i], &cursors[i], err);
-    if (code == WALROW_OK && changes->snapshot)
-        code = print_snapshot(printer, changes, cursors, err);
-    else if (code == WALROW_OK) {
-        code = print_merged(printer, changes, cursors, err);
-        if (code == WALROW_OK)
-            code = close_ended(printer, changes, err);
-    }
-    for (size_t i = 0; i < changes->n_batches; i++)
+    size_t n = changes->n_batches;
+    cursor *cursors = calloc(n + 1, sizeof *cursors);
+    merge merge = {.heap = calloc(n + 1, sizeof *merge.heap)};
+    walrow_code code = cursors == NULL || merge.heap == NULL
+                           ? walrow__fail_memory(err)
+                           : print_cursors(printer, changes, cursors, &merge, err);
+    for (size_t i = 0; cursors != NULL && i < n; i++)
         if (cursors[i].table != NULL)
             cursors[i].table->bound = NULL;
     free(cursors);
+    free(merge.heap);
     if (code == WALROW_OK && printer->buf.failed)
         code = walrow__fail_memory(err);
     return code;

@@ -25,41 +25,27 @@ print_bool(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 }
 
 static void
-add_integer(walrow__strbuf *buf, int64_t number)
-{
-    char digits[24];
-    int at = sizeof digits;
-    uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
-    do
-        digits[--at] = (char)('0' + rest % 10);
-    while ((rest /= 10) > 0);
-    if (number < 0)
-        digits[--at] = '-';
-    walrow__strbuf_add(buf, digits + at, sizeof digits - (size_t)at);
-}
-
-static void
 print_int16(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
-    add_integer(buf, AT(int16_t, value, row));
+    walrow__json_add_integer(buf, AT(int16_t, value, row));
 }
 
 static void
 print_int32(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
-    add_integer(buf, AT(int32_t, value, row));
+    walrow__json_add_integer(buf, AT(int32_t, value, row));
 }
 
 static void
 print_int64(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
-    add_integer(buf, AT(int64_t, value, row));
+    walrow__json_add_integer(buf, AT(int64_t, value, row));
 }
 
 static void
 print_uint32(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
-    add_integer(buf, AT(uint32_t, value, row));
+    walrow__json_add_integer(buf, AT(uint32_t, value, row));
 }
 
 /* JSON has no number for these. */
