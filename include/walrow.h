@@ -28,7 +28,8 @@ extern "C" {
 #define WALROW_MUST_CHECK
 #endif
 
-/* Arrow C Data Interface and C Stream Interface, as the Arrow specification asks every header to repeat them. */
+/* Arrow C Data Interface and C Stream Interface, as the Arrow specification asks every header to repeat them.
+ */
 #ifndef ARROW_C_DATA_INTERFACE
 #define ARROW_C_DATA_INTERFACE
 #define ARROW_FLAG_DICTIONARY_ORDERED 1
@@ -72,26 +73,27 @@ struct ArrowArrayStream {
 };
 #endif
 
-/* ---- errors ---------------------------------------------------------------------------------------------- */
+/* ---- errors ----------------------------------------------------------------------------------------------
+ */
 
 /* name, text, exit status of the command */
-#define WALROW_CODES(X)                                                                                            \
-    X(OK, "ok", 0)                                                                                                 \
-    X(TIMEOUT, "nothing arrived in time", 0)                                                                       \
-    X(END, "the stream has ended", 0)                                                                              \
-    X(ERR_UNEXPECTED, "unexpected error", 1)                                                                       \
-    X(ERR_MEMORY, "out of memory", 1)                                                                              \
-    X(ERR_USAGE, "wrong usage", 2)                                                                                 \
-    X(ERR_CONNECT, "cannot connect or log in", 3)                                                                  \
-    X(ERR_NET, "connection lost", 3)                                                                               \
-    X(ERR_SERVER, "server not ready", 4)                                                                           \
-    X(ERR_SLOT, "replication slot missing, active or invalidated", 5)                                              \
-    X(ERR_PUBLICATION, "publication missing or wrong", 6)                                                          \
-    X(ERR_IDENTITY, "replica identity missing", 7)                                                                 \
-    X(ERR_PROTOCOL, "protocol error or corrupt data", 8)                                                           \
-    X(ERR_VALUE, "value its Arrow type cannot hold", 8)                                                            \
-    X(ERR_SINK, "sink failed", 9)                                                                                  \
-    X(ERR_STATE, "state unusable", 10)                                                                             \
+#define WALROW_CODES(X)                                                                                      \
+    X(OK, "ok", 0)                                                                                           \
+    X(TIMEOUT, "nothing arrived in time", 0)                                                                 \
+    X(END, "the stream has ended", 0)                                                                        \
+    X(ERR_UNEXPECTED, "unexpected error", 1)                                                                 \
+    X(ERR_MEMORY, "out of memory", 1)                                                                        \
+    X(ERR_USAGE, "wrong usage", 2)                                                                           \
+    X(ERR_CONNECT, "cannot connect or log in", 3)                                                            \
+    X(ERR_NET, "connection lost", 3)                                                                         \
+    X(ERR_SERVER, "server not ready", 4)                                                                     \
+    X(ERR_SLOT, "replication slot missing, active or invalidated", 5)                                        \
+    X(ERR_PUBLICATION, "publication missing or wrong", 6)                                                    \
+    X(ERR_IDENTITY, "replica identity missing", 7)                                                           \
+    X(ERR_PROTOCOL, "protocol error or corrupt data", 8)                                                     \
+    X(ERR_VALUE, "value its Arrow type cannot hold", 8)                                                      \
+    X(ERR_SINK, "sink failed", 9)                                                                            \
+    X(ERR_STATE, "state unusable", 10)                                                                       \
     X(INTERRUPTED, "interrupted", 130)
 
 typedef enum walrow_code {
@@ -109,22 +111,30 @@ typedef struct walrow_error {
     char hint[512];    /* what to do about it; "" if there is nothing to say */
 } walrow_error;
 
-WALROW_API const char *walrow_code_text(walrow_code code);  /* static string */
-WALROW_API const char *walrow_code_name(walrow_code code);  /* static string, "ERR_SLOT" */
-WALROW_API int walrow_code_exit_status(walrow_code code);   /* the command's exit status for it */
-WALROW_API const char *walrow_version(void);                /* "0.1.0" */
+WALROW_API const char *walrow_code_text(walrow_code code); /* static string */
+WALROW_API const char *walrow_code_name(walrow_code code); /* static string, "ERR_SLOT" */
+WALROW_API int walrow_code_exit_status(walrow_code code);  /* the command's exit status for it */
+WALROW_API const char *walrow_version(void);               /* "0.1.0" */
 
-/* ---- log ------------------------------------------------------------------------------------------------- */
+/* ---- log -------------------------------------------------------------------------------------------------
+ */
 
-typedef enum walrow_log_level { WALROW_LOG_ERROR, WALROW_LOG_WARN, WALROW_LOG_INFO, WALROW_LOG_DEBUG } walrow_log_level;
+typedef enum walrow_log_level {
+    WALROW_LOG_ERROR,
+    WALROW_LOG_WARN,
+    WALROW_LOG_INFO,
+    WALROW_LOG_DEBUG
+} walrow_log_level;
 
 /* message: one line without newline, valid during the call. May be called from any thread of the library. */
 typedef void (*walrow_log_fn)(void *arg, walrow_log_level level, const char *message);
 
-/** Set the process-wide log callback (NULL: silent, the default). Call it before any other thread uses walrow. */
+/** Set the process-wide log callback (NULL: silent, the default). Call it before any other thread uses
+ * walrow. */
 WALROW_API void walrow_set_log(walrow_log_fn fn, void *arg, walrow_log_level max_level);
 
-/* ---- options --------------------------------------------------------------------------------------------- */
+/* ---- options ---------------------------------------------------------------------------------------------
+ */
 
 /*
  * Options are named as on the command line, without the dashes ("batch-rows"). One table describes them all;
@@ -134,9 +144,9 @@ typedef struct walrow_options walrow_options;
 
 typedef struct walrow_option_info {
     const char *name;
-    char short_name;     /* 0 if none */
-    const char *env;     /* environment variable that sets it, or NULL */
-    const char *arg;     /* placeholder of its argument, or NULL for a flag */
+    char short_name; /* 0 if none */
+    const char *env; /* environment variable that sets it, or NULL */
+    const char *arg; /* placeholder of its argument, or NULL for a flag */
     const char *default_text;
     const char *help;
     bool repeatable;
@@ -144,20 +154,24 @@ typedef struct walrow_option_info {
 
 WALROW_API walrow_code walrow_options_new(walrow_options **out, walrow_error *err) WALROW_MUST_CHECK;
 WALROW_API void walrow_options_free(walrow_options *options);
-/** Set one option from text. A repeatable one ("tables", "to", "insert-only", "type") is added to. Flags take "true"/"false". */
+/** Set one option from text. A repeatable one ("tables", "to", "insert-only", "type") is added to. Flags take
+ * "true"/"false". */
 WALROW_API walrow_code walrow_options_set(walrow_options *options, const char *name, const char *value,
                                           walrow_error *err) WALROW_MUST_CHECK;
-/** Take what the environment says for options not set yet (SOURCE_URL, TABLES, ...; libpq reads PG* itself). */
+/** Take what the environment says for options not set yet (SOURCE_URL, TABLES, ...; libpq reads PG* itself).
+ */
 WALROW_API walrow_code walrow_options_env(walrow_options *options, walrow_error *err) WALROW_MUST_CHECK;
 /**
- * The text in force of one option: as it was set, else its default, else NULL (so for a flag that is off, and for an
- * unknown name). Of a repeatable option the values, joined by ",". Borrowed: valid until the option is set again.
+ * The text in force of one option: as it was set, else its default, else NULL (so for a flag that is off, and
+ * for an unknown name). Of a repeatable option the values, joined by ",". Borrowed: valid until the option is
+ * set again.
  */
 WALROW_API const char *walrow_options_get(const walrow_options *options, const char *name);
 /** The table; *count entries, static. */
 WALROW_API const walrow_option_info *walrow_option_table(size_t *count);
 
-/* ---- patterns -------------------------------------------------------------------------------------------- */
+/* ---- patterns --------------------------------------------------------------------------------------------
+ */
 
 /* Table patterns: exact, glob, regular expression, exclusion. Matching is a pure function. */
 typedef struct walrow_patterns walrow_patterns;
@@ -166,12 +180,13 @@ typedef struct walrow_patterns walrow_patterns;
  * Parse a comma-separated list of patterns; NULL or "" matches every user table.
  * @param search_path  NULL-terminated schemas for unqualified names; NULL means {"public"}
  */
-WALROW_API walrow_code walrow_patterns_parse(const char *text, const char *const *search_path, walrow_patterns **out,
-                                             walrow_error *err) WALROW_MUST_CHECK;
+WALROW_API walrow_code walrow_patterns_parse(const char *text, const char *const *search_path,
+                                             walrow_patterns **out, walrow_error *err) WALROW_MUST_CHECK;
 WALROW_API bool walrow_patterns_match(const walrow_patterns *patterns, const char *schema, const char *table);
 WALROW_API void walrow_patterns_free(walrow_patterns *patterns);
 
-/* ---- discovery, checks, set-up, status: each returns a list the caller releases ----------------------------- */
+/* ---- discovery, checks, set-up, status: each returns a list the caller releases
+ * ----------------------------- */
 
 typedef struct walrow_column_info {
     char *name;
@@ -183,7 +198,8 @@ typedef struct walrow_column_info {
 typedef struct walrow_table_info {
     char *schema;
     char *name;
-    char *kind; /* "table", "partitioned table", "partition", "view", "materialized view", "foreign table", ... */
+    char *kind; /* "table", "partitioned table", "partition", "view", "materialized view", "foreign table",
+                   ... */
     char **key; /* n_key column names: the replica identity's columns */
     size_t n_key;
     char *replica_identity; /* "default", "nothing", "full", "index" */
@@ -202,11 +218,15 @@ typedef struct walrow_tables {
 } walrow_tables;
 
 /** Tables matching options' patterns, ordered by schema and name. Streams nothing, changes nothing. */
-WALROW_API walrow_code walrow_tables_discover(const walrow_options *options, walrow_tables *out, walrow_error *err)
-    WALROW_MUST_CHECK;
+WALROW_API walrow_code walrow_tables_discover(const walrow_options *options, walrow_tables *out,
+                                              walrow_error *err) WALROW_MUST_CHECK;
 WALROW_API void walrow_tables_release(walrow_tables *tables);
 
-typedef enum walrow_severity { WALROW_SEVERITY_ERROR, WALROW_SEVERITY_WARNING, WALROW_SEVERITY_INFO } walrow_severity;
+typedef enum walrow_severity {
+    WALROW_SEVERITY_ERROR,
+    WALROW_SEVERITY_WARNING,
+    WALROW_SEVERITY_INFO
+} walrow_severity;
 
 typedef struct walrow_finding {
     const char *id; /* stable, kebab-case: "wal-level" */
@@ -221,15 +241,16 @@ typedef struct walrow_finding {
 } walrow_finding;
 
 typedef struct walrow_findings {
-    bool ok; /* no finding is an error */
+    bool ok;            /* no finding is an error */
     int server_version; /* as PQserverVersion: 150018 */
     walrow_finding *items;
     size_t count;
 } walrow_findings;
 
-/** Everything that keeps the options from working against the server, in one pass. A server that cannot be reached is an error. */
-WALROW_API walrow_code walrow_check(const walrow_options *options, walrow_findings *out, walrow_error *err)
-    WALROW_MUST_CHECK;
+/** Everything that keeps the options from working against the server, in one pass. A server that cannot be
+ * reached is an error. */
+WALROW_API walrow_code walrow_check(const walrow_options *options, walrow_findings *out,
+                                    walrow_error *err) WALROW_MUST_CHECK;
 WALROW_API void walrow_findings_release(walrow_findings *findings);
 
 typedef struct walrow_action {
@@ -245,8 +266,8 @@ typedef struct walrow_actions {
 } walrow_actions;
 
 /** Create or complete publication, slot, grants; idempotent. dry_run: say what would be done. */
-WALROW_API walrow_code walrow_setup(const walrow_options *options, bool dry_run, walrow_actions *out, walrow_error *err)
-    WALROW_MUST_CHECK;
+WALROW_API walrow_code walrow_setup(const walrow_options *options, bool dry_run, walrow_actions *out,
+                                    walrow_error *err) WALROW_MUST_CHECK;
 /** Drop the slot and the publication walrow made. dry_run: say what would be dropped. */
 WALROW_API walrow_code walrow_teardown(const walrow_options *options, bool dry_run, walrow_actions *out,
                                        walrow_error *err) WALROW_MUST_CHECK;
@@ -291,11 +312,12 @@ typedef struct walrow_status {
     size_t n_snapshot;
 } walrow_status;
 
-WALROW_API walrow_code walrow_status_get(const walrow_options *options, walrow_status *out, walrow_error *err)
-    WALROW_MUST_CHECK;
+WALROW_API walrow_code walrow_status_get(const walrow_options *options, walrow_status *out,
+                                         walrow_error *err) WALROW_MUST_CHECK;
 WALROW_API void walrow_status_release(walrow_status *status);
 
-/* ---- change sets ------------------------------------------------------------------------------------------ */
+/* ---- change sets ------------------------------------------------------------------------------------------
+ */
 
 /* The changes of one table at one schema epoch: a struct array; see docs for its columns. */
 typedef struct walrow_batch {
@@ -336,7 +358,7 @@ typedef struct walrow_dead_letter {
     size_t text_size;
     const char *reason;
     char op;
-    bool old; /* of the old tuple */
+    bool old;     /* of the old tuple */
     uint64_t lsn; /* position of its row */
     uint32_t seq;
     uint32_t xid;
@@ -345,14 +367,14 @@ typedef struct walrow_dead_letter {
 /* The batches, over all tables, that end at one commit boundary. The unit of delivery and acknowledgement. */
 typedef struct walrow_changes {
     /*
-     * Acknowledge this; in a partial change set, the end of the last whole transaction; of a snapshot chunk, the
-     * consistent point (its rows carry that minus one).
+     * Acknowledge this; in a partial change set, the end of the last whole transaction; of a snapshot chunk,
+     * the consistent point (its rows carry that minus one).
      */
     uint64_t end_lsn;
-    bool partial;     /* a transaction larger than the limits goes on in the next change set */
-    bool snapshot;    /* rows of a snapshot chunk: one batch, no transactions */
-    uint32_t chunk;       /* snapshot: ordinal of the chunk within its table */
-    bool snapshot_end;    /* snapshot: the table's last chunk */
+    bool partial;          /* a transaction larger than the limits goes on in the next change set */
+    bool snapshot;         /* rows of a snapshot chunk: one batch, no transactions */
+    uint32_t chunk;        /* snapshot: ordinal of the chunk within its table */
+    bool snapshot_end;     /* snapshot: the table's last chunk */
     walrow_batch *batches; /* each of length >= 1, but a table's last snapshot chunk, which may be empty */
     size_t n_batches;
     /* those that ended in this change set and had something in them, and last one that goes on if partial */
@@ -372,8 +394,8 @@ typedef struct walrow_stream walrow_stream;
  * Check, set up what is missing, snapshot as asked, connect.
  * Errors: all; see walrow_code. Threads: any.
  */
-WALROW_API walrow_code walrow_open(const walrow_options *options, walrow_stream **out, walrow_error *err)
-    WALROW_MUST_CHECK;
+WALROW_API walrow_code walrow_open(const walrow_options *options, walrow_stream **out,
+                                   walrow_error *err) WALROW_MUST_CHECK;
 /**
  * Wait for the next change set.
  *
@@ -384,28 +406,31 @@ WALROW_API walrow_code walrow_open(const walrow_options *options, walrow_stream 
  * Ownership: caller releases *out; it may outlive the stream
  * Threads:   one thread per stream
  */
-WALROW_API walrow_code walrow_next(walrow_stream *stream, walrow_changes *out, int timeout_ms, walrow_error *err)
-    WALROW_MUST_CHECK;
+WALROW_API walrow_code walrow_next(walrow_stream *stream, walrow_changes *out, int timeout_ms,
+                                   walrow_error *err) WALROW_MUST_CHECK;
 /** Say that everything up to end_lsn is durable with the caller; the server may forget it. */
-WALROW_API walrow_code walrow_ack(walrow_stream *stream, uint64_t end_lsn, walrow_error *err) WALROW_MUST_CHECK;
+WALROW_API walrow_code walrow_ack(walrow_stream *stream, uint64_t end_lsn,
+                                  walrow_error *err) WALROW_MUST_CHECK;
 /**
- * The batches of one table as an Arrow stream, on a walrow_stream of its own use (not together with walrow_next).
+ * The batches of one table as an Arrow stream, on a walrow_stream of its own use (not together with
+ * walrow_next).
  * @param table  "schema.table"
- * It ends when the table's schema changes, or with the stream. A batch is acknowledged when the next is asked for.
- * Ownership: caller releases *out, before walrow_close.
+ * It ends when the table's schema changes, or with the stream. A batch is acknowledged when the next is asked
+ * for. Ownership: caller releases *out, before walrow_close.
  */
 WALROW_API walrow_code walrow_reader(walrow_stream *stream, const char *table, struct ArrowArrayStream *out,
                                      walrow_error *err) WALROW_MUST_CHECK;
 /** Stop, confirm what was acknowledged, disconnect, free. The slot stays. NULL is allowed. */
 WALROW_API void walrow_close(walrow_stream *stream);
 
-/* ---- the whole job ----------------------------------------------------------------------------------------- */
+/* ---- the whole job
+ * ----------------------------------------------------------------------------------------- */
 
 typedef struct walrow_report {
     uint64_t inserts, updates, deletes, truncates, reads;
     uint64_t transactions, change_sets, messages;
-    uint64_t bytes;      /* received from the server */
-    double seconds;      /* first change received to last one delivered */
+    uint64_t bytes;                                    /* received from the server */
+    double seconds;                                    /* first change received to last one delivered */
     uint64_t first_lsn, first_seq, last_lsn, last_seq; /* positions; 0 if nothing came */
     uint64_t peak_rss_bytes;
     uint64_t dead_letters;
@@ -414,8 +439,8 @@ typedef struct walrow_report {
 } walrow_report;
 
 typedef struct walrow_progress {
-    const char *phase; /* "snapshot", "streaming" */
-    const char *table; /* snapshot: schema.table being read; else NULL */
+    const char *phase;         /* "snapshot", "streaming" */
+    const char *table;         /* snapshot: schema.table being read; else NULL */
     uint64_t rows, rows_total; /* snapshot: of that table; total 0 if unknown */
     uint64_t bytes;
     uint64_t received_lsn, acked_lsn, server_lsn;
@@ -433,20 +458,23 @@ WALROW_API walrow_code walrow_run(const walrow_options *options, const walrow_ru
                                   walrow_report *report, walrow_error *err) WALROW_MUST_CHECK;
 /** Write the raw stream of a slot, with the type catalogue it needs, to a file. Stops like walrow_run. */
 WALROW_API walrow_code walrow_record(const walrow_options *options, const char *path,
-                                     const walrow_run_callbacks *callbacks, walrow_report *report, walrow_error *err)
-    WALROW_MUST_CHECK;
+                                     const walrow_run_callbacks *callbacks, walrow_report *report,
+                                     walrow_error *err) WALROW_MUST_CHECK;
 /** Decode such a file, with no server, to the sinks named by "to". */
 WALROW_API walrow_code walrow_decode(const walrow_options *options, const char *path,
-                                     const walrow_run_callbacks *callbacks, walrow_report *report, walrow_error *err)
-    WALROW_MUST_CHECK;
+                                     const walrow_run_callbacks *callbacks, walrow_report *report,
+                                     walrow_error *err) WALROW_MUST_CHECK;
 
-/* ---- SQL over files, by libduckdb where it is installed ------------------------------------------------------ */
+/* ---- SQL over files, by libduckdb where it is installed
+ * ------------------------------------------------------ */
 
 /* One result row, from 0 on; cells are text or NULL, valid during the call. Non-zero ends the query. */
 typedef int (*walrow_row_fn)(void *arg, size_t row, size_t n_cells, const char *const *cells);
-WALROW_API walrow_code walrow_sql(const char *sql, walrow_row_fn fn, void *arg, walrow_error *err) WALROW_MUST_CHECK;
+WALROW_API walrow_code walrow_sql(const char *sql, walrow_row_fn fn, void *arg,
+                                  walrow_error *err) WALROW_MUST_CHECK;
 
-/* ---- LSNs ---------------------------------------------------------------------------------------------------- */
+/* ---- LSNs
+ * ---------------------------------------------------------------------------------------------------- */
 
 #define WALROW_LSN_SIZE 18
 /** "0/15D6B88"; buffer of WALROW_LSN_SIZE bytes, returned. */

@@ -3,8 +3,8 @@
  *	  A read cursor over bytes that knows its bounds. PostgreSQL sends integers in network byte order
  *	  (PostgreSQL documentation, "Message Data Types").
  *
- * A read past the end gives zero (or NULL) and sets failed for good, so that a decoder may read a group of fields
- * and ask once.
+ * A read past the end gives zero (or NULL) and sets failed for good, so that a decoder may read a group of
+ *fields and ask once.
  */
 #ifndef WALROW_BASE_CURSOR_H
 #define WALROW_BASE_CURSOR_H

@@ -19,11 +19,11 @@ walrow_code walrow__fail_memory(walrow_error *err);
 void walrow__error_clear(walrow_error *err);
 
 /* Return early when a walrow_code is not OK. */
-#define WALROW_TRY(expression)                                                                                     \
-    do {                                                                                                           \
-        walrow_code try_code_ = (expression);                                                                      \
-        if (try_code_ != WALROW_OK)                                                                                \
-            return try_code_;                                                                                      \
+#define WALROW_TRY(expression)                                                                               \
+    do {                                                                                                     \
+        walrow_code try_code_ = (expression);                                                                \
+        if (try_code_ != WALROW_OK)                                                                          \
+            return try_code_;                                                                                \
     } while (0)
 
 #endif

@@ -10,7 +10,8 @@ walrow_lsn_format(uint64_t lsn, char *buffer)
     return buffer;
 }
 
-/* One half of an LSN: 1 to 8 hexadecimal digits; returns how many characters it took, 0 if none or too many. */
+/* One half of an LSN: 1 to 8 hexadecimal digits; returns how many characters it took, 0 if none or too many.
+ */
 static size_t
 read_half(const char *text, uint32_t *out)
 {

@@ -6,19 +6,22 @@
 
 #define MAX_WORD 127
 
-static int min3(int a, int b, int c)
+static int
+min3(int a, int b, int c)
 {
     int least = a < b ? a : b;
     return least < c ? least : c;
 }
 
-static int fold(char c)
+static int
+fold(char c)
 {
     return tolower((unsigned char)c);
 }
 
 /* Optimal string alignment: Levenshtein's rows, and the one before for swapped neighbours. */
-int walrow__edit_distance(const char *a, const char *b)
+int
+walrow__edit_distance(const char *a, const char *b)
 {
     size_t size_a = strnlen(a, MAX_WORD), size_b = strnlen(b, MAX_WORD);
     int rows[3][MAX_WORD + 1];
@@ -43,12 +46,14 @@ int walrow__edit_distance(const char *a, const char *b)
     return row[size_b];
 }
 
-void walrow__nearest_init(walrow__nearest *nearest, const char *word)
+void
+walrow__nearest_init(walrow__nearest *nearest, const char *word)
 {
     *nearest = (walrow__nearest){.word = word};
 }
 
-void walrow__nearest_offer(walrow__nearest *nearest, const char *name)
+void
+walrow__nearest_offer(walrow__nearest *nearest, const char *name)
 {
     const int slots = (int)(sizeof nearest->names / sizeof nearest->names[0]);
     int distance = walrow__edit_distance(nearest->word, name);
@@ -71,7 +76,8 @@ void walrow__nearest_offer(walrow__nearest *nearest, const char *name)
     nearest->distances[at] = distance;
 }
 
-const char *walrow__nearest_text(const walrow__nearest *nearest, char *buffer, size_t size)
+const char *
+walrow__nearest_text(const walrow__nearest *nearest, char *buffer, size_t size)
 {
     size_t used = 0;
     buffer[0] = '\0';

@@ -135,14 +135,16 @@ static const option_rule rules[] = {
 #define N_OPTIONS (sizeof infos / sizeof infos[0])
 _Static_assert(N_OPTIONS <= WALROW__MAX_OPTIONS, "raise WALROW__MAX_OPTIONS");
 
-const walrow_option_info *walrow_option_table(size_t *count)
+const walrow_option_info *
+walrow_option_table(size_t *count)
 {
     *count = N_OPTIONS;
     return infos;
 }
 
 /* Position in the table, N_OPTIONS if there is none. */
-static size_t find_option(const char *name)
+static size_t
+find_option(const char *name)
 {
     size_t i = 0;
     while (i < N_OPTIONS && strcmp(infos[i].name, name) != 0)
@@ -150,7 +152,8 @@ static size_t find_option(const char *name)
     return i;
 }
 
-static void *field_of(walrow_options *options, size_t at)
+static void *
+field_of(walrow_options *options, size_t at)
 {
     return (char *)options + rules[at].offset;
 }
@@ -158,7 +161,8 @@ static void *field_of(walrow_options *options, size_t at)
 /* ---- one function per type: text into the field
  * ------------------------------------------------------------ */
 
-static walrow_code set_flag(bool *field, const walrow_option_info *info, const char *value, walrow_error *err)
+static walrow_code
+set_flag(bool *field, const walrow_option_info *info, const char *value, walrow_error *err)
 {
     if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
         return walrow__fail(err, WALROW_ERR_USAGE, "--%s: \"%s\" is neither true nor false", info->name,
@@ -167,7 +171,8 @@ static walrow_code set_flag(bool *field, const walrow_option_info *info, const c
     return WALROW_OK;
 }
 
-static walrow_code set_text(char **field, const char *value, walrow_error *err)
+static walrow_code
+set_text(char **field, const char *value, walrow_error *err)
 {
     char *copy = strdup(value);
     if (copy == NULL)
@@ -177,7 +182,8 @@ static walrow_code set_text(char **field, const char *value, walrow_error *err)
     return WALROW_OK;
 }
 
-static walrow_code check_name(const walrow_option_info *info, const char *value, walrow_error *err)
+static walrow_code
+check_name(const walrow_option_info *info, const char *value, walrow_error *err)
 {
     size_t size = strlen(value);
     if (size >= 1 && size <= 63)
@@ -188,7 +194,8 @@ static walrow_code check_name(const walrow_option_info *info, const char *value,
 }
 
 /* PostgreSQL's ReplicationSlotValidateName. */
-static walrow_code check_slot_name(const walrow_option_info *info, const char *value, walrow_error *err)
+static walrow_code
+check_slot_name(const walrow_option_info *info, const char *value, walrow_error *err)
 {
     size_t size = strlen(value);
     if (size >= 1 && size <= 63 && strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_") == size)
@@ -197,8 +204,9 @@ static walrow_code check_slot_name(const walrow_option_info *info, const char *v
     return walrow__hint(err, "slot names have 1 to 63 lower case letters, digits and underscores");
 }
 
-static walrow_code set_choice(int *field, const walrow_option_info *info, const option_rule *rule,
-                              const char *value, walrow_error *err)
+static walrow_code
+set_choice(int *field, const walrow_option_info *info, const option_rule *rule, const char *value,
+           walrow_error *err)
 {
     size_t size = strlen(value);
     int at = 0;
@@ -215,8 +223,9 @@ static walrow_code set_choice(int *field, const walrow_option_info *info, const 
     return walrow__hint(err, "it is one of: %s", rule->choices);
 }
 
-static walrow_code set_number(int64_t *field, const walrow_option_info *info, const option_rule *rule,
-                              const char *value, walrow_error *err)
+static walrow_code
+set_number(int64_t *field, const walrow_option_info *info, const option_rule *rule, const char *value,
+           walrow_error *err)
 {
     bool is_size = rule->type == SIZE;
     int64_t number;
@@ -233,8 +242,8 @@ static walrow_code set_number(int64_t *field, const walrow_option_info *info, co
     return WALROW_OK;
 }
 
-static walrow_code set_lsn(uint64_t *field, const walrow_option_info *info, const char *value,
-                           walrow_error *err)
+static walrow_code
+set_lsn(uint64_t *field, const walrow_option_info *info, const char *value, walrow_error *err)
 {
     uint64_t lsn;
     if (!walrow_lsn_parse(value, &lsn) || lsn == 0) {
@@ -246,8 +255,8 @@ static walrow_code set_lsn(uint64_t *field, const walrow_option_info *info, cons
     return WALROW_OK;
 }
 
-static walrow_code set_until(walrow_options *options, const walrow_option_info *info, const char *value,
-                             walrow_error *err)
+static walrow_code
+set_until(walrow_options *options, const walrow_option_info *info, const char *value, walrow_error *err)
 {
     uint64_t lsn = 0;
     bool now = strcmp(value, "now") == 0;
@@ -258,7 +267,8 @@ static walrow_code set_until(walrow_options *options, const walrow_option_info *
     return WALROW_OK;
 }
 
-static void release_override(walrow__type_override *override)
+static void
+release_override(walrow__type_override *override)
 {
     free(override->schema);
     free(override->table);
@@ -266,8 +276,8 @@ static void release_override(walrow__type_override *override)
     free(override->arrow_type);
 }
 
-static walrow_code add_override(walrow_options *options, const walrow_option_info *info, const char *value,
-                                walrow_error *err)
+static walrow_code
+add_override(walrow_options *options, const walrow_option_info *info, const char *value, walrow_error *err)
 {
     walrow__type_override *types = realloc(options->types, (options->n_types + 1) * sizeof *types);
     if (types == NULL)
@@ -298,7 +308,8 @@ static walrow_code add_override(walrow_options *options, const walrow_option_inf
 /* ---- the interface
  * ------------------------------------------------------------------------------------------ */
 
-static walrow_code apply(walrow_options *options, size_t at, const char *value, walrow_error *err)
+static walrow_code
+apply(walrow_options *options, size_t at, const char *value, walrow_error *err)
 {
     const walrow_option_info *info = &infos[at];
     const option_rule *rule = &rules[at];
@@ -332,7 +343,8 @@ static walrow_code apply(walrow_options *options, size_t at, const char *value, 
     return walrow__fail(err, WALROW_ERR_UNEXPECTED, "option %s has no type", info->name);
 }
 
-static walrow_code remember_text(walrow_options *options, size_t at, const char *value, walrow_error *err)
+static walrow_code
+remember_text(walrow_options *options, size_t at, const char *value, walrow_error *err)
 {
     char **text = &options->texts[at];
     char *now;
@@ -347,7 +359,8 @@ static walrow_code remember_text(walrow_options *options, size_t at, const char 
     return WALROW_OK;
 }
 
-walrow_code walrow_options_new(walrow_options **out, walrow_error *err)
+walrow_code
+walrow_options_new(walrow_options **out, walrow_error *err)
 {
     walrow_options *options = calloc(1, sizeof *options);
     if (options == NULL)
@@ -365,7 +378,8 @@ walrow_code walrow_options_new(walrow_options **out, walrow_error *err)
     return WALROW_OK;
 }
 
-void walrow_options_free(walrow_options *options)
+void
+walrow_options_free(walrow_options *options)
 {
     if (options == NULL)
         return;
@@ -383,7 +397,8 @@ void walrow_options_free(walrow_options *options)
     free(options);
 }
 
-static walrow_code fail_unknown(const char *name, walrow_error *err)
+static walrow_code
+fail_unknown(const char *name, walrow_error *err)
 {
     walrow__nearest nearest;
     char text[128];
@@ -396,8 +411,8 @@ static walrow_code fail_unknown(const char *name, walrow_error *err)
     return WALROW_ERR_USAGE;
 }
 
-walrow_code walrow_options_set(walrow_options *options, const char *name, const char *value,
-                               walrow_error *err)
+walrow_code
+walrow_options_set(walrow_options *options, const char *name, const char *value, walrow_error *err)
 {
     size_t at = find_option(name);
     if (at == N_OPTIONS)
@@ -406,7 +421,8 @@ walrow_code walrow_options_set(walrow_options *options, const char *name, const 
     return remember_text(options, at, value, err);
 }
 
-walrow_code walrow_options_env(walrow_options *options, walrow_error *err)
+walrow_code
+walrow_options_env(walrow_options *options, walrow_error *err)
 {
     for (size_t at = 0; at < N_OPTIONS; at++) {
         const char *value = infos[at].env == NULL ? NULL : getenv(infos[at].env);
@@ -421,7 +437,8 @@ walrow_code walrow_options_env(walrow_options *options, walrow_error *err)
     return WALROW_OK;
 }
 
-const char *walrow_options_get(const walrow_options *options, const char *name)
+const char *
+walrow_options_get(const walrow_options *options, const char *name)
 {
     size_t at = find_option(name);
     if (at == N_OPTIONS)
@@ -431,14 +448,16 @@ const char *walrow_options_get(const walrow_options *options, const char *name)
     return is_off ? NULL : text;
 }
 
-bool walrow__options_is_set(const walrow_options *options, const char *name)
+bool
+walrow__options_is_set(const walrow_options *options, const char *name)
 {
     size_t at = find_option(name);
     return at < N_OPTIONS && options->texts[at] != NULL;
 }
 
-const char *walrow__options_override(const walrow_options *options, const char *schema, const char *table,
-                                     const char *column)
+const char *
+walrow__options_override(const walrow_options *options, const char *schema, const char *table,
+                         const char *column)
 {
     for (size_t i = options->n_types; i-- > 0;) { /* the last one wins */
         const walrow__type_override *override = &options->types[i];

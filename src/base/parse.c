@@ -6,7 +6,8 @@
 #include <strings.h>
 
 /* strtoll without its leading blanks and sign. */
-static bool read_digits(const char *text, int64_t *out, char **end)
+static bool
+read_digits(const char *text, int64_t *out, char **end)
 {
     if (*text < '0' || *text > '9')
         return false;
@@ -15,7 +16,8 @@ static bool read_digits(const char *text, int64_t *out, char **end)
     return errno == 0;
 }
 
-bool walrow__parse_int(const char *text, int64_t *out)
+bool
+walrow__parse_int(const char *text, int64_t *out)
 {
     char *end;
     bool negative = *text == '-';
@@ -26,7 +28,8 @@ bool walrow__parse_int(const char *text, int64_t *out)
     return true;
 }
 
-bool walrow__parse_size(const char *text, int64_t *out)
+bool
+walrow__parse_size(const char *text, int64_t *out)
 {
     static const struct {
         const char *name;
@@ -48,7 +51,8 @@ bool walrow__parse_size(const char *text, int64_t *out)
     return false;
 }
 
-static char *read_quoted(const char **at)
+static char *
+read_quoted(const char **at)
 {
     char *name = malloc(strlen(*at));
     size_t size = 0;
@@ -69,7 +73,8 @@ static char *read_quoted(const char **at)
     return NULL;
 }
 
-const char *walrow__parse_names(const char *text, char **names, int n)
+const char *
+walrow__parse_names(const char *text, char **names, int n)
 {
     memset(names, 0, (size_t)n * sizeof *names);
     for (int i = 0; i < n; i++) {

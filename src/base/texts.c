@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool walrow__texts_add(walrow__texts *texts, const char *text)
+bool
+walrow__texts_add(walrow__texts *texts, const char *text)
 {
     char **items = realloc(texts->items, (texts->count + 2) * sizeof *items);
     if (items == NULL)
@@ -15,7 +16,8 @@ bool walrow__texts_add(walrow__texts *texts, const char *text)
     return true;
 }
 
-bool walrow__texts_has(const walrow__texts *texts, const char *text)
+bool
+walrow__texts_has(const walrow__texts *texts, const char *text)
 {
     for (size_t i = 0; i < texts->count; i++)
         if (strcmp(texts->items[i], text) == 0)
@@ -23,7 +25,8 @@ bool walrow__texts_has(const walrow__texts *texts, const char *text)
     return false;
 }
 
-void walrow__texts_release(walrow__texts *texts)
+void
+walrow__texts_release(walrow__texts *texts)
 {
     for (size_t i = 0; i < texts->count; i++)
         free(texts->items[i]);

@@ -10,13 +10,14 @@ findings_json(const walrow_findings *findings)
 {
     json_t *list = json_array();
     char version[32];
-    snprintf(version, sizeof version, "%d.%d", findings->server_version / 10000, findings->server_version % 10000);
+    snprintf(version, sizeof version, "%d.%d", findings->server_version / 10000,
+             findings->server_version % 10000);
     for (size_t i = 0; i < findings->count; i++) {
         const walrow_finding *f = &findings->items[i];
         json_array_append_new(list, json_pack("{ss ss ss ss ss ss ss sb}", "id", f->id, "severity",
-                                              severities[f->severity], "object", f->object, "message", f->message,
-                                              "current", f->current, "required", f->required, "fix", f->fix,
-                                              "restart", f->restart));
+                                              severities[f->severity], "object", f->object, "message",
+                                              f->message, "current", f->current, "required", f->required,
+                                              "fix", f->fix, "restart", f->restart));
     }
     return json_pack("{sb ss so}", "ok", findings->ok, "server_version", version, "findings", list);
 }

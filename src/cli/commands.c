@@ -10,7 +10,8 @@
 
 const command commands[] = {
     {"check", "", "say everything that keeps a stream from working, with the fix",
-     "Connects, looks, changes nothing. Every finding has a stable id, what it is, what it must be, and the SQL or\n"
+     "Connects, looks, changes nothing. Every finding has a stable id, what it is, what it must be, and the "
+     "SQL or\n"
      "setting that mends it. Exits with 4 if there is an error among them.\n\n"
      "  walrow check -d postgresql://user@host/shop --tables 'public.*'\n",
      CONNECTION WHAT "publish replica-identity insert-only no-setup allow-empty json ", 0, 0, run_check},
@@ -24,15 +25,16 @@ const command commands[] = {
      "  walrow setup --tables 'public.*' --grant-to etl\n",
      CONNECTION WHAT MAKING "dry-run json ", 0, 0, run_setup},
     {"stream", "", "stream a server's changes to sinks, until told to stop",
-     "Sets up what is missing, reads the rows that are there (once), then streams every change. Ctrl-C stops it with\n"
+     "Sets up what is missing, reads the rows that are there (once), then streams every change. Ctrl-C stops "
+     "it with\n"
      "everything delivered and confirmed; it goes on there when it is started again.\n\n"
      "  walrow stream -d postgresql://user@host/shop --tables 'public.*' --to parquet:lake\n"
      "  walrow stream --tables public.orders --to jsonl:- | jq .\n"
      "  walrow stream --tables public.orders --to arrow:- --until now > orders.arrows\n",
      CONNECTION WHAT MAKING DELIVERY "transport snapshot start encoding state ", 0, 0, run_stream},
     {"status", "", "slot, lag, retained WAL, sinks",
-     "  walrow status --slot walrow --to parquet:lake --watch\n",
-     CONNECTION WHAT "to state watch json ", 0, 0, run_status},
+     "  walrow status --slot walrow --to parquet:lake --watch\n", CONNECTION WHAT "to state watch json ", 0,
+     0, run_status},
     {"teardown", "", "drop the slot, and the publication walrow made, after asking",
      "What another session is reading is left alone. Files are never touched.\n",
      CONNECTION "slot publication dry-run yes json ", 0, 0, run_teardown},
@@ -40,12 +42,12 @@ const command commands[] = {
      "Nothing is confirmed to the server: the same changes can be recorded again, or streamed.\n\n"
      "  walrow record changes.walrow --tables 'public.*' --until now\n",
      CONNECTION WHAT MAKING "start until encoding report progress ", 1, 1, run_record},
-    {"decode", "FILE", "decode such a file, with no server",
-     "  walrow decode changes.walrow --to jsonl:-\n",
+    {"decode", "FILE", "decode such a file, with no server", "  walrow decode changes.walrow --to jsonl:-\n",
      "log-level log-format tables slot " DELIVERY, 1, 1, run_decode},
     {"demo", "", "a throw-away server, a live workload, a stream, the result",
-     "Needs PostgreSQL's server programs and libduckdb. Everything is in a temporary folder, and goes with it.\n", "", 0, 0,
-     run_demo},
+     "Needs PostgreSQL's server programs and libduckdb. Everything is in a temporary folder, and goes with "
+     "it.\n",
+     "", 0, 0, run_demo},
     {"version", "", "print the version", "", "", 0, 0, run_version},
     {"help", "[COMMAND]", "this, or more about one command", "", "", 0, 1, run_help},
 };

@@ -1,7 +1,7 @@
 /*
  * cli/demo.c
- *	  walrow demo: a throw-away server with a small shop, a live workload, a stream into a Parquet lake beside it,
- *	  then SQL over the lake, and the proof that it agrees with the source.
+ *	  walrow demo: a throw-away server with a small shop, a live workload, a stream into a Parquet lake beside
+ *it, then SQL over the lake, and the proof that it agrees with the source.
  */
 #include "command.h"
 
@@ -29,8 +29,8 @@ typedef struct demo {
     uint64_t changes; /* of the runs before this one */
     double started;
     double shown; /* the last line of figures, seconds after the start */
-    bool live;   /* stop when the workload has ended */
-    bool worked; /* it ended well */
+    bool live;    /* stop when the workload has ended */
+    bool worked;  /* it ended well */
 } demo;
 
 static volatile sig_atomic_t interrupted;
@@ -65,7 +65,9 @@ failed(const walrow_error *err)
     return false;
 }
 
-/* ---- streaming ---------------------------------------------------------------------------------------------------------- */
+/* ---- streaming
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static int
 should_stop(void *arg)
@@ -96,8 +98,8 @@ show_figures(void *arg, const walrow_progress *progress)
     if (!isatty(1) && seconds - d->shown < 2) /* lines, not one line over and over */
         return;
     d->shown = seconds;
-    printf("%s  %s: %llu rows and changes, %llu transactions, %.0f a second%s", isatty(1) ? "\r" : "", progress->phase,
-           (unsigned long long)changes, (unsigned long long)progress->report->transactions,
+    printf("%s  %s: %llu rows and changes, %llu transactions, %.0f a second%s", isatty(1) ? "\r" : "",
+           progress->phase, (unsigned long long)changes, (unsigned long long)progress->report->transactions,
            (double)changes / (seconds > 0 ? seconds : 1), isatty(1) ? "   " : "\n");
     fflush(stdout);
 }
@@ -107,7 +109,9 @@ make_options(const demo *d, bool until_now, walrow_options **out, walrow_error *
 {
     char sink[400];
     snprintf(sink, sizeof sink, "parquet:%s?rotate_s=2", d->lake);
-    const char *settings[][2] = {{"source", d->server.conninfo}, {"tables", "shop.*"}, {"to", sink},
+    const char *settings[][2] = {{"source", d->server.conninfo},
+                                 {"tables", "shop.*"},
+                                 {"to", sink},
                                  {"until", until_now ? "now" : NULL}};
     walrow_code code = walrow_options_new(out, err);
     for (size_t i = 0; code == WALROW_OK && i < sizeof settings / sizeof *settings; i++)
@@ -151,7 +155,9 @@ stream_the_work(demo *d)
     return ok && d->worked;
 }
 
-/* ---- the result ---------------------------------------------------------------------------------------------------------- */
+/* ---- the result
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static int
 is_visible(const struct dirent *entry)
@@ -210,7 +216,8 @@ with_views(const demo *d, const char *query)
     for (int i = 0; i < demo_n_tables; i++)
         fprintf(out,
                 "%s %s AS (SELECT * FROM read_parquet('%s/shop.%s/*.parquet', union_by_name = true) "
-                "QUALIFY row_number() OVER (PARTITION BY %s ORDER BY _commit_lsn DESC, _seq DESC) = 1 AND _op <> 'D')",
+                "QUALIFY row_number() OVER (PARTITION BY %s ORDER BY _commit_lsn DESC, _seq DESC) = 1 AND "
+                "_op <> 'D')",
                 i == 0 ? "WITH" : ",", demo_tables[i].name, d->lake, demo_tables[i].name, demo_tables[i].key);
     fprintf(out, " %s", query);
     fclose(out);
@@ -263,7 +270,8 @@ static bool
 compare_table(const demo *d, const demo_table *table, bool *equal)
 {
     char sql[1024], source[128] = "", lake[128] = "";
-    snprintf(sql, sizeof sql, "SELECT count(*) || ' ' || md5(string_agg(%s, E'\\n' ORDER BY %s)) FROM shop.%s",
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) || ' ' || md5(string_agg(%s, E'\\n' ORDER BY %s)) FROM shop.%s",
              table->in_postgres, table->key, table->name);
     if (!demo_server_sql(&d->server, sql, source, sizeof source))
         return false;
@@ -285,11 +293,14 @@ compare(const demo *d)
     for (int i = 0; i < demo_n_tables; i++)
         if (!compare_table(d, &demo_tables[i], &equal))
             return false;
-    printf("\n%s\n", equal ? "All tables are equal." : "Some tables are DIFFERENT: this is a bug, please report it.");
+    printf("\n%s\n",
+           equal ? "All tables are equal." : "Some tables are DIFFERENT: this is a bug, please report it.");
     return equal;
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------------------- */
+/* ---- all of it
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 static bool
 show(demo *d)
@@ -298,8 +309,10 @@ show(demo *d)
     if (!demo_server_start(&d->server))
         return false;
     snprintf(d->lake, sizeof d->lake, "%s/lake", d->server.folder);
-    if (!demo_server_sql(&d->server, demo_schema_sql, NULL, 0) || !demo_server_sql(&d->server, demo_work_sql, NULL, 0)) {
-        fprintf(stderr, "walrow: the shop's tables could not be made\nhint: run again with WALROW_DEMO_DEBUG=1\n");
+    if (!demo_server_sql(&d->server, demo_schema_sql, NULL, 0) ||
+        !demo_server_sql(&d->server, demo_work_sql, NULL, 0)) {
+        fprintf(stderr,
+                "walrow: the shop's tables could not be made\nhint: run again with WALROW_DEMO_DEBUG=1\n");
         return false;
     }
     if (!stream_the_work(d))

@@ -30,7 +30,8 @@ has_programs(const char *folder)
     return access(path, X_OK) == 0;
 }
 
-/* PGBIN, else the newest of the places where Debian and others put servers, else beside whatever is in PATH. */
+/* PGBIN, else the newest of the places where Debian and others put servers, else beside whatever is in PATH.
+ */
 static bool
 find_programs(demo_server *server)
 {
@@ -50,8 +51,9 @@ find_programs(demo_server *server)
             found = true;
         }
     globfree(&places);
-    return found || complain("no PostgreSQL server is installed here",
-                             "install one (apt-get install postgresql-15), or say where its programs are with PGBIN");
+    return found ||
+           complain("no PostgreSQL server is installed here",
+                    "install one (apt-get install postgresql-15), or say where its programs are with PGBIN");
 }
 
 /* PostgreSQL refuses to run as root: who it runs as instead, or NULL for who we are. */
@@ -81,7 +83,8 @@ typedef struct streams {
 } streams;
 
 static pid_t
-spawn(const demo_server *server, const char *program, const char *const *arguments, streams io, int death_signal)
+spawn(const demo_server *server, const char *program, const char *const *arguments, streams io,
+      int death_signal)
 {
     char path[300];
     snprintf(path, sizeof path, "%s/%s", server->programs, program);
@@ -117,13 +120,15 @@ static bool
 make_folder(demo_server *server)
 {
     const char *parent = getenv("TMPDIR");
-    snprintf(server->folder, sizeof server->folder, "%s/walrow-demo-XXXXXX", parent == NULL ? "/tmp" : parent);
+    snprintf(server->folder, sizeof server->folder, "%s/walrow-demo-XXXXXX",
+             parent == NULL ? "/tmp" : parent);
     if (mkdtemp(server->folder) == NULL) {
         server->folder[0] = '\0';
         return complain("cannot make a temporary folder", "name one that can be written with TMPDIR");
     }
     const struct passwd *user = server_user();
-    if (chmod(server->folder, 0755) != 0 || (user != NULL && chown(server->folder, user->pw_uid, user->pw_gid) != 0))
+    if (chmod(server->folder, 0755) != 0 ||
+        (user != NULL && chown(server->folder, user->pw_uid, user->pw_gid) != 0))
         return complain("cannot prepare the temporary folder", "name one that can be written with TMPDIR");
     snprintf(server->conninfo, sizeof server->conninfo, "host=%s port=5432 user=walrow dbname=postgres",
              server->folder);
@@ -136,9 +141,24 @@ start_postmaster(const demo_server *server)
     char data[300], sockets[300];
     snprintf(data, sizeof data, "%s/data", server->folder);
     snprintf(sockets, sizeof sockets, "unix_socket_directories=%s", server->folder);
-    const char *arguments[] = {"postgres", "-D", data, "-c", sockets, "-c", "listen_addresses=", "-c", "port=5432",
-                         "-c", "wal_level=logical", "-c", "fsync=off", "-c", "log_destination=stderr",
-                         "-c", "logging_collector=off", NULL};
+    const char *arguments[] = {"postgres",
+                               "-D",
+                               data,
+                               "-c",
+                               sockets,
+                               "-c",
+                               "listen_addresses=",
+                               "-c",
+                               "port=5432",
+                               "-c",
+                               "wal_level=logical",
+                               "-c",
+                               "fsync=off",
+                               "-c",
+                               "log_destination=stderr",
+                               "-c",
+                               "logging_collector=off",
+                               NULL};
     return spawn(server, "postgres", arguments, (streams){-1, -1}, SIGQUIT);
 }
 
@@ -163,8 +183,8 @@ demo_server_start(demo_server *server)
         return false;
     char data[300];
     snprintf(data, sizeof data, "%s/data", server->folder);
-    const char *arguments[] = {"initdb", "-D", data, "-U", "walrow", "-A", "trust", "-E", "UTF8",
-                         "--locale=C", "--no-sync", NULL};
+    const char *arguments[] = {"initdb", "-D", data,   "-U",         "walrow",    "-A",
+                               "trust",  "-E", "UTF8", "--locale=C", "--no-sync", NULL};
     if (!succeeded(spawn(server, "initdb", arguments, (streams){-1, -1}, SIGTERM)))
         return complain("initdb failed", "run again with WALROW_DEMO_DEBUG=1 to see why");
     server->pid = start_postmaster(server);

@@ -13,7 +13,8 @@ help_overview(void)
     printf("\nIn two lines:\n"
            "  walrow check -d postgresql://user@host/db --tables 'public.*'\n"
            "  walrow stream -d postgresql://user@host/db --tables 'public.*' --to parquet:lake\n\n"
-           "walrow help COMMAND says more. Exit status: 0 done, 1 unexpected, 2 usage, 3 cannot connect, 4 server not\n"
+           "walrow help COMMAND says more. Exit status: 0 done, 1 unexpected, 2 usage, 3 cannot connect, 4 "
+           "server not\n"
            "ready, 5 slot, 6 publication, 7 replica identity, 8 protocol or corrupt data, 9 sink, 10 state,\n"
            "130 interrupted twice.\n");
 }

@@ -11,7 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- stopping ----------------------------------------------------------------------------------------------------------- */
+/* ---- stopping
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 static volatile sig_atomic_t signals_seen;
 
@@ -40,7 +42,9 @@ ask_signals(void *arg)
     return signals_seen;
 }
 
-/* ---- progress ----------------------------------------------------------------------------------------------------------- */
+/* ---- progress
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct progress_line {
     bool shown;
@@ -80,7 +84,8 @@ static void
 describe_stream(const progress_line *line, const walrow_progress *progress, char *text, size_t size)
 {
     const walrow_report *report = progress->report;
-    uint64_t changes = report->inserts + report->updates + report->deletes + report->truncates + report->reads;
+    uint64_t changes =
+        report->inserts + report->updates + report->deletes + report->truncates + report->reads;
     char bytes[32], behind[32], lsn[WALROW_LSN_SIZE];
     int64_t lag = progress->server_lsn > progress->acked_lsn && progress->acked_lsn != 0
                       ? (int64_t)(progress->server_lsn - progress->acked_lsn)
@@ -115,7 +120,9 @@ wants_progress(const walrow_options *options)
     return strcmp(when, "always") == 0 || (strcmp(when, "auto") == 0 && isatty(STDERR_FILENO));
 }
 
-/* ---- the report --------------------------------------------------------------------------------------------------------- */
+/* ---- the report
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static json_t *
 report_json(const walrow_report *r, int status)
@@ -125,8 +132,8 @@ report_json(const walrow_report *r, int status)
                   (json_int_t)r->deletes, "T", (json_int_t)r->truncates, "R", (json_int_t)r->reads);
     return json_pack("{so sI sI sI sI sf so so sI sI sI so si}", "changes", changes, "transactions",
                      (json_int_t)r->transactions, "change_sets", (json_int_t)r->change_sets, "messages",
-                     (json_int_t)r->messages, "bytes", (json_int_t)r->bytes, "seconds", r->seconds, "first_lsn",
-                     json_lsn(r->first_lsn), "last_lsn", json_lsn(r->last_lsn), "peak_rss_bytes",
+                     (json_int_t)r->messages, "bytes", (json_int_t)r->bytes, "seconds", r->seconds,
+                     "first_lsn", json_lsn(r->first_lsn), "last_lsn", json_lsn(r->last_lsn), "peak_rss_bytes",
                      (json_int_t)r->peak_rss_bytes, "dead_letters", (json_int_t)r->dead_letters, "reconnects",
                      (json_int_t)r->reconnects, "acked_lsn", json_lsn(r->acked_lsn), "exit_status", status);
 }
@@ -146,10 +153,12 @@ write_report(const walrow_options *options, const walrow_report *report, int sta
     return status == 0 ? 1 : status;
 }
 
-/* ---- the jobs ----------------------------------------------------------------------------------------------------------- */
+/* ---- the jobs
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
-typedef walrow_code (*job)(const command_line *line, const walrow_run_callbacks *callbacks, walrow_report *report,
-                           walrow_error *err);
+typedef walrow_code (*job)(const command_line *line, const walrow_run_callbacks *callbacks,
+                           walrow_report *report, walrow_error *err);
 
 static int
 run_job(const command_line *line, job run)
@@ -169,19 +178,22 @@ run_job(const command_line *line, job run)
 }
 
 static walrow_code
-stream_job(const command_line *line, const walrow_run_callbacks *callbacks, walrow_report *report, walrow_error *err)
+stream_job(const command_line *line, const walrow_run_callbacks *callbacks, walrow_report *report,
+           walrow_error *err)
 {
     return walrow_run(line->options, callbacks, report, err);
 }
 
 static walrow_code
-record_job(const command_line *line, const walrow_run_callbacks *callbacks, walrow_report *report, walrow_error *err)
+record_job(const command_line *line, const walrow_run_callbacks *callbacks, walrow_report *report,
+           walrow_error *err)
 {
     return walrow_record(line->options, line->operands[0], callbacks, report, err);
 }
 
 static walrow_code
-decode_job(const command_line *line, const walrow_run_callbacks *callbacks, walrow_report *report, walrow_error *err)
+decode_job(const command_line *line, const walrow_run_callbacks *callbacks, walrow_report *report,
+           walrow_error *err)
 {
     return walrow_decode(line->options, line->operands[0], callbacks, report, err);
 }

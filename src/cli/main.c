@@ -93,7 +93,8 @@ parse(int argc, char **argv, command_line *line)
     line->operands = argv + optind;
     line->n_operands = argc - optind;
     if (line->n_operands < line->command->min_operands)
-        return terminal_usage(line->command->name, "walrow %s needs %s", line->command->name, line->command->operands);
+        return terminal_usage(line->command->name, "walrow %s needs %s", line->command->name,
+                              line->command->operands);
     if (line->n_operands > line->command->max_operands)
         return terminal_usage(line->command->name, "walrow %s does not know what to do with \"%s\"",
                               line->command->name, line->operands[line->command->max_operands]);
@@ -121,8 +122,8 @@ run_command(const command *command, int argc, char **argv)
 }
 
 /*
- * Batches are a few large buffers that come and go all the time: kept on the heap they are reused, mapped and unmapped
- * each time every page of them is cleared by the kernel again.
+ * Batches are a few large buffers that come and go all the time: kept on the heap they are reused, mapped and
+ * unmapped each time every page of them is cleared by the kernel again.
  */
 static void
 keep_large_buffers(void)

@@ -15,8 +15,8 @@ actions_json(const walrow_actions *actions)
     json_t *list = json_array();
     for (size_t i = 0; i < actions->count; i++) {
         const walrow_action *action = &actions->items[i];
-        json_array_append_new(list, json_pack("{ss ss ss sb}", "action", action->action, "object", action->object,
-                                              "sql", action->sql, "done", action->done));
+        json_array_append_new(list, json_pack("{ss ss ss sb}", "action", action->action, "object",
+                                              action->object, "sql", action->sql, "done", action->done));
     }
     return json_pack("{so}", "actions", list);
 }

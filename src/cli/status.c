@@ -9,10 +9,10 @@ enum { WATCH_SECONDS = 2 };
 static json_t *
 slot_json(const walrow_slot_status *slot)
 {
-    return json_pack("{ss ss ss sb si so so sI so sI ss ss}", "name", slot->name, "plugin", slot->plugin, "database",
-                     slot->database, "active", slot->active, "pid", slot->pid, "confirmed_flush_lsn",
-                     json_lsn(slot->confirmed_flush_lsn), "restart_lsn", json_lsn(slot->restart_lsn), "lag_bytes",
-                     (json_int_t)slot->lag_bytes, "lag_seconds",
+    return json_pack("{ss ss ss sb si so so sI so sI ss ss}", "name", slot->name, "plugin", slot->plugin,
+                     "database", slot->database, "active", slot->active, "pid", slot->pid,
+                     "confirmed_flush_lsn", json_lsn(slot->confirmed_flush_lsn), "restart_lsn",
+                     json_lsn(slot->restart_lsn), "lag_bytes", (json_int_t)slot->lag_bytes, "lag_seconds",
                      slot->lag_seconds < 0 ? json_null() : json_real(slot->lag_seconds), "retained_bytes",
                      (json_int_t)slot->retained_bytes, "wal_status", slot->wal_status, "invalidation_reason",
                      slot->invalidation_reason);
@@ -24,19 +24,19 @@ status_json(const walrow_status *status)
     json_t *sinks = json_array(), *tables = json_array();
     for (size_t i = 0; i < status->n_sinks; i++) {
         const walrow_sink_status *sink = &status->sinks[i];
-        json_array_append_new(sinks, json_pack("{ss so sI so}", "uri", sink->uri, "lsn", json_lsn(sink->lsn), "seq",
-                                               (json_int_t)sink->seq, "behind_bytes",
-                                               sink->behind_bytes < 0 ? json_null()
-                                                                      : json_integer(sink->behind_bytes)));
+        json_array_append_new(
+            sinks, json_pack("{ss so sI so}", "uri", sink->uri, "lsn", json_lsn(sink->lsn), "seq",
+                             (json_int_t)sink->seq, "behind_bytes",
+                             sink->behind_bytes < 0 ? json_null() : json_integer(sink->behind_bytes)));
     }
     for (size_t i = 0; i < status->n_snapshot; i++) {
         const walrow_snapshot_status *table = &status->snapshot[i];
         json_array_append_new(tables, json_pack("{ss sI sI sb}", "table", table->table, "rows",
-                                                (json_int_t)table->rows, "total", (json_int_t)table->total, "done",
-                                                table->done));
+                                                (json_int_t)table->rows, "total", (json_int_t)table->total,
+                                                "done", table->done));
     }
-    return json_pack("{so ss so s{ss so}}", "slot", slot_json(&status->slot), "transport", status->transport, "sinks",
-                     sinks, "snapshot", "state", status->snapshot_state, "tables", tables);
+    return json_pack("{so ss so s{ss so}}", "slot", slot_json(&status->slot), "transport", status->transport,
+                     "sinks", sinks, "snapshot", "state", status->snapshot_state, "tables", tables);
 }
 
 static void
@@ -72,7 +72,8 @@ print_status(const walrow_status *status)
     }
     printf("snapshot    %s\n", status->snapshot_state);
     for (size_t i = 0; i < status->n_snapshot; i++)
-        printf("            %s: %s\n", status->snapshot[i].table, status->snapshot[i].done ? "done" : "to do");
+        printf("            %s: %s\n", status->snapshot[i].table,
+               status->snapshot[i].done ? "done" : "to do");
 }
 
 static int

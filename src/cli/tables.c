@@ -19,8 +19,9 @@ columns_json(const walrow_table_info *table)
     json_t *columns = json_array();
     for (size_t i = 0; i < table->n_columns; i++) {
         const walrow_column_info *column = &table->columns[i];
-        json_array_append_new(columns, json_pack("{ss ss ss sb}", "name", column->name, "pg_type", column->pg_type,
-                                                 "arrow_type", column->arrow_type, "nullable", column->nullable));
+        json_array_append_new(columns,
+                              json_pack("{ss ss ss sb}", "name", column->name, "pg_type", column->pg_type,
+                                        "arrow_type", column->arrow_type, "nullable", column->nullable));
     }
     return columns;
 }
@@ -31,11 +32,12 @@ tables_json(const walrow_tables *tables)
     json_t *all = json_array();
     for (size_t i = 0; i < tables->count; i++) {
         const walrow_table_info *table = &tables->items[i];
-        json_array_append_new(
-            all, json_pack("{ss ss ss so ss sI sI sb ss so}", "schema", table->schema, "name", table->name, "kind",
-                           table->kind, "key", key_json(table), "replica_identity", table->replica_identity, "rows",
-                           (json_int_t)table->rows, "bytes", (json_int_t)table->bytes, "streamable",
-                           table->streamable, "reason", table->reason, "columns", columns_json(table)));
+        json_array_append_new(all, json_pack("{ss ss ss so ss sI sI sb ss so}", "schema", table->schema,
+                                             "name", table->name, "kind", table->kind, "key", key_json(table),
+                                             "replica_identity", table->replica_identity, "rows",
+                                             (json_int_t)table->rows, "bytes", (json_int_t)table->bytes,
+                                             "streamable", table->streamable, "reason", table->reason,
+                                             "columns", columns_json(table)));
     }
     return all;
 }
@@ -88,8 +90,7 @@ static int
 print_tables(const walrow_tables *tables, bool with_columns)
 {
     const int widths[] = {36, 18, 16, 10, 10, 9, 0};
-    terminal_row(widths, 7,
-                 (const char *[]){"TABLE", "KIND", "KEY", "IDENTITY", "ROWS", "SIZE", "STREAMED"});
+    terminal_row(widths, 7, (const char *[]){"TABLE", "KIND", "KEY", "IDENTITY", "ROWS", "SIZE", "STREAMED"});
     for (size_t i = 0; i < tables->count; i++)
         print_table(&tables->items[i], with_columns);
     return 0;

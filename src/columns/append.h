@@ -34,7 +34,8 @@ walrow__column_ready(walrow__column *column, int64_t size)
 {
     if (__builtin_expect(column->trailing_nulls > 0, 0) && !walrow__column_flush_nulls(column))
         return false;
-    return __builtin_expect(walrow__buffer_has_room(&column->data, size), 1) || walrow__buffer_grow(&column->data, size);
+    return __builtin_expect(walrow__buffer_has_room(&column->data, size), 1) ||
+           walrow__buffer_grow(&column->data, size);
 }
 
 /* One slot of a fixed width, to be written by the caller; NULL: out of memory. */
@@ -63,8 +64,8 @@ walrow__append_fixed(walrow__column *column, const void *value, int64_t width)
 walrow__appended walrow__append_word_slowly(walrow__column *column, uint64_t word, int width);
 
 /*
- * The low bytes of a word, least significant first as Arrow has them. Nothing here needs a register saved or a
- * stack frame, which for values of a few bytes is most of the cost.
+ * The low bytes of a word, least significant first as Arrow has them. Nothing here needs a register saved or
+ * a stack frame, which for values of a few bytes is most of the cost.
  */
 static inline walrow__appended
 walrow__append_word(walrow__column *column, uint64_t word, int width)
@@ -94,7 +95,8 @@ walrow__appended walrow__append_bool(walrow__column *column, bool value);
 /* Bytes of a variable width, as they are. More than 2 GiB in one batch's column is out of memory. */
 walrow__appended walrow__append_bytes(walrow__column *column, const void *bytes, size_t size);
 /* The same, if they are UTF-8. */
-walrow__appended walrow__append_text(walrow__column *column, const void *bytes, size_t size, const char **reason);
+walrow__appended walrow__append_text(walrow__column *column, const void *bytes, size_t size,
+                                     const char **reason);
 /* NaN is the canonical quiet NaN, whatever came. */
 walrow__appended walrow__append_float(walrow__column *column, float value);
 walrow__appended walrow__append_double(walrow__column *column, double value);

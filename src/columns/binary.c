@@ -1,7 +1,7 @@
 /*
  * columns/binary.c
- *	  Values as the types' send functions write them (PostgreSQL documentation, "Binary Format"; the layouts are in
- *	  PostgreSQL's src/backend/utils/adt, each function here naming its own).
+ *	  Values as the types' send functions write them (PostgreSQL documentation, "Binary Format"; the layouts
+ *are in PostgreSQL's src/backend/utils/adt, each function here naming its own).
  */
 #include "base/cursor.h"
 #include "columns/append.h"
@@ -14,8 +14,8 @@ enum {
 #define US_TO_2000 INT64_C(946684800000000)
 #define US_PER_DAY INT64_C(86400000000)
 
-static inline walrow__appended append_value(walrow__column *column, const uint8_t *bytes, size_t size, int depth,
-                                            const char **reason);
+static inline walrow__appended append_value(walrow__column *column, const uint8_t *bytes, size_t size,
+                                            int depth, const char **reason);
 
 /* Functions with a frame of their own stay out of append_value, which for most values needs none. */
 #define WITH_FRAME __attribute__((noinline)) static
@@ -40,7 +40,8 @@ wrong_size(const char **reason)
     return malformed(reason, "wrong number of bytes");
 }
 
-/* ---- scalars -------------------------------------------------------------------------------------------------------- */
+/* ---- scalars
+ * -------------------------------------------------------------------------------------------------------- */
 
 static walrow__appended
 append_16(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
@@ -128,7 +129,8 @@ append_time(walrow__column *column, const uint8_t *bytes, size_t size, const cha
     return walrow__append_word(column, (uint64_t)us, 8);
 }
 
-/* interval_send: microseconds, days, months; all at their minimum or maximum for the infinities of 17 and later */
+/* interval_send: microseconds, days, months; all at their minimum or maximum for the infinities of 17 and
+ * later */
 WITH_FRAME walrow__appended
 append_interval(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
@@ -191,7 +193,9 @@ append_as_text(walrow__column *column, const uint8_t *bytes, size_t size, const 
     }
 }
 
-/* ---- nested ----------------------------------------------------------------------------------------------------------- */
+/* ---- nested
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 /* A length and that many bytes, or -1: null. */
 static walrow__appended
@@ -208,7 +212,8 @@ append_element(walrow__column *column, walrow__cursor *cursor, int depth, const 
     return append_value(column, bytes, size, depth + 1, reason);
 }
 
-/* array_send: dimensions, has-nulls flag, element type, then size and lower bound of each dimension, elements */
+/* array_send: dimensions, has-nulls flag, element type, then size and lower bound of each dimension, elements
+ */
 static walrow__appended
 append_array(walrow__column *column, const uint8_t *bytes, size_t size, int depth, const char **reason)
 {

@@ -42,7 +42,8 @@ has_offsets(walrow__kind kind)
            kind == WALROW__MAP;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void
 init_buffer(struct ArrowBuffer *buffer, struct ArrowBufferAllocator allocator)
@@ -95,7 +96,8 @@ walrow__column_release(walrow__column *column)
     memset(column, 0, sizeof *column);
 }
 
-/* ---- buffers --------------------------------------------------------------------------------------------------- */
+/* ---- buffers
+ * --------------------------------------------------------------------------------------------------- */
 
 /* ArrowBufferReserve would lose the buffer where there is no memory, and begin with a few bytes. */
 bool
@@ -104,7 +106,8 @@ walrow__buffer_grow(struct ArrowBuffer *buffer, int64_t more)
     int64_t capacity = buffer->capacity_bytes < 32 ? 64 : buffer->capacity_bytes * 2;
     if (capacity - buffer->size_bytes < more)
         capacity = buffer->size_bytes + more;
-    uint8_t *data = buffer->allocator.reallocate(&buffer->allocator, buffer->data, buffer->capacity_bytes, capacity);
+    uint8_t *data =
+        buffer->allocator.reallocate(&buffer->allocator, buffer->data, buffer->capacity_bytes, capacity);
     if (data == NULL)
         return false;
     buffer->data = data;
@@ -132,7 +135,8 @@ bitmap_size(int64_t bits)
     return (bits + 7) / 8;
 }
 
-/* ---- nulls ----------------------------------------------------------------------------------------------------- */
+/* ---- nulls
+ * ----------------------------------------------------------------------------------------------------- */
 
 /* Slots that are in the buffers. */
 static int64_t
@@ -174,8 +178,8 @@ append_zero_slots(walrow__column *column, int64_t from, int64_t n)
 }
 
 /*
- * The bitmap reaches as far as the last null, and its bits behind that are ones, so that a value that follows has
- * nothing to do; finish_validity completes it.
+ * The bitmap reaches as far as the last null, and its bits behind that are ones, so that a value that follows
+ * has nothing to do; finish_validity completes it.
  */
 bool
 walrow__column_flush_nulls(walrow__column *column)
@@ -203,7 +207,8 @@ finish_validity(walrow__column *column)
     return true;
 }
 
-/* ---- values ----------------------------------------------------------------------------------------------------- */
+/* ---- values
+ * ----------------------------------------------------------------------------------------------------- */
 
 walrow__appended
 walrow__append_word_slowly(walrow__column *column, uint64_t word, int width)
@@ -273,7 +278,8 @@ walrow__append_bytes(walrow__column *column, const void *bytes, size_t size)
     return WALROW__APPENDED;
 }
 
-/* Copy word by word; false if a byte is not ASCII. Most values are short: a call each to check and copy costs more. */
+/* Copy word by word; false if a byte is not ASCII. Most values are short: a call each to check and copy costs
+ * more. */
 static inline bool
 copy_ascii(uint8_t *to, const uint8_t *from, size_t size)
 {
@@ -296,7 +302,8 @@ walrow__append_text(walrow__column *column, const void *bytes, size_t size, cons
         *reason = "more than 2 GiB in a batch's column, or out of memory";
         return WALROW__NO_MEMORY;
     }
-    if (!copy_ascii(column->data.data + column->data.size_bytes, bytes, size) && !walrow__utf8_valid(bytes, size)) {
+    if (!copy_ascii(column->data.data + column->data.size_bytes, bytes, size) &&
+        !walrow__utf8_valid(bytes, size)) {
         *reason = "bytes that are not UTF-8";
         return WALROW__UNREPRESENTABLE;
     }
@@ -339,7 +346,8 @@ walrow__column_append_nested(walrow__column *column)
     return WALROW__APPENDED;
 }
 
-/* ---- the way back ------------------------------------------------------------------------------------------------- */
+/* ---- the way back
+ * ------------------------------------------------------------------------------------------------- */
 
 static void
 truncate_children(walrow__column *column, int64_t length)
@@ -416,7 +424,8 @@ walrow__column_truncate(walrow__column *column, int64_t length)
     column->trailing_nulls = 0;
 }
 
-/* ---- copying slots -------------------------------------------------------------------------------------------------- */
+/* ---- copying slots
+ * -------------------------------------------------------------------------------------------------- */
 
 static bool
 is_valid(const struct ArrowArray *src, int64_t i)
@@ -478,7 +487,8 @@ copy_nested(walrow__column *column, const struct ArrowArray *src, int64_t start,
     if (column->type->kind == WALROW__MAP) /* its one child is the struct of keys and values */
         src = src->children[0];
     for (int i = 0; i < column->n_children; i++) {
-        walrow__appended outcome = walrow__column_append_range(&column->children[i], src->children[i], start, n);
+        walrow__appended outcome =
+            walrow__column_append_range(&column->children[i], src->children[i], start, n);
         if (outcome != WALROW__APPENDED)
             return outcome;
     }
@@ -497,7 +507,8 @@ copy_variable(walrow__column *column, const struct ArrowArray *src, int64_t star
     if (nested)
         return size == 0 ? WALROW__APPENDED : copy_nested(column, src, offsets[start], size);
     const uint8_t *bytes = src->buffers[2];
-    return size == 0 || copy_data(column, bytes + offsets[start], size) ? WALROW__APPENDED : WALROW__NO_MEMORY;
+    return size == 0 || copy_data(column, bytes + offsets[start], size) ? WALROW__APPENDED
+                                                                        : WALROW__NO_MEMORY;
 }
 
 /* Slots that are all valid. */
@@ -542,7 +553,9 @@ walrow__column_append_range(walrow__column *column, const struct ArrowArray *src
     return WALROW__APPENDED;
 }
 
-/* ---- finish ------------------------------------------------------------------------------------------------------------ */
+/* ---- finish
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 /* The type whose buffer layout the kind has; the schema says the rest. */
 static enum ArrowType

@@ -1,10 +1,11 @@
 /*
  * columns/column.h
- *	  One Arrow column under construction: values from the wire, text or binary, go straight into Arrow buffers.
+ *	  One Arrow column under construction: values from the wire, text or binary, go straight into Arrow
+ *buffers.
  *
- * The bits are canonical: no validity buffer until there is a null, zeros under nulls, NaN the canonical quiet NaN.
- * Nulls at the end are only counted until a value follows, so a column of nulls costs nothing per row.
- * No stdio, no globals, memory only from the allocator: this is compiled into the server plugin too.
+ * The bits are canonical: no validity buffer until there is a null, zeros under nulls, NaN the canonical
+ *quiet NaN. Nulls at the end are only counted until a value follows, so a column of nulls costs nothing per
+ *row. No stdio, no globals, memory only from the allocator: this is compiled into the server plugin too.
  */
 #ifndef WALROW_COLUMNS_COLUMN_H
 #define WALROW_COLUMNS_COLUMN_H
@@ -13,13 +14,14 @@
 #include "columns/type.h"
 
 typedef struct walrow__column {
-    const walrow__type *type; /* borrowed */
-    int64_t length;           /* slots, trailing nulls included */
-    int64_t trailing_nulls;   /* of them, not yet in the buffers */
-    int64_t null_count;       /* trailing ones included */
+    const walrow__type *type;    /* borrowed */
+    int64_t length;              /* slots, trailing nulls included */
+    int64_t trailing_nulls;      /* of them, not yet in the buffers */
+    int64_t null_count;          /* trailing ones included */
     struct ArrowBuffer validity; /* as far as the last null in the buffers; empty while there is none */
-    struct ArrowBuffer offsets;  /* int32, UTF8 BINARY JSON LIST MAP; holds length + 1 - trailing_nulls entries */
-    struct ArrowBuffer data;     /* values; bits for BOOL; bytes for UTF8 ... */
+    struct ArrowBuffer
+        offsets;             /* int32, UTF8 BINARY JSON LIST MAP; holds length + 1 - trailing_nulls entries */
+    struct ArrowBuffer data; /* values; bits for BOOL; bytes for UTF8 ... */
     struct walrow__column *children; /* LIST: 1, STRUCT: n, MAP: 2 (key, value) */
     int n_children;
     walrow__strbuf scratch; /* for values that are rewritten on their way; kept between values */
@@ -53,7 +55,8 @@ walrow__appended walrow__column_append_binary(walrow__column *column, const uint
 walrow__appended walrow__column_append_text(walrow__column *column, const uint8_t *bytes, size_t size,
                                             const char **reason) WALROW_MUST_CHECK;
 /* A ready UTF-8 value into a UTF8 column. */
-walrow__appended walrow__column_append_utf8(walrow__column *column, const char *text, size_t size) WALROW_MUST_CHECK;
+walrow__appended walrow__column_append_utf8(walrow__column *column, const char *text,
+                                            size_t size) WALROW_MUST_CHECK;
 
 /* STRUCT or LIST or MAP whose children were filled by hand: close the slot. */
 walrow__appended walrow__column_append_nested(walrow__column *column) WALROW_MUST_CHECK;
@@ -61,13 +64,14 @@ walrow__appended walrow__column_append_nested(walrow__column *column) WALROW_MUS
 /* Forget slots past length (children too): the way back after a value that failed half way. */
 void walrow__column_truncate(walrow__column *column, int64_t length);
 
-/** Copy n slots of src, a whole column's array of the same type, from start on. (Gather = one call per run.) */
-walrow__appended walrow__column_append_range(walrow__column *column, const struct ArrowArray *src, int64_t start,
-                                             int64_t n) WALROW_MUST_CHECK;
+/** Copy n slots of src, a whole column's array of the same type, from start on. (Gather = one call per run.)
+ */
+walrow__appended walrow__column_append_range(walrow__column *column, const struct ArrowArray *src,
+                                             int64_t start, int64_t n) WALROW_MUST_CHECK;
 
 /** Move the buffers into *out (initialised by this); the column is empty again and can be filled anew. */
-walrow_code walrow__column_finish(walrow__column *column, struct ArrowArray *out, walrow_error *err)
-    WALROW_MUST_CHECK;
+walrow_code walrow__column_finish(walrow__column *column, struct ArrowArray *out,
+                                  walrow_error *err) WALROW_MUST_CHECK;
 
 /*
  * Print a binary value as the type's output function would, under walrow's session settings (DateStyle ISO,

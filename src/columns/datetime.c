@@ -13,13 +13,15 @@ enum { DAYS_TO_2000 = 10957 /* from 1970-01-01 to 2000-01-01 */ };
 #define US_PER_HOUR (60 * US_PER_MINUTE)
 #define US_PER_DAY (24 * US_PER_HOUR)
 
-static walrow__appended malformed(const char **reason, const char *why)
+static walrow__appended
+malformed(const char **reason, const char *why)
 {
     *reason = why;
     return WALROW__MALFORMED;
 }
 
-static walrow__appended unrepresentable(const char **reason, const char *why)
+static walrow__appended
+unrepresentable(const char **reason, const char *why)
 {
     *reason = why;
     return WALROW__UNREPRESENTABLE;
@@ -29,7 +31,8 @@ static walrow__appended unrepresentable(const char **reason, const char *why)
  * ---------------------------------------------------------- */
 
 /* Years counted from March, in eras of 400 years = 146097 days; 719468 days from 0000-03-01 to 1970-01-01. */
-static int64_t days_of(int64_t year, int month, int day)
+static int64_t
+days_of(int64_t year, int month, int day)
 {
     year -= month <= 2;
     int64_t era = (year >= 0 ? year : year - 399) / 400;
@@ -38,7 +41,8 @@ static int64_t days_of(int64_t year, int month, int day)
     return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
 }
 
-static void date_of(int64_t days_since_1970, int64_t *year, int *month, int *day)
+static void
+date_of(int64_t days_since_1970, int64_t *year, int *month, int *day)
 {
     int64_t days = days_since_1970 + 719468;
     int64_t era = (days >= 0 ? days : days - 146096) / 146097;
@@ -51,7 +55,8 @@ static void date_of(int64_t days_since_1970, int64_t *year, int *month, int *day
     *year = year_of_era + era * 400 + (*month <= 2);
 }
 
-static int days_in_month(int64_t year, int month)
+static int
+days_in_month(int64_t year, int month)
 {
     static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -66,17 +71,20 @@ typedef struct text {
     const uint8_t *end;
 } text;
 
-static text text_over(const uint8_t *bytes, size_t size)
+static text
+text_over(const uint8_t *bytes, size_t size)
 {
     return (text){bytes, size == 0 ? bytes : bytes + size};
 }
 
-static bool at_end(const text *t)
+static bool
+at_end(const text *t)
 {
     return t->at == t->end;
 }
 
-static bool skip_char(text *t, char c)
+static bool
+skip_char(text *t, char c)
 {
     if (t->at == t->end || *t->at != (uint8_t)c)
         return false;
@@ -84,7 +92,8 @@ static bool skip_char(text *t, char c)
     return true;
 }
 
-static bool skip_word(text *t, const char *word)
+static bool
+skip_word(text *t, const char *word)
 {
     size_t size = strlen(word);
     if ((size_t)(t->end - t->at) < size || memcmp(t->at, word, size) != 0)
@@ -94,7 +103,8 @@ static bool skip_word(text *t, const char *word)
 }
 
 /* A number of min to max digits (max <= 18). */
-static bool read_digits(text *t, int min, int max, int64_t *out)
+static bool
+read_digits(text *t, int min, int max, int64_t *out)
 {
     int n = 0;
     int64_t value = 0;
@@ -106,7 +116,8 @@ static bool read_digits(text *t, int min, int max, int64_t *out)
     return n >= min;
 }
 
-static bool read_two(text *t, int limit, int *out)
+static bool
+read_two(text *t, int limit, int *out)
 {
     int64_t value;
     if (!read_digits(t, 2, 2, &value) || value > limit)
@@ -116,7 +127,8 @@ static bool read_two(text *t, int limit, int *out)
 }
 
 /* ".5" to six digits, or nothing */
-static bool read_fraction(text *t, int64_t *us)
+static bool
+read_fraction(text *t, int64_t *us)
 {
     *us = 0;
     if (!skip_char(t, '.'))
@@ -130,7 +142,8 @@ static bool read_fraction(text *t, int64_t *us)
 }
 
 /* "04:05:06.789"; the hour has two digits, in an interval up to ten */
-static bool read_clock(text *t, int hour_digits, int64_t *hours, int64_t *rest_us)
+static bool
+read_clock(text *t, int hour_digits, int64_t *hours, int64_t *rest_us)
 {
     int minutes, seconds;
     int64_t fraction;
@@ -147,14 +160,16 @@ typedef struct date {
 } date;
 
 /* Years have at least four digits; a date's go to 5874897, a timestamp's to 294276. */
-static bool read_date(text *t, date *out)
+static bool
+read_date(text *t, date *out)
 {
     return read_digits(t, 4, 7, &out->year) && skip_char(t, '-') && read_two(t, 12, &out->month) &&
            skip_char(t, '-') && read_two(t, 31, &out->day);
 }
 
 /* " BC" or nothing, and the end; days since 1970 of the whole */
-static bool finish_date(text *t, date *date, int64_t *days)
+static bool
+finish_date(text *t, date *date, int64_t *days)
 {
     if (date->year == 0 || date->month == 0 || date->day == 0)
         return false;
@@ -167,7 +182,8 @@ static bool finish_date(text *t, date *date, int64_t *days)
 }
 
 /* 1 or -1: the text is that infinity */
-static int infinity_of(const text *t)
+static int
+infinity_of(const text *t)
 {
     text rest = *t;
     int sign = skip_char(&rest, '-') ? -1 : 1;
@@ -178,8 +194,8 @@ static int infinity_of(const text *t)
  * ----------------------------------------------------------------------------------------------------------
  */
 
-walrow__appended walrow__parse_date(const uint8_t *bytes, size_t size, int32_t *days_since_1970,
-                                    const char **reason)
+walrow__appended
+walrow__parse_date(const uint8_t *bytes, size_t size, int32_t *days_since_1970, const char **reason)
 {
     text t = text_over(bytes, size);
     date date;
@@ -197,7 +213,8 @@ walrow__appended walrow__parse_date(const uint8_t *bytes, size_t size, int32_t *
     return WALROW__APPENDED;
 }
 
-walrow__appended walrow__parse_time(const uint8_t *bytes, size_t size, int64_t *us, const char **reason)
+walrow__appended
+walrow__parse_time(const uint8_t *bytes, size_t size, int64_t *us, const char **reason)
 {
     text t = text_over(bytes, size);
     int64_t hours, rest;
@@ -212,7 +229,8 @@ walrow__appended walrow__parse_time(const uint8_t *bytes, size_t size, int64_t *
 }
 
 /* "+00", "-03:30", "+00:19:32": east of Greenwich */
-static bool read_zone(text *t, int64_t *east_us)
+static bool
+read_zone(text *t, int64_t *east_us)
 {
     int64_t sign = skip_char(t, '-') ? -1 : 1;
     int hours, minutes = 0, seconds = 0;
@@ -230,8 +248,9 @@ static bool read_zone(text *t, int64_t *east_us)
     return true;
 }
 
-walrow__appended walrow__parse_timestamp(const uint8_t *bytes, size_t size, bool with_tz,
-                                         int64_t *us_since_1970, const char **reason)
+walrow__appended
+walrow__parse_timestamp(const uint8_t *bytes, size_t size, bool with_tz, int64_t *us_since_1970,
+                        const char **reason)
 {
     text t = text_over(bytes, size);
     date date;
@@ -253,7 +272,8 @@ walrow__appended walrow__parse_timestamp(const uint8_t *bytes, size_t size, bool
 }
 
 /* The sign, the hours and the rest of an interval's time in microseconds; false: more than PostgreSQL has. */
-static bool interval_us(bool negative, int64_t hours, int64_t rest, int64_t *us)
+static bool
+interval_us(bool negative, int64_t hours, int64_t rest, int64_t *us)
 {
     int64_t sign = negative ? -1 : 1;
     return !__builtin_mul_overflow(sign * hours, US_PER_HOUR, us) &&
@@ -261,7 +281,8 @@ static bool interval_us(bool negative, int64_t hours, int64_t rest, int64_t *us)
 }
 
 /* "-3 days" without the number */
-static bool skip_unit(text *t, const char *unit)
+static bool
+skip_unit(text *t, const char *unit)
 {
     if (!skip_char(t, ' ') || !skip_word(t, unit))
         return false;
@@ -270,7 +291,8 @@ static bool skip_unit(text *t, const char *unit)
 }
 
 /* Years, months and days, each at most once and in this order, and then the time: what is there. */
-static bool read_interval(text *t, int64_t parts[3], int64_t *us)
+static bool
+read_interval(text *t, int64_t parts[3], int64_t *us)
 {
     static const char *const units[] = {"year", "mon", "day"};
     int next = 0;
@@ -299,13 +321,14 @@ static bool read_interval(text *t, int64_t parts[3], int64_t *us)
     return at_end(t);
 }
 
-static bool fits_32(int64_t value)
+static bool
+fits_32(int64_t value)
 {
     return value >= INT32_MIN && value <= INT32_MAX;
 }
 
-walrow__appended walrow__parse_interval(const uint8_t *bytes, size_t size, walrow__month_day_nano *out,
-                                        const char **reason)
+walrow__appended
+walrow__parse_interval(const uint8_t *bytes, size_t size, walrow__month_day_nano *out, const char **reason)
 {
     text t = text_over(bytes, size);
     int64_t parts[3] = {0}, us = 0;
@@ -328,7 +351,8 @@ walrow__appended walrow__parse_interval(const uint8_t *bytes, size_t size, walro
  */
 
 /* ".5" for half a second, nothing for none */
-static void print_fraction(int64_t us, walrow__strbuf *out)
+static void
+print_fraction(int64_t us, walrow__strbuf *out)
 {
     if (us == 0)
         return;
@@ -342,7 +366,8 @@ static void print_fraction(int64_t us, walrow__strbuf *out)
     walrow__strbuf_add(out, digits, (size_t)n);
 }
 
-static void print_clock(int64_t us, walrow__strbuf *out)
+static void
+print_clock(int64_t us, walrow__strbuf *out)
 {
     walrow__strbuf_addf(out, "%02d:%02d:%02d", (int)(us / US_PER_HOUR), (int)(us / US_PER_MINUTE % 60),
                         (int)(us / US_PER_SECOND % 60));
@@ -350,7 +375,8 @@ static void print_clock(int64_t us, walrow__strbuf *out)
 }
 
 /* Without the " BC", which comes last. */
-static void print_day(int64_t days_since_1970, bool *before_christ, walrow__strbuf *out)
+static void
+print_day(int64_t days_since_1970, bool *before_christ, walrow__strbuf *out)
 {
     int64_t year;
     int month, day;
@@ -359,7 +385,8 @@ static void print_day(int64_t days_since_1970, bool *before_christ, walrow__strb
     walrow__strbuf_addf(out, "%04" PRId64 "-%02d-%02d", year > 0 ? year : 1 - year, month, day);
 }
 
-void walrow__print_pg_date(int32_t days, walrow__strbuf *out)
+void
+walrow__print_pg_date(int32_t days, walrow__strbuf *out)
 {
     bool before_christ;
     if (days == INT32_MIN || days == INT32_MAX) {
@@ -371,12 +398,14 @@ void walrow__print_pg_date(int32_t days, walrow__strbuf *out)
         walrow__strbuf_add_text(out, " BC");
 }
 
-void walrow__print_pg_time(int64_t us, walrow__strbuf *out)
+void
+walrow__print_pg_time(int64_t us, walrow__strbuf *out)
 {
     print_clock(us, out);
 }
 
-void walrow__print_pg_timetz(int64_t us, int32_t zone, walrow__strbuf *out)
+void
+walrow__print_pg_timetz(int64_t us, int32_t zone, walrow__strbuf *out)
 {
     int64_t seconds = zone < 0 ? -(int64_t)zone : zone;
     print_clock(us, out);
@@ -387,7 +416,8 @@ void walrow__print_pg_timetz(int64_t us, int32_t zone, walrow__strbuf *out)
         walrow__strbuf_addf(out, ":%02d", (int)(seconds % 60));
 }
 
-void walrow__print_pg_timestamp(int64_t us, bool with_tz, walrow__strbuf *out)
+void
+walrow__print_pg_timestamp(int64_t us, bool with_tz, walrow__strbuf *out)
 {
     bool before_christ;
     if (us == INT64_MIN || us == INT64_MAX) {
@@ -412,7 +442,8 @@ typedef struct interval_state {
 } interval_state;
 
 /* AddPostgresIntPart */
-static void print_part(int value, const char *unit, interval_state *state, walrow__strbuf *out)
+static void
+print_part(int value, const char *unit, interval_state *state, walrow__strbuf *out)
 {
     if (value == 0)
         return;
@@ -422,7 +453,8 @@ static void print_part(int value, const char *unit, interval_state *state, walro
     state->empty = false;
 }
 
-void walrow__print_pg_interval(int64_t us, int32_t days, int32_t months, walrow__strbuf *out)
+void
+walrow__print_pg_interval(int64_t us, int32_t days, int32_t months, walrow__strbuf *out)
 {
     interval_state state = {.empty = true};
     if ((us == INT64_MIN && days == INT32_MIN && months == INT32_MIN) ||

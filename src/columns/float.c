@@ -28,7 +28,8 @@ typedef struct decimal {
  */
 
 /* Digits, with the fraction's moving the exponent. false: none, or more than any float prints with. */
-static bool read_digits(const uint8_t **at, const uint8_t *end, bool fraction, decimal *out)
+static bool
+read_digits(const uint8_t **at, const uint8_t *end, bool fraction, decimal *out)
 {
     const uint8_t *first = *at;
     for (; *at < end && **at >= '0' && **at <= '9'; ++*at) {
@@ -40,7 +41,8 @@ static bool read_digits(const uint8_t **at, const uint8_t *end, bool fraction, d
     return *at > first;
 }
 
-static bool read_exponent(const uint8_t **at, const uint8_t *end, int *out)
+static bool
+read_exponent(const uint8_t **at, const uint8_t *end, int *out)
 {
     int sign = 1, value = 0;
     const uint8_t *p = *at;
@@ -54,7 +56,8 @@ static bool read_exponent(const uint8_t **at, const uint8_t *end, int *out)
     return p > first && value <= MAX_EXPONENT;
 }
 
-static bool read_decimal(const uint8_t *at, const uint8_t *end, decimal *out)
+static bool
+read_decimal(const uint8_t *at, const uint8_t *end, decimal *out)
 {
     *out = (decimal){0};
     if (at < end && *at == '-') {
@@ -76,7 +79,8 @@ static bool read_decimal(const uint8_t *at, const uint8_t *end, decimal *out)
     return at == end;
 }
 
-static bool read_special(const uint8_t *bytes, size_t size, double *out)
+static bool
+read_special(const uint8_t *bytes, size_t size, double *out)
 {
     static const struct {
         const char *text;
@@ -91,7 +95,8 @@ static bool read_special(const uint8_t *bytes, size_t size, double *out)
 }
 
 /* For strtod and strtof; buffer of 32 bytes. */
-static const char *decimal_text(const decimal *value, char *buffer)
+static const char *
+decimal_text(const decimal *value, char *buffer)
 {
     snprintf(buffer, 32, "%llue%d", (unsigned long long)value->digits, value->exponent);
     return buffer;
@@ -101,7 +106,8 @@ static const char *decimal_text(const decimal *value, char *buffer)
 static const double exact_powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                       1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-static double double_of(const decimal *value)
+static double
+double_of(const decimal *value)
 {
     char buffer[32];
     if (value->digits <= UINT64_C(1) << 53 && value->exponent >= -22 && value->exponent <= 22)
@@ -110,7 +116,8 @@ static double double_of(const decimal *value)
     return strtod(decimal_text(value, buffer), NULL);
 }
 
-static float float_of(const decimal *value)
+static float
+float_of(const decimal *value)
 {
     char buffer[32];
     if (value->digits <= UINT64_C(1) << 24 && value->exponent >= -10 && value->exponent <= 10)
@@ -119,7 +126,8 @@ static float float_of(const decimal *value)
     return strtof(decimal_text(value, buffer), NULL);
 }
 
-bool walrow__parse_double(const uint8_t *bytes, size_t size, double *out)
+bool
+walrow__parse_double(const uint8_t *bytes, size_t size, double *out)
 {
     decimal value;
     if (size == 0)
@@ -132,7 +140,8 @@ bool walrow__parse_double(const uint8_t *bytes, size_t size, double *out)
     return !isinf(*out);
 }
 
-bool walrow__parse_float(const uint8_t *bytes, size_t size, float *out)
+bool
+walrow__parse_float(const uint8_t *bytes, size_t size, float *out)
 {
     decimal value;
     double special;
@@ -158,7 +167,8 @@ bool walrow__parse_float(const uint8_t *bytes, size_t size, float *out)
  * without STRICTLY_SHORTEST); one exactly half way to a neighbour does not count, though most readers would
  * round it right. Half way between neighbours of p bits is a number of p + 1 significant bits.
  */
-static bool is_half_way(const decimal *value, int precision)
+static bool
+is_half_way(const decimal *value, int precision)
 {
     uint64_t odd = value->digits;
     for (int i = value->exponent; i < 0; i++) {
@@ -174,7 +184,8 @@ static bool is_half_way(const decimal *value, int precision)
     return odd >> precision == 1;
 }
 
-static bool reads_back(const decimal *candidate, double value, bool single)
+static bool
+reads_back(const decimal *candidate, double value, bool single)
 {
     char buffer[32];
     const char *text = decimal_text(candidate, buffer);
@@ -183,7 +194,8 @@ static bool reads_back(const decimal *candidate, double value, bool single)
 }
 
 /* value, positive, rounded to n digits */
-static decimal round_to(double value, int n)
+static decimal
+round_to(double value, int n)
 {
     char buffer[64];
     decimal rounded = {0};
@@ -198,7 +210,8 @@ static decimal round_to(double value, int n)
 
 /* Below a power of two the interval is half as wide: the nearest may miss it where the next above does not.
  */
-static decimal shortest(double value, bool single)
+static decimal
+shortest(double value, bool single)
 {
     int max = single ? FLT_DECIMAL_DIG : DBL_DECIMAL_DIG;
     decimal found = {0};
@@ -219,14 +232,16 @@ static decimal shortest(double value, bool single)
     return found;
 }
 
-static void add_zeros(int n, walrow__strbuf *out)
+static void
+add_zeros(int n, walrow__strbuf *out)
 {
     for (int i = 0; i < n; i++)
         walrow__strbuf_add_char(out, '0');
 }
 
 /* first: the exponent of the first digit */
-static void print_fixed(const char *digits, int n, int first, walrow__strbuf *out)
+static void
+print_fixed(const char *digits, int n, int first, walrow__strbuf *out)
 {
     if (first < 0) {
         walrow__strbuf_add_text(out, "0.");
@@ -243,7 +258,8 @@ static void print_fixed(const char *digits, int n, int first, walrow__strbuf *ou
     }
 }
 
-static void print_scientific(const char *digits, int n, int first, walrow__strbuf *out)
+static void
+print_scientific(const char *digits, int n, int first, walrow__strbuf *out)
 {
     walrow__strbuf_add_char(out, digits[0]);
     if (n > 1) {
@@ -254,7 +270,8 @@ static void print_scientific(const char *digits, int n, int first, walrow__strbu
 }
 
 /* float8out: plain between 1e-4 and 1e15, float4out: to 1e6 (DBL_DIG and FLT_DIG) */
-static void print(double value, bool single, walrow__strbuf *out)
+static void
+print(double value, bool single, walrow__strbuf *out)
 {
     if (isnan(value)) {
         walrow__strbuf_add_text(out, "NaN");
@@ -276,12 +293,14 @@ static void print(double value, bool single, walrow__strbuf *out)
         print_scientific(digits, n, first, out);
 }
 
-void walrow__print_float(float value, walrow__strbuf *out)
+void
+walrow__print_float(float value, walrow__strbuf *out)
 {
     print(value, true, out);
 }
 
-void walrow__print_double(double value, walrow__strbuf *out)
+void
+walrow__print_double(double value, walrow__strbuf *out)
 {
     print(value, false, out);
 }

@@ -58,7 +58,8 @@ wide_negate(wide *value)
     }
 }
 
-/* Arrow decimals are two's complement, least significant byte first: the lower half of a wide is a decimal128. */
+/* Arrow decimals are two's complement, least significant byte first: the lower half of a wide is a
+ * decimal128. */
 static walrow__appended
 append_wide(walrow__column *column, wide value, bool negative)
 {
@@ -81,13 +82,14 @@ malformed(const char **reason)
     return WALROW__MALFORMED;
 }
 
-/* ---- binary ------------------------------------------------------------------------------------------------------- */
+/* ---- binary
+ * ------------------------------------------------------------------------------------------------------- */
 
 typedef struct numeric {
     int n_groups;
     int weight; /* of the first group, in groups */
     uint16_t sign;
-    int scale; /* digits after the point, for printing */
+    int scale;             /* digits after the point, for printing */
     const uint8_t *groups; /* n_groups int16 */
 } numeric;
 
@@ -187,7 +189,8 @@ static const uint64_t wide_powers_of_ten[] = {
     UINT64_C(10000000000000000000),
 };
 
-/* *sum * 10^exponent, if that is an integer; each divisor is a constant, because a division costs more than the rest. */
+/* *sum * 10^exponent, if that is an integer; each divisor is a constant, because a division costs more than
+ * the rest. */
 static bool
 shift_digits(uint64_t *sum, int exponent)
 {
@@ -339,7 +342,9 @@ walrow__numeric_print(const uint8_t *bytes, size_t size, walrow__strbuf *out)
     return true;
 }
 
-/* ---- text ------------------------------------------------------------------------------------------------------------ */
+/* ---- text
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static bool
 is_text(const uint8_t *bytes, size_t size, const char *text)

@@ -26,7 +26,8 @@ static bool print_value(const walrow__type *type, const uint8_t *bytes, size_t s
  * -------------------------------------------------------------------------------------------------------------
  */
 
-static bool print_boolean(const uint8_t *bytes, size_t size, walrow__strbuf *out)
+static bool
+print_boolean(const uint8_t *bytes, size_t size, walrow__strbuf *out)
 {
     if (size != 1)
         return false;
@@ -34,7 +35,8 @@ static bool print_boolean(const uint8_t *bytes, size_t size, walrow__strbuf *out
     return true;
 }
 
-static bool print_16(const uint8_t *bytes, size_t size, walrow__strbuf *out)
+static bool
+print_16(const uint8_t *bytes, size_t size, walrow__strbuf *out)
 {
     if (size != 2)
         return false;
@@ -42,7 +44,8 @@ static bool print_16(const uint8_t *bytes, size_t size, walrow__strbuf *out)
     return true;
 }
 
-static bool print_32(const walrow__type *type, const uint8_t *bytes, size_t size, walrow__strbuf *out)
+static bool
+print_32(const walrow__type *type, const uint8_t *bytes, size_t size, walrow__strbuf *out)
 {
     if (size != 4)
         return false;
@@ -66,7 +69,8 @@ static bool print_32(const walrow__type *type, const uint8_t *bytes, size_t size
     return true;
 }
 
-static bool print_64(const walrow__type *type, const uint8_t *bytes, size_t size, walrow__strbuf *out)
+static bool
+print_64(const walrow__type *type, const uint8_t *bytes, size_t size, walrow__strbuf *out)
 {
     if (size != 8)
         return false;
@@ -94,7 +98,8 @@ static bool print_64(const walrow__type *type, const uint8_t *bytes, size_t size
 }
 
 /* timetz_send: microseconds since midnight, seconds west */
-static bool print_timetz(const uint8_t *bytes, size_t size, walrow__strbuf *out)
+static bool
+print_timetz(const uint8_t *bytes, size_t size, walrow__strbuf *out)
 {
     if (size != 12)
         return false;
@@ -106,7 +111,8 @@ static bool print_timetz(const uint8_t *bytes, size_t size, walrow__strbuf *out)
     return true;
 }
 
-static bool print_interval(const uint8_t *bytes, size_t size, walrow__strbuf *out)
+static bool
+print_interval(const uint8_t *bytes, size_t size, walrow__strbuf *out)
 {
     if (size != 16)
         return false;
@@ -115,7 +121,8 @@ static bool print_interval(const uint8_t *bytes, size_t size, walrow__strbuf *ou
     return true;
 }
 
-static void add_hex(const uint8_t *bytes, size_t size, walrow__strbuf *out)
+static void
+add_hex(const uint8_t *bytes, size_t size, walrow__strbuf *out)
 {
     static const char digits[] = "0123456789abcdef";
     if (size > SIZE_MAX / 2 || !walrow__strbuf_reserve(out, size * 2)) {
@@ -129,14 +136,16 @@ static void add_hex(const uint8_t *bytes, size_t size, walrow__strbuf *out)
     out->data[out->size] = '\0';
 }
 
-static bool print_bytea(const uint8_t *bytes, size_t size, walrow__strbuf *out)
+static bool
+print_bytea(const uint8_t *bytes, size_t size, walrow__strbuf *out)
 {
     walrow__strbuf_add_text(out, "\\x");
     add_hex(bytes, size, out);
     return true;
 }
 
-static bool print_uuid(const uint8_t *bytes, size_t size, walrow__strbuf *out)
+static bool
+print_uuid(const uint8_t *bytes, size_t size, walrow__strbuf *out)
 {
     static const uint8_t ends[] = {4, 6, 8, 10, 16};
     if (size != 16)
@@ -152,13 +161,15 @@ static bool print_uuid(const uint8_t *bytes, size_t size, walrow__strbuf *out)
 /* ---- quoting what was just printed
  * ----------------------------------------------------------------------------------------- */
 
-static bool is_space(char c)
+static bool
+is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
 /* out from start on between quotes, each quote and backslash after one of its own: a backslash, or itself. */
-static void quote(walrow__strbuf *out, size_t start, bool doubled)
+static void
+quote(walrow__strbuf *out, size_t start, bool doubled)
 {
     size_t extra = 2;
     for (size_t i = start; i < out->size; i++)
@@ -179,7 +190,8 @@ static void quote(walrow__strbuf *out, size_t start, bool doubled)
 }
 
 /* array_out */
-static bool element_needs_quotes(const walrow__strbuf *out, size_t start, char delimiter)
+static bool
+element_needs_quotes(const walrow__strbuf *out, size_t start, char delimiter)
 {
     const char *text = walrow__strbuf_text(out) + start;
     size_t size = out->size - start;
@@ -192,7 +204,8 @@ static bool element_needs_quotes(const walrow__strbuf *out, size_t start, char d
 }
 
 /* record_out */
-static bool field_needs_quotes(const walrow__strbuf *out, size_t start)
+static bool
+field_needs_quotes(const walrow__strbuf *out, size_t start)
 {
     const char *text = walrow__strbuf_text(out) + start;
     size_t size = out->size - start;
@@ -207,7 +220,8 @@ static bool field_needs_quotes(const walrow__strbuf *out, size_t start)
  */
 
 /* The size of the next element, which *bytes points to; null: -1 on the wire. */
-static bool read_element(walrow__cursor *cursor, const uint8_t **bytes, size_t *size, bool *null)
+static bool
+read_element(walrow__cursor *cursor, const uint8_t **bytes, size_t *size, bool *null)
 {
     uint32_t n = walrow__read_u32(cursor);
     *null = n == UINT32_MAX;
@@ -225,7 +239,8 @@ typedef struct array {
     int depth;
 } array;
 
-static bool print_element(array *array, walrow__strbuf *out)
+static bool
+print_element(array *array, walrow__strbuf *out)
 {
     const uint8_t *bytes;
     size_t size, start = out->size;
@@ -243,7 +258,8 @@ static bool print_element(array *array, walrow__strbuf *out)
     return true;
 }
 
-static bool print_dimension(array *array, int dimension, walrow__strbuf *out)
+static bool
+print_dimension(array *array, int dimension, walrow__strbuf *out)
 {
     walrow__strbuf_add_char(out, '{');
     for (uint32_t i = 0; i < array->sizes[dimension]; i++) {
@@ -258,7 +274,8 @@ static bool print_dimension(array *array, int dimension, walrow__strbuf *out)
 }
 
 /* Sizes and lower bounds; *n elements in all, no more than there are bytes for. */
-static bool read_dimensions(array *array, uint64_t *n, bool *bounds)
+static bool
+read_dimensions(array *array, uint64_t *n, bool *bounds)
 {
     uint32_t n_dimensions = walrow__read_u32(&array->cursor);
     walrow__read_u32(&array->cursor); /* flag */
@@ -278,8 +295,8 @@ static bool read_dimensions(array *array, uint64_t *n, bool *bounds)
     return !array->cursor.failed && *n <= walrow__cursor_left(&array->cursor) / 4;
 }
 
-static bool print_array(const walrow__type *type, const uint8_t *bytes, size_t size, int depth,
-                        walrow__strbuf *out)
+static bool
+print_array(const walrow__type *type, const uint8_t *bytes, size_t size, int depth, walrow__strbuf *out)
 {
     array array = {.type = type, .cursor = walrow__cursor_over(bytes, size), .depth = depth};
     uint64_t n;
@@ -302,7 +319,8 @@ static bool print_array(const walrow__type *type, const uint8_t *bytes, size_t s
  * The type of a composite's field. After ALTER TYPE the fields on the wire are not those the catalogue knew:
  * they are looked for by their type among the others and among PostgreSQL's own types.
  */
-static bool field_type(const walrow__type *type, uint32_t i, uint32_t oid, walrow__type *out)
+static bool
+field_type(const walrow__type *type, uint32_t i, uint32_t oid, walrow__type *out)
 {
     for (uint32_t n = 0; n < (uint32_t)type->n_children; n++) {
         const walrow__type *child = &type->children[(i + n) % (uint32_t)type->n_children];
@@ -314,8 +332,8 @@ static bool field_type(const walrow__type *type, uint32_t i, uint32_t oid, walro
     return walrow__type_builtin(oid, out);
 }
 
-static bool print_field(const walrow__type *type, uint32_t i, walrow__cursor *cursor, int depth,
-                        walrow__strbuf *out)
+static bool
+print_field(const walrow__type *type, uint32_t i, walrow__cursor *cursor, int depth, walrow__strbuf *out)
 {
     uint32_t oid = walrow__read_u32(cursor);
     const uint8_t *bytes;
@@ -335,8 +353,8 @@ static bool print_field(const walrow__type *type, uint32_t i, walrow__cursor *cu
     return true;
 }
 
-static bool print_record(const walrow__type *type, const uint8_t *bytes, size_t size, int depth,
-                         walrow__strbuf *out)
+static bool
+print_record(const walrow__type *type, const uint8_t *bytes, size_t size, int depth, walrow__strbuf *out)
 {
     walrow__cursor cursor = walrow__cursor_over(bytes, size);
     uint32_t n = walrow__read_u32(&cursor);
@@ -353,7 +371,8 @@ static bool print_record(const walrow__type *type, const uint8_t *bytes, size_t 
     return walrow__cursor_left(&cursor) == 0;
 }
 
-static bool print_hstore_part(walrow__cursor *cursor, bool may_be_null, walrow__strbuf *out)
+static bool
+print_hstore_part(walrow__cursor *cursor, bool may_be_null, walrow__strbuf *out)
 {
     const uint8_t *bytes;
     size_t size, start = out->size;
@@ -370,7 +389,8 @@ static bool print_hstore_part(walrow__cursor *cursor, bool may_be_null, walrow__
     return true;
 }
 
-static bool print_hstore(const uint8_t *bytes, size_t size, walrow__strbuf *out)
+static bool
+print_hstore(const uint8_t *bytes, size_t size, walrow__strbuf *out)
 {
     walrow__cursor cursor = walrow__cursor_over(bytes, size);
     uint32_t n = walrow__read_u32(&cursor);
@@ -392,8 +412,8 @@ static bool print_hstore(const uint8_t *bytes, size_t size, walrow__strbuf *out)
  * -------------------------------------------------------------------------------------------------------------------
  */
 
-static bool print_plain(const walrow__type *type, const uint8_t *bytes, size_t size, int depth,
-                        walrow__strbuf *out)
+static bool
+print_plain(const walrow__type *type, const uint8_t *bytes, size_t size, int depth, walrow__strbuf *out)
 {
     switch (type->kind) {
     case WALROW__BOOL:
@@ -433,8 +453,8 @@ static bool print_plain(const walrow__type *type, const uint8_t *bytes, size_t s
     return false;
 }
 
-static bool print_value(const walrow__type *type, const uint8_t *bytes, size_t size, int depth,
-                        walrow__strbuf *out)
+static bool
+print_value(const walrow__type *type, const uint8_t *bytes, size_t size, int depth, walrow__strbuf *out)
 {
     if (depth > MAX_DEPTH)
         return false;
@@ -459,7 +479,8 @@ static bool print_value(const walrow__type *type, const uint8_t *bytes, size_t s
     return false;
 }
 
-bool walrow__print_binary(const walrow__type *type, const uint8_t *bytes, size_t size, walrow__strbuf *out)
+bool
+walrow__print_binary(const walrow__type *type, const uint8_t *bytes, size_t size, walrow__strbuf *out)
 {
     return print_value(type, bytes, size, 0, out);
 }

@@ -13,13 +13,15 @@ enum { MAX_DEPTH = 32 /* of arrays and composites in each other */ };
 static walrow__appended append_value(walrow__column *column, const uint8_t *bytes, size_t size, int depth,
                                      const char **reason);
 
-static walrow__appended malformed(const char **reason, const char *why)
+static walrow__appended
+malformed(const char **reason, const char *why)
 {
     *reason = why;
     return WALROW__MALFORMED;
 }
 
-static walrow__appended unrepresentable(const char **reason, const char *why)
+static walrow__appended
+unrepresentable(const char **reason, const char *why)
 {
     *reason = why;
     return WALROW__UNREPRESENTABLE;
@@ -30,7 +32,8 @@ static walrow__appended unrepresentable(const char **reason, const char *why)
  */
 
 /* The whole text as an integer from -limit-1 (or 0, of an unsigned) to limit. */
-static bool parse_integer(const uint8_t *bytes, size_t size, uint64_t limit, bool is_signed, int64_t *out)
+static bool
+parse_integer(const uint8_t *bytes, size_t size, uint64_t limit, bool is_signed, int64_t *out)
 {
     size_t i = 0;
     bool negative = is_signed && size > 0 && bytes[0] == '-';
@@ -51,8 +54,8 @@ static bool parse_integer(const uint8_t *bytes, size_t size, uint64_t limit, boo
     return true;
 }
 
-static walrow__appended append_integer(walrow__column *column, const uint8_t *bytes, size_t size,
-                                       const char **reason)
+static walrow__appended
+append_integer(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     static const struct {
         uint64_t limit;
@@ -74,16 +77,16 @@ static walrow__appended append_integer(walrow__column *column, const uint8_t *by
     return walrow__append_fixed(column, &value, integers[kind].width);
 }
 
-static walrow__appended append_boolean(walrow__column *column, const uint8_t *bytes, size_t size,
-                                       const char **reason)
+static walrow__appended
+append_boolean(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     if (size != 1 || (bytes[0] != 't' && bytes[0] != 'f'))
         return malformed(reason, "not t or f");
     return walrow__append_bool(column, bytes[0] == 't');
 }
 
-static walrow__appended append_float32(walrow__column *column, const uint8_t *bytes, size_t size,
-                                       const char **reason)
+static walrow__appended
+append_float32(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     float value;
     if (!walrow__parse_float(bytes, size, &value))
@@ -91,8 +94,8 @@ static walrow__appended append_float32(walrow__column *column, const uint8_t *by
     return walrow__append_float(column, value);
 }
 
-static walrow__appended append_float64(walrow__column *column, const uint8_t *bytes, size_t size,
-                                       const char **reason)
+static walrow__appended
+append_float64(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     double value;
     if (!walrow__parse_double(bytes, size, &value))
@@ -100,8 +103,8 @@ static walrow__appended append_float64(walrow__column *column, const uint8_t *by
     return walrow__append_double(column, value);
 }
 
-static walrow__appended append_date(walrow__column *column, const uint8_t *bytes, size_t size,
-                                    const char **reason)
+static walrow__appended
+append_date(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     int32_t days;
     walrow__appended outcome = walrow__parse_date(bytes, size, &days, reason);
@@ -109,8 +112,8 @@ static walrow__appended append_date(walrow__column *column, const uint8_t *bytes
 }
 
 /* time, timestamp and timestamptz: microseconds */
-static walrow__appended append_moment(walrow__column *column, const uint8_t *bytes, size_t size,
-                                      const char **reason)
+static walrow__appended
+append_moment(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     walrow__kind kind = column->type->kind;
     int64_t us;
@@ -121,8 +124,8 @@ static walrow__appended append_moment(walrow__column *column, const uint8_t *byt
     return outcome != WALROW__APPENDED ? outcome : walrow__append_fixed(column, &us, sizeof us);
 }
 
-static walrow__appended append_interval(walrow__column *column, const uint8_t *bytes, size_t size,
-                                        const char **reason)
+static walrow__appended
+append_interval(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     walrow__month_day_nano interval;
     walrow__appended outcome = walrow__parse_interval(bytes, size, &interval, reason);
@@ -130,7 +133,8 @@ static walrow__appended append_interval(walrow__column *column, const uint8_t *b
 }
 
 /* 0 to 15, or something above */
-static unsigned hex_digit(uint8_t c)
+static unsigned
+hex_digit(uint8_t c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -141,7 +145,8 @@ static unsigned hex_digit(uint8_t c)
     return 16;
 }
 
-static bool read_hex(const uint8_t *digits, size_t n_bytes, uint8_t *out)
+static bool
+read_hex(const uint8_t *digits, size_t n_bytes, uint8_t *out)
 {
     unsigned bad = 0;
     for (size_t i = 0; i < n_bytes; i++) {
@@ -154,8 +159,8 @@ static bool read_hex(const uint8_t *digits, size_t n_bytes, uint8_t *out)
 
 /* byteaout: \x and two digits a byte. The slot is taken first and then filled, so that nothing is copied
  * twice. */
-static walrow__appended append_bytea(walrow__column *column, const uint8_t *bytes, size_t size,
-                                     const char **reason)
+static walrow__appended
+append_bytea(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     if (size < 2 || size % 2 != 0 || memcmp(bytes, "\\x", 2) != 0)
         return malformed(reason, "not a bytea in hex");
@@ -171,8 +176,8 @@ static walrow__appended append_bytea(walrow__column *column, const uint8_t *byte
     return WALROW__APPENDED;
 }
 
-static walrow__appended append_uuid(walrow__column *column, const uint8_t *bytes, size_t size,
-                                    const char **reason)
+static walrow__appended
+append_uuid(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     static const struct {
         uint8_t from, at, n;
@@ -197,8 +202,8 @@ typedef struct piece {
  * What stands between the quotes at *at, past which *at moves. \ takes the next character as it is and, in a
  * record, "" is a quote. Without any of them the piece is the text itself, else it lies in scratch.
  */
-static bool read_quoted(const uint8_t **at, const uint8_t *end, bool doubled, walrow__strbuf *scratch,
-                        piece *out)
+static bool
+read_quoted(const uint8_t **at, const uint8_t *end, bool doubled, walrow__strbuf *scratch, piece *out)
 {
     const uint8_t *p = *at + 1, *run = p;
     bool copied = false;
@@ -226,13 +231,15 @@ static bool read_quoted(const uint8_t **at, const uint8_t *end, bool doubled, wa
     return true;
 }
 
-static bool equals(piece piece, const char *text)
+static bool
+equals(piece piece, const char *text)
 {
     return piece.size == strlen(text) && memcmp(piece.bytes, text, piece.size) == 0;
 }
 
 /* Append what was between quotes, from the child's own scratch; its children have theirs. */
-static walrow__appended append_piece(walrow__column *child, piece piece, int depth, const char **reason)
+static walrow__appended
+append_piece(walrow__column *child, piece piece, int depth, const char **reason)
 {
     if (child->scratch.failed)
         return WALROW__NO_MEMORY;
@@ -244,7 +251,8 @@ static walrow__appended append_piece(walrow__column *child, piece piece, int dep
  */
 
 /* "[0:2]={...}": array_out says the bounds if one is not 1. */
-static walrow__appended refuse_bounds(const uint8_t *bytes, size_t size, const char **reason)
+static walrow__appended
+refuse_bounds(const uint8_t *bytes, size_t size, const char **reason)
 {
     const uint8_t *close = memchr(bytes, ']', size);
     if (close == NULL || bytes[size - 1] != '}')
@@ -255,8 +263,8 @@ static walrow__appended refuse_bounds(const uint8_t *bytes, size_t size, const c
 }
 
 /* An element from *at, up to the delimiter or the end. */
-static walrow__appended append_element(walrow__column *column, const uint8_t **at, const uint8_t *end,
-                                       int depth, const char **reason)
+static walrow__appended
+append_element(walrow__column *column, const uint8_t **at, const uint8_t *end, int depth, const char **reason)
 {
     walrow__column *child = &column->children[0];
     piece piece;
@@ -281,8 +289,8 @@ static walrow__appended append_element(walrow__column *column, const uint8_t **a
     return append_value(child, piece.bytes, piece.size, depth + 1, reason);
 }
 
-static walrow__appended append_array(walrow__column *column, const uint8_t *bytes, size_t size, int depth,
-                                     const char **reason)
+static walrow__appended
+append_array(walrow__column *column, const uint8_t *bytes, size_t size, int depth, const char **reason)
 {
     if (size > 0 && bytes[0] == '[')
         return refuse_bounds(bytes, size, reason);
@@ -307,8 +315,8 @@ static walrow__appended append_array(walrow__column *column, const uint8_t *byte
 static const char altered[] = "a composite value from before or after its type was altered";
 
 /* A field from *at, up to the comma or the end; an empty one is null. */
-static walrow__appended append_field(walrow__column *child, const uint8_t **at, const uint8_t *end, int depth,
-                                     const char **reason)
+static walrow__appended
+append_field(walrow__column *child, const uint8_t **at, const uint8_t *end, int depth, const char **reason)
 {
     piece piece;
     if (*at < end && **at == '"') {
@@ -331,7 +339,8 @@ static walrow__appended append_field(walrow__column *child, const uint8_t **at, 
  * How many fields there are, or -1: not a composite. Asked first, because one dropped attribute makes fields
  * meet types that are not theirs.
  */
-static int64_t count_fields(const uint8_t *at, const uint8_t *end)
+static int64_t
+count_fields(const uint8_t *at, const uint8_t *end)
 {
     int64_t n = 1;
     bool quoted = false;
@@ -346,8 +355,8 @@ static int64_t count_fields(const uint8_t *at, const uint8_t *end)
     return quoted ? -1 : n;
 }
 
-static walrow__appended append_record(walrow__column *column, const uint8_t *bytes, size_t size, int depth,
-                                      const char **reason)
+static walrow__appended
+append_record(walrow__column *column, const uint8_t *bytes, size_t size, int depth, const char **reason)
 {
     if (size < 2 || bytes[0] != '(' || bytes[size - 1] != ')')
         return malformed(reason, "not a composite value");
@@ -376,7 +385,8 @@ static walrow__appended append_record(walrow__column *column, const uint8_t *byt
  * --------------------------------------------------------------------------------------------------------------
  */
 
-static bool skip(const uint8_t **at, const uint8_t *end, const char *text)
+static bool
+skip(const uint8_t **at, const uint8_t *end, const char *text)
 {
     size_t size = strlen(text);
     if ((size_t)(end - *at) < size || memcmp(*at, text, size) != 0)
@@ -385,8 +395,8 @@ static bool skip(const uint8_t **at, const uint8_t *end, const char *text)
     return true;
 }
 
-static walrow__appended append_quoted(walrow__column *child, const uint8_t **at, const uint8_t *end,
-                                      int depth, const char **reason)
+static walrow__appended
+append_quoted(walrow__column *child, const uint8_t **at, const uint8_t *end, int depth, const char **reason)
 {
     piece piece;
     if (*at == end || **at != '"' || !read_quoted(at, end, false, &child->scratch, &piece))
@@ -394,8 +404,8 @@ static walrow__appended append_quoted(walrow__column *child, const uint8_t **at,
     return append_piece(child, piece, depth, reason);
 }
 
-static walrow__appended append_hstore(walrow__column *column, const uint8_t *bytes, size_t size, int depth,
-                                      const char **reason)
+static walrow__appended
+append_hstore(walrow__column *column, const uint8_t *bytes, size_t size, int depth, const char **reason)
 {
     const uint8_t *at = bytes, *end = size == 0 ? bytes : bytes + size;
     while (at < end) {
@@ -418,8 +428,8 @@ static walrow__appended append_hstore(walrow__column *column, const uint8_t *byt
  * -------------------------------------------------------------------------------------------------------------------
  */
 
-static walrow__appended append_nested(walrow__column *column, const uint8_t *bytes, size_t size, int depth,
-                                      const char **reason)
+static walrow__appended
+append_nested(walrow__column *column, const uint8_t *bytes, size_t size, int depth, const char **reason)
 {
     if (depth > MAX_DEPTH)
         return unrepresentable(reason, "a value nested too deep");
@@ -441,8 +451,8 @@ static walrow__appended append_nested(walrow__column *column, const uint8_t *byt
     return outcome;
 }
 
-static walrow__appended append_value(walrow__column *column, const uint8_t *bytes, size_t size, int depth,
-                                     const char **reason)
+static walrow__appended
+append_value(walrow__column *column, const uint8_t *bytes, size_t size, int depth, const char **reason)
 {
     switch (column->type->kind) {
     case WALROW__INT16:
@@ -482,8 +492,8 @@ static walrow__appended append_value(walrow__column *column, const uint8_t *byte
     return malformed(reason, "a type nobody knows");
 }
 
-walrow__appended walrow__column_append_text(walrow__column *column, const uint8_t *bytes, size_t size,
-                                            const char **reason)
+walrow__appended
+walrow__column_append_text(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     return append_value(column, bytes, size, 0, reason);
 }

@@ -11,7 +11,8 @@ enum {
     NUMERIC_OID = 1700
 };
 
-/* PostgreSQL's own types (src/include/catalog/pg_type.dat) that do not become plain utf8 without a binary form. */
+/* PostgreSQL's own types (src/include/catalog/pg_type.dat) that do not become plain utf8 without a binary
+ * form. */
 static const struct {
     uint32_t oid;
     walrow__kind kind;
@@ -37,16 +38,18 @@ static const struct {
     {1186, WALROW__INTERVAL, WALROW__WIRE_PLAIN},    /* interval */
     {1266, WALROW__UTF8, WALROW__WIRE_TIMETZ},       /* timetz */
     {NUMERIC_OID, WALROW__UTF8, WALROW__WIRE_NUMERIC},
-    {2950, WALROW__UUID, WALROW__WIRE_PLAIN},        /* uuid */
-    {3802, WALROW__JSON, WALROW__WIRE_JSONB},        /* jsonb */
+    {2950, WALROW__UUID, WALROW__WIRE_PLAIN}, /* uuid */
+    {3802, WALROW__JSON, WALROW__WIRE_JSONB}, /* jsonb */
 };
 
-static const walrow__type text_type = {.kind = WALROW__UTF8, .wire = WALROW__WIRE_TEXT, .oid = 25, .value_oid = 25};
+static const walrow__type text_type = {
+    .kind = WALROW__UTF8, .wire = WALROW__WIRE_TEXT, .oid = 25, .value_oid = 25};
 
-static walrow_code resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, int depth, walrow__type *out,
-                           walrow_error *err);
+static walrow_code resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, int depth,
+                           walrow__type *out, walrow_error *err);
 
-/* ---- which type -------------------------------------------------------------------------------------------------------- */
+/* ---- which type
+ * -------------------------------------------------------------------------------------------------------- */
 
 static walrow_code
 add_children(walrow__type *type, int n, walrow_error *err)
@@ -69,7 +72,8 @@ inherit_wire(walrow__type *type)
 }
 
 static walrow_code
-resolve_array(walrow__catalog *catalog, const walrow__pg_type *pg, int depth, walrow__type *out, walrow_error *err)
+resolve_array(walrow__catalog *catalog, const walrow__pg_type *pg, int depth, walrow__type *out,
+              walrow_error *err)
 {
     const walrow__pg_type *element;
     WALROW_TRY(catalog->type(catalog, pg->element, &element, err));
@@ -151,7 +155,8 @@ walrow__type_builtin(uint32_t oid, walrow__type *out)
 }
 
 static walrow_code
-resolve_value(walrow__catalog *catalog, const walrow__pg_type *pg, int depth, walrow__type *out, walrow_error *err)
+resolve_value(walrow__catalog *catalog, const walrow__pg_type *pg, int depth, walrow__type *out,
+              walrow_error *err)
 {
     out->kind = WALROW__UTF8;
     out->wire = WALROW__WIRE_NONE;
@@ -169,7 +174,8 @@ resolve_value(walrow__catalog *catalog, const walrow__pg_type *pg, int depth, wa
 }
 
 static walrow_code
-resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, int depth, walrow__type *out, walrow_error *err)
+resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, int depth, walrow__type *out,
+        walrow_error *err)
 {
     memset(out, 0, sizeof *out);
     out->oid = out->value_oid = oid;
@@ -187,7 +193,8 @@ resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, int depth, walro
         WALROW_TRY(catalog->type(catalog, pg->base, &pg, err));
     }
     if (depth >= MAX_DEPTH)
-        return walrow__fail(err, WALROW_ERR_PROTOCOL, "type %s is nested deeper than %d levels", name, MAX_DEPTH);
+        return walrow__fail(err, WALROW_ERR_PROTOCOL, "type %s is nested deeper than %d levels", name,
+                            MAX_DEPTH);
     return resolve_value(catalog, pg, depth, out, err);
 }
 
@@ -219,7 +226,8 @@ static walrow_code
 apply_override(walrow__type *type, const char *override, walrow_error *err)
 {
     if (strcmp(override, "utf8") != 0) {
-        walrow__fail(err, WALROW_ERR_USAGE, "a column of type %s cannot be mapped to %s", type->name, override);
+        walrow__fail(err, WALROW_ERR_USAGE, "a column of type %s cannot be mapped to %s", type->name,
+                     override);
         return walrow__hint(err, "only utf8 can be asked for");
     }
     if (type->wire == WALROW__WIRE_PLAIN)
@@ -230,8 +238,8 @@ apply_override(walrow__type *type, const char *override, walrow_error *err)
 }
 
 walrow_code
-walrow__type_resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, const char *override, walrow__type *out,
-                     walrow_error *err)
+walrow__type_resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, const char *override,
+                     walrow__type *out, walrow_error *err)
 {
     walrow_code code = resolve(catalog, oid, typmod, 0, out, err);
     if (code == WALROW_OK && override != NULL)
@@ -241,7 +249,8 @@ walrow__type_resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, con
     return code;
 }
 
-/* ---- its Arrow schema ---------------------------------------------------------------------------------------------------- */
+/* ---- its Arrow schema
+ * ---------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -277,10 +286,11 @@ set_extension(struct ArrowSchema *schema, const char *name)
 {
     struct ArrowBuffer metadata;
     NANOARROW_RETURN_NOT_OK(ArrowMetadataBuilderInit(&metadata, NULL));
-    ArrowErrorCode code = ArrowMetadataBuilderAppend(&metadata, ArrowCharView("ARROW:extension:name"),
-                                                     ArrowCharView(name));
+    ArrowErrorCode code =
+        ArrowMetadataBuilderAppend(&metadata, ArrowCharView("ARROW:extension:name"), ArrowCharView(name));
     if (code == NANOARROW_OK)
-        code = ArrowMetadataBuilderAppend(&metadata, ArrowCharView("ARROW:extension:metadata"), ArrowCharView(""));
+        code = ArrowMetadataBuilderAppend(&metadata, ArrowCharView("ARROW:extension:metadata"),
+                                          ArrowCharView(""));
     if (code == NANOARROW_OK)
         code = ArrowSchemaSetMetadata(schema, (const char *)metadata.data);
     ArrowBufferReset(&metadata);

@@ -11,8 +11,9 @@
 
 #define LOCK_ATTEMPTS 5
 
-walrow_code walrow__actions_add(walrow_actions *actions, const char *action, const char *object,
-                                const char *sql, walrow_error *err)
+walrow_code
+walrow__actions_add(walrow_actions *actions, const char *action, const char *object, const char *sql,
+                    walrow_error *err)
 {
     walrow_action *items = realloc(actions->items, (actions->count + 1) * sizeof *items);
     if (items == NULL)
@@ -25,7 +26,8 @@ walrow_code walrow__actions_add(walrow_actions *actions, const char *action, con
     return WALROW_OK;
 }
 
-void walrow_actions_release(walrow_actions *actions)
+void
+walrow_actions_release(walrow_actions *actions)
 {
     for (size_t i = 0; i < actions->count; i++) {
         free(actions->items[i].action);
@@ -40,7 +42,8 @@ void walrow_actions_release(walrow_actions *actions)
  * An ALTER TABLE that waits for its lock makes everybody else wait behind it. Several statements in one
  * simple query are one transaction, so SET LOCAL ends with it.
  */
-static walrow_code run_once(PGconn *conn, const walrow_action *action, walrow_code code, walrow_error *err)
+static walrow_code
+run_once(PGconn *conn, const walrow_action *action, walrow_code code, walrow_error *err)
 {
     walrow__strbuf sql, doing;
     walrow__strbuf_init(&sql);
@@ -57,8 +60,8 @@ static walrow_code run_once(PGconn *conn, const walrow_action *action, walrow_co
     return code;
 }
 
-walrow_code walrow__actions_run(PGconn *conn, walrow_actions *actions, size_t first, walrow_code code,
-                                walrow_error *err)
+walrow_code
+walrow__actions_run(PGconn *conn, walrow_actions *actions, size_t first, walrow_code code, walrow_error *err)
 {
     for (size_t i = first; i < actions->count; i++) {
         walrow_action *action = &actions->items[i];

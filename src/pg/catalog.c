@@ -37,7 +37,8 @@ static const char types_sql[] =
     "  AND a.attnum > 0 AND NOT a.attisdropped"
     " ORDER BY t.oid, a.attnum";
 
-static walrow__pg_type *add_type_row(walrow__pg_catalog *catalog, const PGresult *result, int row)
+static walrow__pg_type *
+add_type_row(walrow__pg_catalog *catalog, const PGresult *result, int row)
 {
     walrow__pg_type type = {
         .oid = walrow__pg_oid(result, row, 0),
@@ -56,7 +57,8 @@ static walrow__pg_type *add_type_row(walrow__pg_catalog *catalog, const PGresult
 }
 
 /* Rows come ordered by type, then field; types known already are left as they are. */
-static walrow_code add_types(walrow__pg_catalog *catalog, const PGresult *result, walrow_error *err)
+static walrow_code
+add_types(walrow__pg_catalog *catalog, const PGresult *result, walrow_error *err)
 {
     walrow__pg_type *type = NULL;
     uint32_t oid = 0;
@@ -76,7 +78,8 @@ static walrow_code add_types(walrow__pg_catalog *catalog, const PGresult *result
     return WALROW_OK;
 }
 
-static walrow_code ask_types(walrow__pg_catalog *catalog, const char *oids, walrow_error *err)
+static walrow_code
+ask_types(walrow__pg_catalog *catalog, const char *oids, walrow_error *err)
 {
     PGresult *result;
     WALROW_TRY(walrow__pg_query(catalog->conn, types_sql, 1, &oids, WALROW_ERR_SERVER, doing, &result, err));
@@ -85,7 +88,8 @@ static walrow_code ask_types(walrow__pg_catalog *catalog, const char *oids, walr
     return code;
 }
 
-static walrow_code fail_unknown(const walrow__pg_catalog *catalog, uint32_t oid, walrow_error *err)
+static walrow_code
+fail_unknown(const walrow__pg_catalog *catalog, uint32_t oid, walrow_error *err)
 {
     walrow__fail(err, WALROW_ERR_PROTOCOL, "type with oid %" PRIu32 " is not in the %s", oid,
                  catalog->conn == NULL ? "recorded catalogue" : "server's catalogue");
@@ -93,8 +97,8 @@ static walrow_code fail_unknown(const walrow__pg_catalog *catalog, uint32_t oid,
                                                    : "was the type dropped since the change was made?");
 }
 
-static walrow_code catalog_type(walrow__catalog *base, uint32_t oid, const walrow__pg_type **out,
-                                walrow_error *err)
+static walrow_code
+catalog_type(walrow__catalog *base, uint32_t oid, const walrow__pg_type **out, walrow_error *err)
 {
     walrow__pg_catalog *catalog = (walrow__pg_catalog *)base;
     *out = walrow__catalog_find_type(catalog, oid);
@@ -107,7 +111,8 @@ static walrow_code catalog_type(walrow__catalog *base, uint32_t oid, const walro
     return *out != NULL ? WALROW_OK : fail_unknown(catalog, oid, err);
 }
 
-static walrow_code ask_format(walrow__pg_catalog *catalog, uint32_t oid, int32_t typmod, walrow_error *err)
+static walrow_code
+ask_format(walrow__pg_catalog *catalog, uint32_t oid, int32_t typmod, walrow_error *err)
 {
     char oid_text[16], typmod_text[16];
     const char *params[2] = {oid_text, typmod_text};
@@ -123,8 +128,8 @@ static walrow_code ask_format(walrow__pg_catalog *catalog, uint32_t oid, int32_t
     return added ? WALROW_OK : walrow__fail_memory(err);
 }
 
-static walrow_code catalog_format(walrow__catalog *base, uint32_t oid, int32_t typmod, const char **out,
-                                  walrow_error *err)
+static walrow_code
+catalog_format(walrow__catalog *base, uint32_t oid, int32_t typmod, const char **out, walrow_error *err)
 {
     walrow__pg_catalog *catalog = (walrow__pg_catalog *)base;
     walrow__format_entry *entry = walrow__catalog_find_format(catalog, oid, typmod);
@@ -138,12 +143,14 @@ static walrow_code catalog_format(walrow__catalog *base, uint32_t oid, int32_t t
     return WALROW_OK;
 }
 
-static void catalog_free(walrow__catalog *base)
+static void
+catalog_free(walrow__catalog *base)
 {
     walrow__catalog_release((walrow__pg_catalog *)base);
 }
 
-walrow__pg_catalog *walrow__catalog_create(PGconn *conn)
+walrow__pg_catalog *
+walrow__catalog_create(PGconn *conn)
 {
     walrow__pg_catalog *catalog = calloc(1, sizeof *catalog);
     if (catalog != NULL) {
@@ -154,7 +161,8 @@ walrow__pg_catalog *walrow__catalog_create(PGconn *conn)
     return catalog;
 }
 
-walrow_code walrow__catalog_new(PGconn *conn, walrow__catalog **out, walrow_error *err)
+walrow_code
+walrow__catalog_new(PGconn *conn, walrow__catalog **out, walrow_error *err)
 {
     walrow__pg_catalog *catalog = walrow__catalog_create(conn);
     if (catalog == NULL)
@@ -163,12 +171,14 @@ walrow_code walrow__catalog_new(PGconn *conn, walrow__catalog **out, walrow_erro
     return WALROW_OK;
 }
 
-void walrow__catalog_use(walrow__catalog *base, PGconn *conn)
+void
+walrow__catalog_use(walrow__catalog *base, PGconn *conn)
 {
     ((walrow__pg_catalog *)base)->conn = conn;
 }
 
-void walrow__catalog_forget(walrow__catalog *base)
+void
+walrow__catalog_forget(walrow__catalog *base)
 {
     walrow__pg_catalog *catalog = (walrow__pg_catalog *)base;
     for (int i = 0; i < WALROW__CATALOG_BUCKETS; i++) {
@@ -188,7 +198,8 @@ static const char columns_sql[] =
     " WHERE a.attrelid = ANY ($1::pg_catalog.oid[]) AND a.attnum > 0 AND NOT a.attisdropped";
 
 /* Remember the formats, and list the types, in oids. */
-static bool add_formats(walrow__pg_catalog *catalog, const PGresult *result, walrow__strbuf *oids)
+static bool
+add_formats(walrow__pg_catalog *catalog, const PGresult *result, walrow__strbuf *oids)
 {
     walrow__strbuf_add_char(oids, '{');
     for (int row = 0; row < PQntuples(result); row++) {
@@ -203,8 +214,8 @@ static bool add_formats(walrow__pg_catalog *catalog, const PGresult *result, wal
     return !oids->failed;
 }
 
-walrow_code walrow__catalog_preload(walrow__catalog *base, const uint32_t *relids, size_t count,
-                                    walrow_error *err)
+walrow_code
+walrow__catalog_preload(walrow__catalog *base, const uint32_t *relids, size_t count, walrow_error *err)
 {
     walrow__pg_catalog *catalog = (walrow__pg_catalog *)base;
     walrow__strbuf text;

@@ -3,13 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t bucket_of(uint32_t oid, int32_t typmod)
+static size_t
+bucket_of(uint32_t oid, int32_t typmod)
 {
     return (oid * 2654435761u + (uint32_t)typmod * 40503u) >>
            24; /* Knuth's multiplicative hash, top 8 bits */
 }
 
-walrow__pg_type *walrow__catalog_find_type(walrow__pg_catalog *catalog, uint32_t oid)
+walrow__pg_type *
+walrow__catalog_find_type(walrow__pg_catalog *catalog, uint32_t oid)
 {
     walrow__type_entry *entry = catalog->types[bucket_of(oid, 0)];
     while (entry != NULL && (entry->type.oid != oid || entry->stale))
@@ -17,7 +19,8 @@ walrow__pg_type *walrow__catalog_find_type(walrow__pg_catalog *catalog, uint32_t
     return entry == NULL ? NULL : &entry->type;
 }
 
-walrow__format_entry *walrow__catalog_find_format(walrow__pg_catalog *catalog, uint32_t oid, int32_t typmod)
+walrow__format_entry *
+walrow__catalog_find_format(walrow__pg_catalog *catalog, uint32_t oid, int32_t typmod)
 {
     walrow__format_entry *entry = catalog->formats[bucket_of(oid, typmod)];
     while (entry != NULL && (entry->oid != oid || entry->typmod != typmod || entry->stale))
@@ -25,7 +28,8 @@ walrow__format_entry *walrow__catalog_find_format(walrow__pg_catalog *catalog, u
     return entry;
 }
 
-static void free_type(walrow__type_entry *entry)
+static void
+free_type(walrow__type_entry *entry)
 {
     for (int i = 0; i < entry->type.n_fields; i++)
         free(entry->type.fields[i].name);
@@ -36,7 +40,8 @@ static void free_type(walrow__type_entry *entry)
     free(entry);
 }
 
-walrow__pg_type *walrow__catalog_add_type(walrow__pg_catalog *catalog, const walrow__pg_type *type)
+walrow__pg_type *
+walrow__catalog_add_type(walrow__pg_catalog *catalog, const walrow__pg_type *type)
 {
     walrow__type_entry *entry = calloc(1, sizeof *entry);
     if (entry == NULL)
@@ -57,7 +62,8 @@ walrow__pg_type *walrow__catalog_add_type(walrow__pg_catalog *catalog, const wal
     return &entry->type;
 }
 
-bool walrow__catalog_add_field(walrow__pg_type *type, const char *name, uint32_t oid, int32_t typmod)
+bool
+walrow__catalog_add_field(walrow__pg_type *type, const char *name, uint32_t oid, int32_t typmod)
 {
     walrow__pg_field *fields = realloc(type->fields, (size_t)(type->n_fields + 1) * sizeof *fields);
     char *copy = strdup(name);
@@ -71,8 +77,8 @@ bool walrow__catalog_add_field(walrow__pg_type *type, const char *name, uint32_t
     return true;
 }
 
-walrow__format_entry *walrow__catalog_add_format(walrow__pg_catalog *catalog, uint32_t oid, int32_t typmod,
-                                                 const char *text)
+walrow__format_entry *
+walrow__catalog_add_format(walrow__pg_catalog *catalog, uint32_t oid, int32_t typmod, const char *text)
 {
     walrow__format_entry *entry = calloc(1, sizeof *entry);
     char *copy = strdup(text);
@@ -87,7 +93,8 @@ walrow__format_entry *walrow__catalog_add_format(walrow__pg_catalog *catalog, ui
     return entry;
 }
 
-void walrow__catalog_release(walrow__pg_catalog *catalog)
+void
+walrow__catalog_release(walrow__pg_catalog *catalog)
 {
     for (int i = 0; i < WALROW__CATALOG_BUCKETS; i++) {
         while (catalog->types[i] != NULL) {

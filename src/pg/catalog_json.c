@@ -16,7 +16,8 @@
 /* ---- writing
  * ---------------------------------------------------------------------------------------------------- */
 
-static json_t *type_to_json(const walrow__pg_type *type)
+static json_t *
+type_to_json(const walrow__pg_type *type)
 {
     char kind[2] = {type->kind, '\0'}, delimiter[2] = {type->delimiter, '\0'};
     json_t *fields = json_array();
@@ -35,7 +36,8 @@ static json_t *type_to_json(const walrow__pg_type *type)
                      (json_int_t)type->base, "base_typmod", (int)type->base_typmod, "fields", fields);
 }
 
-static json_t *types_to_json(const walrow__pg_catalog *catalog)
+static json_t *
+types_to_json(const walrow__pg_catalog *catalog)
 {
     json_t *types = json_array();
     for (int i = 0; i < WALROW__CATALOG_BUCKETS; i++)
@@ -47,7 +49,8 @@ static json_t *types_to_json(const walrow__pg_catalog *catalog)
     return types;
 }
 
-static json_t *formats_to_json(const walrow__pg_catalog *catalog)
+static json_t *
+formats_to_json(const walrow__pg_catalog *catalog)
 {
     json_t *formats = json_array();
     for (int i = 0; i < WALROW__CATALOG_BUCKETS; i++)
@@ -63,7 +66,8 @@ static json_t *formats_to_json(const walrow__pg_catalog *catalog)
     return formats;
 }
 
-walrow_code walrow__catalog_dump(walrow__catalog *base, char **out, walrow_error *err)
+walrow_code
+walrow__catalog_dump(walrow__catalog *base, char **out, walrow_error *err)
 {
     const walrow__pg_catalog *catalog = (const walrow__pg_catalog *)base;
     json_t *types = types_to_json(catalog), *formats = formats_to_json(catalog);
@@ -84,12 +88,14 @@ walrow_code walrow__catalog_dump(walrow__catalog *base, char **out, walrow_error
 /* ---- reading
  * ---------------------------------------------------------------------------------------------------- */
 
-static walrow_code fail_document(const char *what, walrow_error *err)
+static walrow_code
+fail_document(const char *what, walrow_error *err)
 {
     return walrow__fail(err, WALROW_ERR_PROTOCOL, "recorded type catalogue: %s", what);
 }
 
-static walrow_code load_type(walrow__pg_catalog *catalog, json_t *item, walrow_error *err)
+static walrow_code
+load_type(walrow__pg_catalog *catalog, json_t *item, walrow_error *err)
 {
     json_int_t oid, element, base;
     const char *kind, *delimiter, *schema, *name, *output;
@@ -130,7 +136,8 @@ static walrow_code load_type(walrow__pg_catalog *catalog, json_t *item, walrow_e
     return WALROW_OK;
 }
 
-static walrow_code load_format(walrow__pg_catalog *catalog, json_t *item, walrow_error *err)
+static walrow_code
+load_format(walrow__pg_catalog *catalog, json_t *item, walrow_error *err)
 {
     json_int_t oid;
     int typmod;
@@ -143,7 +150,8 @@ static walrow_code load_format(walrow__pg_catalog *catalog, json_t *item, walrow
     return WALROW_OK;
 }
 
-static walrow_code load_document(walrow__pg_catalog *catalog, json_t *document, walrow_error *err)
+static walrow_code
+load_document(walrow__pg_catalog *catalog, json_t *document, walrow_error *err)
 {
     json_t *types, *formats, *item;
     json_error_t why;
@@ -161,7 +169,8 @@ static walrow_code load_document(walrow__pg_catalog *catalog, json_t *document, 
     return WALROW_OK;
 }
 
-walrow_code walrow__catalog_load(const char *json, size_t size, walrow__catalog **out, walrow_error *err)
+walrow_code
+walrow__catalog_load(const char *json, size_t size, walrow__catalog **out, walrow_error *err)
 {
     json_error_t why;
     json_t *document = json_loadb(json, size, 0, &why);

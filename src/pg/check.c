@@ -11,7 +11,8 @@
 /* ---- findings
  * ------------------------------------------------------------------------------------------------ */
 
-void walrow_findings_release(walrow_findings *findings)
+void
+walrow_findings_release(walrow_findings *findings)
 {
     for (size_t i = 0; i < findings->count; i++) {
         walrow_finding *finding = &findings->items[i];
@@ -26,13 +27,15 @@ void walrow_findings_release(walrow_findings *findings)
     findings->count = 0;
 }
 
-static char *copy_or_empty(const char *text)
+static char *
+copy_or_empty(const char *text)
 {
     return strdup(text == NULL ? "" : text);
 }
 
-walrow_code walrow__check_add(walrow__check *check, const char *id, const walrow__finding *finding,
-                              walrow_error *err, const char *message, ...)
+walrow_code
+walrow__check_add(walrow__check *check, const char *id, const walrow__finding *finding, walrow_error *err,
+                  const char *message, ...)
 {
     walrow_findings *out = check->out;
     walrow_finding *items = realloc(out->items, (out->count + 1) * sizeof *items);
@@ -80,7 +83,8 @@ static const char facts_sql[] =
     " has_database_privilege(current_database(), 'CREATE')"
     " FROM pg_roles r WHERE r.rolname = current_user";
 
-walrow_code walrow__facts_get(PGconn *conn, walrow__facts *out, walrow_error *err)
+walrow_code
+walrow__facts_get(PGconn *conn, walrow__facts *out, walrow_error *err)
 {
     PGresult *result;
     *out = (walrow__facts){0};
@@ -109,7 +113,8 @@ walrow_code walrow__facts_get(PGconn *conn, walrow__facts *out, walrow_error *er
 
 /* A check that fails is itself a finding: what could not be looked at is said. Only a lost connection ends it
  * all. */
-static walrow_code run_checks(walrow__check *check, const walrow__check_row *rows, walrow_error *err)
+static walrow_code
+run_checks(walrow__check *check, const walrow__check_row *rows, walrow_error *err)
 {
     for (; rows->id != NULL; rows++) {
         walrow_error why = {0};
@@ -128,7 +133,8 @@ static walrow_code run_checks(walrow__check *check, const walrow__check_row *row
     return WALROW_OK;
 }
 
-static walrow_code look(walrow__check *check, walrow_error *err)
+static walrow_code
+look(walrow__check *check, walrow_error *err)
 {
     char inserts[64];
     WALROW_TRY(walrow__facts_get(check->conn, &check->facts, err));
@@ -140,14 +146,16 @@ static walrow_code look(walrow__check *check, walrow_error *err)
     return walrow__slot_get(check->conn, check->options->slot, &check->slot, err);
 }
 
-static void release(walrow__check *check)
+static void
+release(walrow__check *check)
 {
     walrow__discovery_release(&check->tables);
     walrow__publication_release(&check->publication);
     walrow__publication_release(&check->inserts);
 }
 
-walrow_code walrow_check(const walrow_options *options, walrow_findings *out, walrow_error *err)
+walrow_code
+walrow_check(const walrow_options *options, walrow_findings *out, walrow_error *err)
 {
     *out = (walrow_findings){.ok = true};
     walrow__check check = {.options = options, .out = out};
@@ -166,7 +174,8 @@ walrow_code walrow_check(const walrow_options *options, walrow_findings *out, wa
     return code;
 }
 
-walrow_code walrow__check_server(PGconn *conn, const walrow_options *options, walrow_error *err)
+walrow_code
+walrow__check_server(PGconn *conn, const walrow_options *options, walrow_error *err)
 {
     walrow_findings findings = {.ok = true};
     walrow__check check = {.conn = conn, .options = options, .out = &findings};

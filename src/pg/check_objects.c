@@ -14,7 +14,8 @@
 /* ---- the connection
  * ---------------------------------------------------------------------------------------------- */
 
-static walrow_code check_connection(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_connection(walrow__check *check, const char *id, walrow_error *err)
 {
     PGconn *conn = NULL;
     walrow_error why = {0};
@@ -40,7 +41,8 @@ static walrow_code check_connection(walrow__check *check, const char *id, walrow
  * ----------------------------------------------------------------------------------------------- */
 
 /* What set-up would do to the publications, as SQL; "" if it would refuse. */
-static void setup_sql(const walrow__check *check, walrow__strbuf *out)
+static void
+setup_sql(const walrow__check *check, walrow__strbuf *out)
 {
     walrow_options options = *check->options; /* borrows all of it */
     walrow_actions actions = {0};
@@ -56,7 +58,8 @@ static void setup_sql(const walrow__check *check, walrow__strbuf *out)
     walrow__texts_release(&refused);
 }
 
-static walrow_code add_missing_publication(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+add_missing_publication(walrow__check *check, const char *id, walrow_error *err)
 {
     const char *name = check->options->publication;
     walrow__strbuf fix;
@@ -91,7 +94,8 @@ static walrow_code add_missing_publication(walrow__check *check, const char *id,
 }
 
 /* "a.b, a.c and 3 more": what neither publication covers; how many. */
-static size_t list_uncovered(const walrow__check *check, char *out, size_t size)
+static size_t
+list_uncovered(const walrow__check *check, char *out, size_t size)
 {
     size_t n = 0, used = 0;
     out[0] = '\0';
@@ -109,7 +113,8 @@ static size_t list_uncovered(const walrow__check *check, char *out, size_t size)
     return n;
 }
 
-static walrow_code add_uncovered(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+add_uncovered(walrow__check *check, const char *id, walrow_error *err)
 {
     const walrow__publication *publication = &check->publication;
     char names[512];
@@ -148,7 +153,8 @@ static walrow_code add_uncovered(walrow__check *check, const char *id, walrow_er
     return code;
 }
 
-static walrow_code add_operations(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+add_operations(walrow__check *check, const char *id, walrow_error *err)
 {
     const walrow__publication *publication = &check->publication;
     char current[64];
@@ -177,7 +183,8 @@ static walrow_code add_operations(walrow__check *check, const char *id, walrow_e
     return code;
 }
 
-static walrow_code add_roots_and_filters(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+add_roots_and_filters(walrow__check *check, const char *id, walrow_error *err)
 {
     const walrow__publication *publication = &check->publication;
     for (size_t i = 0; i < check->tables.count; i++) {
@@ -215,7 +222,8 @@ static walrow_code add_roots_and_filters(walrow__check *check, const char *id, w
     return WALROW_OK;
 }
 
-static walrow_code add_age(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+add_age(walrow__check *check, const char *id, walrow_error *err)
 {
     walrow__texts names = {0};
     walrow_error why = {0};
@@ -236,7 +244,8 @@ static walrow_code add_age(walrow__check *check, const char *id, walrow_error *e
     return code;
 }
 
-static walrow_code check_publication(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_publication(walrow__check *check, const char *id, walrow_error *err)
 {
     if (!check->publication.exists)
         return add_missing_publication(check, id, err);
@@ -249,8 +258,8 @@ static walrow_code check_publication(walrow__check *check, const char *id, walro
 /* ---- may the role make it?
  * --------------------------------------------------------------------------------------------- */
 
-static walrow_code add_owner(walrow__check *check, const char *id, const walrow__found *table,
-                             walrow_error *err)
+static walrow_code
+add_owner(walrow__check *check, const char *id, const walrow__found *table, walrow_error *err)
 {
     const char *user = check->facts.server.user;
     char name[160];
@@ -279,7 +288,8 @@ static walrow_code add_owner(walrow__check *check, const char *id, const walrow_
     return code;
 }
 
-static walrow_code check_may_publish(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_may_publish(walrow__check *check, const char *id, walrow_error *err)
 {
     const walrow__publication *publication = &check->publication;
     bool will_change = !check->options->no_setup && (!publication->exists || publication->made_by_walrow);
@@ -321,7 +331,8 @@ static walrow_code check_may_publish(walrow__check *check, const char *id, walro
  * ------------------------------------------------------------------------------------------------------------
  */
 
-static walrow_code check_slot(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_slot(walrow__check *check, const char *id, walrow_error *err)
 {
     const walrow__slot *slot = &check->slot;
     walrow__finding finding = {.code = WALROW_ERR_SLOT, .object = slot->name};
@@ -361,7 +372,8 @@ static walrow_code check_slot(walrow__check *check, const char *id, walrow_error
                              slot->application);
 }
 
-static walrow_code check_retention(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_retention(walrow__check *check, const char *id, walrow_error *err)
 {
     const walrow__slot *slot = &check->slot;
     int64_t limit_mb = check->facts.max_slot_wal_keep_mb;
@@ -391,7 +403,8 @@ static walrow_code check_retention(walrow__check *check, const char *id, walrow_
         slot->name);
 }
 
-static walrow_code check_transactions(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_transactions(walrow__check *check, const char *id, walrow_error *err)
 {
     PGresult *result;
     if (check->slot.exists)

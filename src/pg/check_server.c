@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static walrow_code check_version(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_version(walrow__check *check, const char *id, walrow_error *err)
 {
     int version = check->facts.server.version;
     char current[32];
@@ -35,7 +36,8 @@ static walrow_code check_version(walrow__check *check, const char *id, walrow_er
     return WALROW_OK;
 }
 
-static walrow_code check_standby(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_standby(walrow__check *check, const char *id, walrow_error *err)
 {
     if (!check->facts.server.in_recovery)
         return WALROW_OK;
@@ -50,7 +52,8 @@ static walrow_code check_standby(walrow__check *check, const char *id, walrow_er
                              "the server is a standby, where neither slot nor publication can be made");
 }
 
-static walrow_code check_wal_level(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_wal_level(walrow__check *check, const char *id, walrow_error *err)
 {
     if (strcmp(check->facts.wal_level, "logical") == 0)
         return WALROW_OK;
@@ -70,8 +73,9 @@ static walrow_code check_wal_level(walrow__check *check, const char *id, walrow_
 
 /* A limit that leaves too little free: none is an error, one a warning, because new tables need another for a
  * while. */
-static walrow_code check_limit(walrow__check *check, const char *id, const char *setting, const char *things,
-                               int64_t limit, int64_t used, bool needed, walrow_error *err)
+static walrow_code
+check_limit(walrow__check *check, const char *id, const char *setting, const char *things, int64_t limit,
+            int64_t used, bool needed, walrow_error *err)
 {
     int64_t left = limit - used;
     if (left >= 2 || (left >= 1 && !needed))
@@ -95,14 +99,16 @@ static walrow_code check_limit(walrow__check *check, const char *id, const char 
     return walrow__check_add(check, id, &finding, err, "all %" PRId64 " %ss are taken", limit, things);
 }
 
-static walrow_code check_slots(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_slots(walrow__check *check, const char *id, walrow_error *err)
 {
     const walrow__facts *facts = &check->facts;
     return check_limit(check, id, "max_replication_slots", "replication slot", facts->max_replication_slots,
                        facts->used_slots, !check->slot.exists, err);
 }
 
-static walrow_code check_senders(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_senders(walrow__check *check, const char *id, walrow_error *err)
 {
     const walrow__facts *facts = &check->facts;
     bool ours_is_taken = check->slot.active;
@@ -110,7 +116,8 @@ static walrow_code check_senders(walrow__check *check, const char *id, walrow_er
                        facts->used_wal_senders, !ours_is_taken, err);
 }
 
-static walrow_code check_sender_timeout(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_sender_timeout(walrow__check *check, const char *id, walrow_error *err)
 {
     int64_t timeout_ms = check->facts.wal_sender_timeout_ms;
     char current[32];
@@ -134,7 +141,8 @@ static walrow_code check_sender_timeout(walrow__check *check, const char *id, wa
                              "wal_sender_timeout is short: a slow network costs the connection");
 }
 
-static walrow_code check_role(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_role(walrow__check *check, const char *id, walrow_error *err)
 {
     if (check->facts.role_may_replicate)
         return WALROW_OK;
@@ -158,7 +166,8 @@ static walrow_code check_role(walrow__check *check, const char *id, walrow_error
 }
 
 /* A list of names, separated by commas and blanks. */
-static bool list_has(const char *list, const char *name)
+static bool
+list_has(const char *list, const char *name)
 {
     size_t size = strlen(name);
     while (*list != '\0') {
@@ -171,7 +180,8 @@ static bool list_has(const char *list, const char *name)
     return false;
 }
 
-static walrow_code check_plugin_list(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_plugin_list(walrow__check *check, const char *id, walrow_error *err)
 {
     const char *plugin = walrow__slot_plugin(check->options);
     if (!check->facts.has_plugin_list || list_has(check->facts.plugin_list, plugin))
@@ -191,7 +201,8 @@ static walrow_code check_plugin_list(walrow__check *check, const char *id, walro
                              plugin);
 }
 
-static walrow_code check_encoding(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_encoding(walrow__check *check, const char *id, walrow_error *err)
 {
     if (strcmp(check->facts.server.encoding, "SQL_ASCII") != 0)
         return WALROW_OK;

@@ -15,14 +15,16 @@ typedef struct table_name {
     char text[160];
 } table_name;
 
-static table_name name_of(const char *schema, const char *table)
+static table_name
+name_of(const char *schema, const char *table)
 {
     table_name name;
     snprintf(name.text, sizeof name.text, "%s.%s", schema, table);
     return name;
 }
 
-static walrow_code check_patterns(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_patterns(walrow__check *check, const char *id, walrow_error *err)
 {
     const walrow__discovery *tables = &check->tables;
     bool allowed = check->options->allow_empty;
@@ -51,7 +53,8 @@ static walrow_code check_patterns(walrow__check *check, const char *id, walrow_e
 }
 
 /* Was it asked for by its very name? */
-static bool is_named(const walrow__discovery *tables, const walrow__found *table)
+static bool
+is_named(const walrow__discovery *tables, const walrow__found *table)
 {
     for (size_t i = 0; i < walrow__patterns_count(tables->patterns); i++)
         if (!walrow__patterns_excludes(tables->patterns, i) &&
@@ -63,7 +66,8 @@ static bool is_named(const walrow__discovery *tables, const walrow__found *table
 
 /* A view is no surprise among "all tables", so it is only said where a pattern asked; partitions come with
  * their root. */
-static walrow_code check_streamable(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_streamable(walrow__check *check, const char *id, walrow_error *err)
 {
     const walrow__discovery *tables = &check->tables;
     bool asked = walrow__patterns_count(tables->patterns) > 0;
@@ -86,7 +90,8 @@ static walrow_code check_streamable(walrow__check *check, const char *id, walrow
     return WALROW_OK;
 }
 
-static walrow_code check_select(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_select(walrow__check *check, const char *id, walrow_error *err)
 {
     PGconn *conn = check->conn;
     bool needed = check->options->snapshot != WALROW__SNAPSHOT_NEVER;
@@ -127,7 +132,8 @@ static walrow_code check_select(walrow__check *check, const char *id, walrow_err
  * --------------------------------------------------------------------------------------------- */
 
 /* Published, but neither its updates nor its deletes. */
-static bool inserts_are_enough(const walrow__check *check, const walrow__found *table)
+static bool
+inserts_are_enough(const walrow__check *check, const walrow__found *table)
 {
     const walrow__publication *each[] = {&check->publication, &check->inserts};
     bool covered = false;
@@ -140,8 +146,9 @@ static bool inserts_are_enough(const walrow__check *check, const walrow__found *
     return covered;
 }
 
-static walrow_code add_identity(walrow__check *check, const char *id, const walrow__found *table,
-                                const char *schema, const char *name, bool chosen, walrow_error *err)
+static walrow_code
+add_identity(walrow__check *check, const char *id, const walrow__found *table, const char *schema,
+             const char *name, bool chosen, walrow_error *err)
 {
     walrow__strbuf fix;
     walrow__strbuf_init(&fix);
@@ -171,7 +178,8 @@ static walrow_code add_identity(walrow__check *check, const char *id, const walr
     return code;
 }
 
-static walrow_code check_identity(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_identity(walrow__check *check, const char *id, walrow_error *err)
 {
     const walrow_options *options = check->options;
     walrow_patterns *insert_only;
@@ -197,7 +205,8 @@ static walrow_code check_identity(walrow__check *check, const char *id, walrow_e
     return code;
 }
 
-static walrow_code check_row_security(walrow__check *check, const char *id, walrow_error *err)
+static walrow_code
+check_row_security(walrow__check *check, const char *id, walrow_error *err)
 {
     bool needed = check->options->snapshot != WALROW__SNAPSHOT_NEVER;
     for (size_t i = 0; i < check->tables.count && needed; i++) {

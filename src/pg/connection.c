@@ -23,7 +23,8 @@ typedef struct parameters {
     char tcp_user_timeout[24];
 } parameters;
 
-static void put(parameters *params, const char *keyword, const char *value)
+static void
+put(parameters *params, const char *keyword, const char *value)
 {
     int at = 0;
     while (at < params->count && strcmp(params->keywords[at], keyword) != 0)
@@ -36,7 +37,8 @@ static void put(parameters *params, const char *keyword, const char *value)
         params->count++;
 }
 
-static const char *get(const parameters *params, const char *keyword)
+static const char *
+get(const parameters *params, const char *keyword)
 {
     for (int at = 0; at < params->count; at++)
         if (strcmp(params->keywords[at], keyword) == 0)
@@ -45,7 +47,8 @@ static const char *get(const parameters *params, const char *keyword)
 }
 
 /* libpq quotes what it could not parse, which may hold the password: its words are not passed on. */
-static walrow_code parse_source(const char *source, PQconninfoOption **out, walrow_error *err)
+static walrow_code
+parse_source(const char *source, PQconninfoOption **out, walrow_error *err)
 {
     char *message = NULL;
     *out = PQconninfoParse(source, &message);
@@ -58,14 +61,16 @@ static walrow_code parse_source(const char *source, PQconninfoOption **out, walr
              "characters of a password in a URL are percent-encoded");
 }
 
-static const char *value_or_env(const parameters *params, const char *keyword, const char *env)
+static const char *
+value_or_env(const parameters *params, const char *keyword, const char *env)
 {
     const char *value = get(params, keyword);
     return value != NULL ? value : getenv(env);
 }
 
 /* How many hosts libpq will try one after the other. */
-static int count_hosts(const parameters *params)
+static int
+count_hosts(const parameters *params)
 {
     const char *hosts = value_or_env(params, "hostaddr", "PGHOSTADDR");
     if (hosts == NULL)
@@ -76,7 +81,8 @@ static int count_hosts(const parameters *params)
     return count;
 }
 
-static int timeout_of(const walrow_options *options, const parameters *params)
+static int
+timeout_of(const walrow_options *options, const parameters *params)
 {
     if (walrow__options_is_set(options, "connect-timeout"))
         return (int)options->connect_timeout_s;
@@ -85,7 +91,8 @@ static int timeout_of(const walrow_options *options, const parameters *params)
     return seconds > 0 ? seconds : (int)options->connect_timeout_s;
 }
 
-static void add_ours(parameters *params, bool replication, int timeout_s)
+static void
+add_ours(parameters *params, bool replication, int timeout_s)
 {
     put(params, "client_encoding", "UTF8");
     put(params, "fallback_application_name", "walrow");
@@ -106,7 +113,8 @@ static void add_ours(parameters *params, bool replication, int timeout_s)
 /* ---- connecting
  * ---------------------------------------------------------------------------------------------- */
 
-static int64_t now_ms(void)
+static int64_t
+now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -114,7 +122,8 @@ static int64_t now_ms(void)
 }
 
 /* Wait until libpq may go on; false: the deadline passed. */
-static bool wait_socket(PGconn *conn, short events, int64_t deadline_ms)
+static bool
+wait_socket(PGconn *conn, short events, int64_t deadline_ms)
 {
     for (;;) {
         int64_t left = deadline_ms - now_ms();
@@ -129,7 +138,8 @@ static bool wait_socket(PGconn *conn, short events, int64_t deadline_ms)
     }
 }
 
-static walrow_code fail_timeout(PGconn *conn, int timeout_s, walrow_error *err)
+static walrow_code
+fail_timeout(PGconn *conn, int timeout_s, walrow_error *err)
 {
     const char *host = PQhost(conn);
     walrow__fail(err, WALROW_ERR_CONNECT, "cannot connect: no answer from \"%s\", port %s, within %d s",
@@ -140,8 +150,8 @@ static walrow_code fail_timeout(PGconn *conn, int timeout_s, walrow_error *err)
         err, "is the address right, and does a firewall let you through? --connect-timeout waits longer");
 }
 
-static walrow_code finish_connecting(PGconn *conn, bool replication, int timeout_s, int n_hosts,
-                                     walrow_error *err)
+static walrow_code
+finish_connecting(PGconn *conn, bool replication, int timeout_s, int n_hosts, walrow_error *err)
 {
     int64_t deadline_ms = now_ms() + (int64_t)timeout_s * 1000 * n_hosts;
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
@@ -157,7 +167,8 @@ static walrow_code finish_connecting(PGconn *conn, bool replication, int timeout
     return WALROW_OK;
 }
 
-static void log_notice(void *arg, const PGresult *result)
+static void
+log_notice(void *arg, const PGresult *result)
 {
     (void)arg;
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -171,7 +182,8 @@ static void log_notice(void *arg, const PGresult *result)
  * One SELECT, because old walsenders take one statement at a time. It ends a session's own ideas of time-outs
  * (transaction_timeout came with 17, idle_session_timeout with 14) and makes text exact.
  */
-static walrow_code set_session(PGconn *conn, walrow_error *err)
+static walrow_code
+set_session(PGconn *conn, walrow_error *err)
 {
     static const struct {
         const char *call;
@@ -199,8 +211,8 @@ static walrow_code set_session(PGconn *conn, walrow_error *err)
     return walrow__pg_exec(conn, sql, WALROW_ERR_CONNECT, "setting up the session", NULL, err);
 }
 
-walrow_code walrow__pg_connect(const walrow_options *options, bool replication, PGconn **out,
-                               walrow_error *err)
+walrow_code
+walrow__pg_connect(const walrow_options *options, bool replication, PGconn **out, walrow_error *err)
 {
     parameters params = {.count = 0};
     PQconninfoOption *parsed = NULL;
@@ -238,12 +250,14 @@ walrow_code walrow__pg_connect(const walrow_options *options, bool replication, 
 /* ---- which server
  * --------------------------------------------------------------------------------------------- */
 
-static void copy_text(char *to, size_t size, const char *from)
+static void
+copy_text(char *to, size_t size, const char *from)
 {
     snprintf(to, size, "%s", from);
 }
 
-static walrow_code identify_walsender(PGconn *conn, walrow__pg_server *out, walrow_error *err)
+static walrow_code
+identify_walsender(PGconn *conn, walrow__pg_server *out, walrow_error *err)
 {
     PGresult *result;
     WALROW_TRY(walrow__pg_exec(conn, "IDENTIFY_SYSTEM", WALROW_ERR_SERVER, "IDENTIFY_SYSTEM", &result, err));
@@ -255,7 +269,8 @@ static walrow_code identify_walsender(PGconn *conn, walrow__pg_server *out, walr
 }
 
 /* The control file's numbers are for those who may read them. */
-static walrow_code identify_by_sql(PGconn *conn, walrow__pg_server *out, walrow_error *err)
+static walrow_code
+identify_by_sql(PGconn *conn, walrow__pg_server *out, walrow_error *err)
 {
     PGresult *result;
     WALROW_TRY(walrow__pg_exec(conn,
@@ -283,7 +298,8 @@ static walrow_code identify_by_sql(PGconn *conn, walrow__pg_server *out, walrow_
     return WALROW_OK;
 }
 
-walrow_code walrow__pg_identify(PGconn *conn, bool replication, walrow__pg_server *out, walrow_error *err)
+walrow_code
+walrow__pg_identify(PGconn *conn, bool replication, walrow__pg_server *out, walrow_error *err)
 {
     PGresult *result;
     *out = (walrow__pg_server){.version = PQserverVersion(conn)};

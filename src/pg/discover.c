@@ -11,7 +11,8 @@
 
 #define FIRST_USER_OID 16384 /* PostgreSQL's FirstNormalObjectId: below, nothing can be published */
 
-const char *walrow__found_identity_text(const walrow__found *table)
+const char *
+walrow__found_identity_text(const walrow__found *table)
 {
     switch (table->identity) {
     case 'f':
@@ -25,7 +26,8 @@ const char *walrow__found_identity_text(const walrow__found *table)
     }
 }
 
-const char *walrow__found_kind_text(const walrow__found *table)
+const char *
+walrow__found_kind_text(const walrow__found *table)
 {
     switch (table->relkind) {
     case 'p':
@@ -49,7 +51,8 @@ const char *walrow__found_kind_text(const walrow__found *table)
 }
 
 /* Why the table cannot be published, whatever else is; "" if it can. */
-static const char *why_not(const walrow__found *table, int server_version)
+static const char *
+why_not(const walrow__found *table, int server_version)
 {
     switch (table->relkind) {
     case 'v':
@@ -78,19 +81,22 @@ static const char *why_not(const walrow__found *table, int server_version)
  * ------------------------------------------------------------------------------------ */
 
 /* A sequence stands behind every serial column: only one that is called by its name is meant. */
-static bool may_mean(const walrow_patterns *patterns, size_t i, const walrow__relation *relation)
+static bool
+may_mean(const walrow_patterns *patterns, size_t i, const walrow__relation *relation)
 {
     return relation->relkind != 'S' || walrow__patterns_is_exact(patterns, i);
 }
 
-static bool matches_one(const walrow_patterns *patterns, size_t i, const walrow__relation *relation)
+static bool
+matches_one(const walrow_patterns *patterns, size_t i, const walrow__relation *relation)
 {
     return may_mean(patterns, i, relation) &&
            walrow__patterns_match_one_visible(patterns, i, relation->schema, relation->name,
                                               relation->visible);
 }
 
-static bool sequence_is_named(const walrow_patterns *patterns, const walrow__relation *relation)
+static bool
+sequence_is_named(const walrow_patterns *patterns, const walrow__relation *relation)
 {
     for (size_t i = 0; i < walrow__patterns_count(patterns); i++)
         if (!walrow__patterns_excludes(patterns, i) && matches_one(patterns, i, relation))
@@ -98,7 +104,8 @@ static bool sequence_is_named(const walrow_patterns *patterns, const walrow__rel
     return false;
 }
 
-static void mark_matches(const walrow_patterns *patterns, walrow__all_relations *relations)
+static void
+mark_matches(const walrow_patterns *patterns, walrow__all_relations *relations)
 {
     for (size_t i = 0; i < relations->count; i++) {
         walrow__relation *each = &relations->items[i];
@@ -107,8 +114,8 @@ static void mark_matches(const walrow_patterns *patterns, walrow__all_relations 
     }
 }
 
-static bool matches_any(const walrow_patterns *patterns, size_t pattern,
-                        const walrow__all_relations *relations)
+static bool
+matches_any(const walrow_patterns *patterns, size_t pattern, const walrow__all_relations *relations)
 {
     for (size_t i = 0; i < relations->count; i++)
         if (matches_one(patterns, pattern, &relations->items[i]))
@@ -117,7 +124,8 @@ static bool matches_any(const walrow_patterns *patterns, size_t pattern,
 }
 
 /* "a, b or c": the names nearest to a pattern that matches nothing. */
-static bool add_nearest(walrow__discovery *out, const char *pattern, const walrow__all_relations *relations)
+static bool
+add_nearest(walrow__discovery *out, const char *pattern, const walrow__all_relations *relations)
 {
     walrow__texts names = {0};
     walrow__nearest nearest;
@@ -141,8 +149,8 @@ static bool add_nearest(walrow__discovery *out, const char *pattern, const walro
     return ok;
 }
 
-static walrow_code find_unmatched(walrow__discovery *out, const walrow__all_relations *relations,
-                                  walrow_error *err)
+static walrow_code
+find_unmatched(walrow__discovery *out, const walrow__all_relations *relations, walrow_error *err)
 {
     for (size_t i = 0; i < walrow__patterns_count(out->patterns); i++) {
         const char *text = walrow__patterns_text(out->patterns, i);
@@ -157,8 +165,8 @@ static walrow_code find_unmatched(walrow__discovery *out, const walrow__all_rela
 /* ---- from relations to what is found
  * ----------------------------------------------------------------------------- */
 
-static bool fill_ancestors(walrow__found *table, const walrow__relation *relation,
-                           const walrow__all_relations *relations)
+static bool
+fill_ancestors(walrow__found *table, const walrow__relation *relation, const walrow__all_relations *relations)
 {
     uint32_t parent = relation->parent;
     while (parent != 0) {
@@ -173,7 +181,8 @@ static bool fill_ancestors(walrow__found *table, const walrow__relation *relatio
     return true;
 }
 
-static bool add_leaf(walrow__found *table, const walrow__relation *relation)
+static bool
+add_leaf(walrow__found *table, const walrow__relation *relation)
 {
     walrow__found_leaf *grown = realloc(table->leaves, (table->n_leaves + 1) * sizeof *grown);
     if (grown == NULL)
@@ -185,8 +194,8 @@ static bool add_leaf(walrow__found *table, const walrow__relation *relation)
     return leaf->schema != NULL && leaf->name != NULL;
 }
 
-static bool descends_from(const walrow__relation *relation, uint32_t ancestor,
-                          const walrow__all_relations *relations)
+static bool
+descends_from(const walrow__relation *relation, uint32_t ancestor, const walrow__all_relations *relations)
 {
     for (uint32_t parent = relation->parent; parent != 0;) {
         if (parent == ancestor)
@@ -198,7 +207,8 @@ static bool descends_from(const walrow__relation *relation, uint32_t ancestor,
 }
 
 /* The leaves of a partitioned table, and their rows. */
-static bool fill_leaves(walrow__found *table, const walrow__all_relations *relations)
+static bool
+fill_leaves(walrow__found *table, const walrow__all_relations *relations)
 {
     table->rows = -1;
     for (size_t i = 0; i < relations->count; i++) {
@@ -213,7 +223,8 @@ static bool fill_leaves(walrow__found *table, const walrow__all_relations *relat
     return true;
 }
 
-static walrow_code set_reason(walrow__found *table, const char *reason, walrow_error *err)
+static walrow_code
+set_reason(walrow__found *table, const char *reason, walrow_error *err)
 {
     char *copy = strdup(reason);
     if (copy == NULL)
@@ -224,8 +235,9 @@ static walrow_code set_reason(walrow__found *table, const char *reason, walrow_e
     return WALROW_OK;
 }
 
-static walrow_code fill_found(walrow__found *table, const walrow__relation *relation,
-                              const walrow__all_relations *relations, int server_version, walrow_error *err)
+static walrow_code
+fill_found(walrow__found *table, const walrow__relation *relation, const walrow__all_relations *relations,
+           int server_version, walrow_error *err)
 {
     *table = (walrow__found){
         .relid = relation->oid,
@@ -245,8 +257,9 @@ static walrow_code fill_found(walrow__found *table, const walrow__relation *rela
 }
 
 /* A partition whose root is captured comes with it (topmost one first). */
-static walrow_code yield_to_root(walrow__found *table, const walrow__all_relations *relations,
-                                 int server_version, walrow_error *err)
+static walrow_code
+yield_to_root(walrow__found *table, const walrow__all_relations *relations, int server_version,
+              walrow_error *err)
 {
     for (size_t i = table->n_ancestors; i-- > 0 && server_version >= 130000;) {
         const walrow__relation *ancestor = walrow__relation_by_oid(relations, table->ancestors[i]);
@@ -260,8 +273,8 @@ static walrow_code yield_to_root(walrow__found *table, const walrow__all_relatio
     return WALROW_OK;
 }
 
-static walrow_code collect(walrow__discovery *out, const walrow__all_relations *relations, int server_version,
-                           walrow_error *err)
+static walrow_code
+collect(walrow__discovery *out, const walrow__all_relations *relations, int server_version, walrow_error *err)
 {
     size_t n = 0;
     for (size_t i = 0; i < relations->count; i++)
@@ -282,8 +295,9 @@ static walrow_code collect(walrow__discovery *out, const walrow__all_relations *
 /* ---- the interface
  * ------------------------------------------------------------------------------------------------- */
 
-walrow_code walrow__discover(PGconn *conn, const walrow_options *options, bool with_bytes,
-                             walrow__discovery *out, walrow_error *err)
+walrow_code
+walrow__discover(PGconn *conn, const walrow_options *options, bool with_bytes, walrow__discovery *out,
+                 walrow_error *err)
 {
     static const char *const empty_path[] = {NULL};
     walrow__texts path = {0};
@@ -312,7 +326,8 @@ walrow_code walrow__discover(PGconn *conn, const walrow_options *options, bool w
     return code;
 }
 
-static void release_found(walrow__found *table)
+static void
+release_found(walrow__found *table)
 {
     for (size_t i = 0; i < table->n_leaves; i++) {
         free(table->leaves[i].schema);
@@ -331,7 +346,8 @@ static void release_found(walrow__found *table)
     free(table->owner);
 }
 
-void walrow__discovery_release(walrow__discovery *discovery)
+void
+walrow__discovery_release(walrow__discovery *discovery)
 {
     for (size_t i = 0; i < discovery->count; i++)
         release_found(&discovery->items[i]);
@@ -342,7 +358,8 @@ void walrow__discovery_release(walrow__discovery *discovery)
     *discovery = (walrow__discovery){0};
 }
 
-static walrow_code fail_unmatched(const walrow__discovery *discovery, walrow_error *err)
+static walrow_code
+fail_unmatched(const walrow__discovery *discovery, walrow_error *err)
 {
     size_t n = discovery->unmatched.count;
     const char *nearest = discovery->nearest.items[0];
@@ -358,8 +375,9 @@ static walrow_code fail_unmatched(const walrow__discovery *discovery, walrow_err
         err, "\"walrow tables\" lists what there is; --allow-empty waits for tables to be created");
 }
 
-walrow_code walrow__discovery_require(const walrow__discovery *discovery, const walrow_options *options,
-                                      walrow_error *err)
+walrow_code
+walrow__discovery_require(const walrow__discovery *discovery, const walrow_options *options,
+                          walrow_error *err)
 {
     if (options->allow_empty)
         return WALROW_OK;
@@ -379,7 +397,8 @@ walrow_code walrow__discovery_require(const walrow__discovery *discovery, const 
     return walrow__hint(err, "%s", first->reason);
 }
 
-bool walrow__found_has_identity(const walrow__found *table)
+bool
+walrow__found_has_identity(const walrow__found *table)
 {
     for (size_t i = 0; i < table->n_leaves; i++)
         if (!table->leaves[i].has_identity)

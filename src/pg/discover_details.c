@@ -42,7 +42,8 @@ static const char columns_sql[] =
     " ORDER BY a.attrelid, a.attnum";
 
 /* sql without what old servers do not know; malloc'ed. */
-static char *for_version(const char *sql, int server_version)
+static char *
+for_version(const char *sql, int server_version)
 {
     static const struct {
         const char *text;
@@ -68,7 +69,8 @@ static char *for_version(const char *sql, int server_version)
 }
 
 /* First row whose column 0, by which rows are ordered, is oid; -1 if there is none. */
-static int find_row(const PGresult *result, uint32_t oid)
+static int
+find_row(const PGresult *result, uint32_t oid)
 {
     int low = 0, high = PQntuples(result);
     while (low < high) {
@@ -81,7 +83,8 @@ static int find_row(const PGresult *result, uint32_t oid)
     return low < PQntuples(result) && walrow__pg_oid(result, low, 0) == oid ? low : -1;
 }
 
-static void add_bytes(walrow__found *table, const PGresult *result, int row)
+static void
+add_bytes(walrow__found *table, const PGresult *result, int row)
 {
     int64_t bytes = walrow__pg_int(result, row, 6, -1);
     if (bytes >= 0)
@@ -89,7 +92,8 @@ static void add_bytes(walrow__found *table, const PGresult *result, int row)
 }
 
 /* A table dropped since the first look has no row, and keeps what it has: nothing. */
-static bool fill_table(walrow__found *table, const PGresult *result)
+static bool
+fill_table(walrow__found *table, const PGresult *result)
 {
     for (size_t i = 0; i < table->n_leaves; i++) {
         int row = find_row(result, table->leaves[i].relid);
@@ -110,7 +114,8 @@ static bool fill_table(walrow__found *table, const PGresult *result)
     return table->owner != NULL;
 }
 
-static bool fill_columns(walrow__found *table, const PGresult *result)
+static bool
+fill_columns(walrow__found *table, const PGresult *result)
 {
     int first = find_row(result, table->relid), end = first;
     if (first < 0)
@@ -137,7 +142,8 @@ static bool fill_columns(walrow__found *table, const PGresult *result)
 }
 
 /* Matched tables and their leaves, as a parameter. */
-static void list_oids(const walrow__discovery *found, bool with_leaves, walrow__strbuf *out)
+static void
+list_oids(const walrow__discovery *found, bool with_leaves, walrow__strbuf *out)
 {
     walrow__strbuf_add_char(out, '{');
     for (size_t i = 0; i < found->count; i++) {
@@ -148,8 +154,8 @@ static void list_oids(const walrow__discovery *found, bool with_leaves, walrow__
     walrow__strbuf_add_char(out, '}');
 }
 
-static walrow_code ask(PGconn *conn, const char *sql, const char *oids, const char *flag, PGresult **out,
-                       walrow_error *err)
+static walrow_code
+ask(PGconn *conn, const char *sql, const char *oids, const char *flag, PGresult **out, walrow_error *err)
 {
     const char *params[2] = {oids, flag};
     char *fitting = for_version(sql, PQserverVersion(conn));
@@ -161,7 +167,8 @@ static walrow_code ask(PGconn *conn, const char *sql, const char *oids, const ch
     return code;
 }
 
-walrow_code walrow__discover_details(PGconn *conn, bool with_bytes, walrow__discovery *out, walrow_error *err)
+walrow_code
+walrow__discover_details(PGconn *conn, bool with_bytes, walrow__discovery *out, walrow_error *err)
 {
     walrow__strbuf all, matched;
     PGresult *tables = NULL, *columns = NULL;

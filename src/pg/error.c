@@ -74,7 +74,8 @@ static const struct meaning {
     {"53", NULL, KEEP, true, NULL},
 };
 
-static const struct meaning *find_meaning(const char *sqlstate, const char *file, const char *function)
+static const struct meaning *
+find_meaning(const char *sqlstate, const char *file, const char *function)
 {
     for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
         const struct meaning *row = &meanings[i];
@@ -85,14 +86,16 @@ static const struct meaning *find_meaning(const char *sqlstate, const char *file
     return NULL;
 }
 
-static const char *field_or_empty(const PGresult *result, int field)
+static const char *
+field_or_empty(const PGresult *result, int field)
 {
     const char *text = result == NULL ? NULL : PQresultErrorField(result, field);
     return text == NULL ? "" : text;
 }
 
 /* Cut at size, blanks and line ends at the end removed, line ends within made spaces. */
-static void tidy(char *text)
+static void
+tidy(char *text)
 {
     size_t size = strlen(text);
     while (size > 0 && isspace((unsigned char)text[size - 1]))
@@ -102,7 +105,8 @@ static void tidy(char *text)
             *text = ' ';
 }
 
-static void set_hint(walrow_error *err, const char *ours, const char *servers)
+static void
+set_hint(walrow_error *err, const char *ours, const char *servers)
 {
     if (ours != NULL)
         walrow__hint(err, "%s", ours);
@@ -110,7 +114,8 @@ static void set_hint(walrow_error *err, const char *ours, const char *servers)
         walrow__hint(err, "%s", servers);
 }
 
-static walrow_code fail_from_connection(PGconn *conn, walrow_code code, const char *doing, walrow_error *err)
+static walrow_code
+fail_from_connection(PGconn *conn, walrow_code code, const char *doing, walrow_error *err)
 {
     bool broken = PQstatus(conn) == CONNECTION_BAD;
     char message[400];
@@ -121,8 +126,8 @@ static walrow_code fail_from_connection(PGconn *conn, walrow_code code, const ch
     return broken ? WALROW_ERR_NET : code;
 }
 
-walrow_code walrow__pg_error(PGconn *conn, const PGresult *result, walrow_code code, const char *doing,
-                             walrow_error *err)
+walrow_code
+walrow__pg_error(PGconn *conn, const PGresult *result, walrow_code code, const char *doing, walrow_error *err)
 {
     const char *sqlstate = field_or_empty(result, PG_DIAG_SQLSTATE);
     if (*sqlstate == '\0')
@@ -148,7 +153,8 @@ walrow_code walrow__pg_error(PGconn *conn, const PGresult *result, walrow_code c
 /* ---- connection attempts: libpq gives no result, only text; verbose, it has ":  SQLSTATE: " in it
  * ----------- */
 
-static bool is_sqlstate(const char *text)
+static bool
+is_sqlstate(const char *text)
 {
     for (int i = 0; i < 5; i++)
         if (!isdigit((unsigned char)text[i]) && !isupper((unsigned char)text[i]))
@@ -157,7 +163,8 @@ static bool is_sqlstate(const char *text)
 }
 
 /* Where "28P01: password ..." begins, or NULL. */
-static const char *find_sqlstate(const char *message)
+static const char *
+find_sqlstate(const char *message)
 {
     for (const char *at = strstr(message, ":  "); at != NULL; at = strstr(at + 1, ":  "))
         if (strlen(at + 3) > 6 && is_sqlstate(at + 3))
@@ -165,7 +172,8 @@ static const char *find_sqlstate(const char *message)
     return NULL;
 }
 
-static const char *hint_without_sqlstate(PGconn *conn, const char *message, bool *retryable)
+static const char *
+hint_without_sqlstate(PGconn *conn, const char *message, bool *retryable)
 {
     *retryable = false;
     if (PQconnectionNeedsPassword(conn))
@@ -179,7 +187,8 @@ static const char *hint_without_sqlstate(PGconn *conn, const char *message, bool
     return "is the server up, and does it listen there? the URL is postgresql://USER@HOST:PORT/DATABASE";
 }
 
-walrow_code walrow__pg_connect_error(PGconn *conn, bool replication, walrow_error *err)
+walrow_code
+walrow__pg_connect_error(PGconn *conn, bool replication, walrow_error *err)
 {
     char message[1024];
     snprintf(message, sizeof message, "%s", PQerrorMessage(conn));

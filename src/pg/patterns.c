@@ -63,7 +63,8 @@ typedef struct scanner {
  * Step over text[at]; returns how many bytes belong together (an escape takes two). *bare: a character that
  * neither quotes nor brackets protect.
  */
-static size_t scan(scanner *state, const char *text, size_t at, bool *bare)
+static size_t
+scan(scanner *state, const char *text, size_t at, bool *bare)
 {
     char c = text[at];
     *bare = !state->quoted && !state->brackets && state->depth == 0;
@@ -99,13 +100,15 @@ static size_t scan(scanner *state, const char *text, size_t at, bool *bare)
     return 1;
 }
 
-static bool is_open(const scanner *state)
+static bool
+is_open(const scanner *state)
 {
     return state->quoted || state->brackets || state->depth > 0;
 }
 
 /* Length up to a bare stop, or size. */
-static size_t span_to(const char *text, size_t size, char stop)
+static size_t
+span_to(const char *text, size_t size, char stop)
 {
     scanner state = {0};
     bool bare;
@@ -115,7 +118,8 @@ static size_t span_to(const char *text, size_t size, char stop)
     return size;
 }
 
-static pattern_kind kind_of(const char *text)
+static pattern_kind
+kind_of(const char *text)
 {
     scanner state = {0};
     pattern_kind kind = EXACT;
@@ -134,7 +138,8 @@ static pattern_kind kind_of(const char *text)
 
 /* Position of the dot between schema and table; size if there is none, with *any_dot whether some dot is
  * there. */
-static size_t find_separator(const char *text, size_t size, pattern_kind kind, bool *any_dot)
+static size_t
+find_separator(const char *text, size_t size, pattern_kind kind, bool *any_dot)
 {
     scanner state = {0};
     bool bare;
@@ -158,7 +163,8 @@ static size_t find_separator(const char *text, size_t size, pattern_kind kind, b
 /* ---- making regular expressions
  * ---------------------------------------------------------------------------------- */
 
-static void add_escaped(walrow__strbuf *out, char c)
+static void
+add_escaped(walrow__strbuf *out, char c)
 {
     if (strchr("\\^$.[]|()?*+{}#-", c) != NULL && c != '\0')
         walrow__strbuf_add_char(out, '\\');
@@ -166,7 +172,8 @@ static void add_escaped(walrow__strbuf *out, char c)
 }
 
 /* One part of a pattern as a regular expression. */
-static void add_part(walrow__strbuf *out, const char *text, size_t size, pattern_kind kind)
+static void
+add_part(walrow__strbuf *out, const char *text, size_t size, pattern_kind kind)
 {
     scanner state = {0};
     bool bare;
@@ -190,12 +197,14 @@ static void add_part(walrow__strbuf *out, const char *text, size_t size, pattern
     }
 }
 
-static walrow_code fail_pattern(const char *text, const char *why, walrow_error *err)
+static walrow_code
+fail_pattern(const char *text, const char *why, walrow_error *err)
 {
     return walrow__fail(err, WALROW_ERR_USAGE, "table pattern \"%s\": %s", text, why);
 }
 
-static walrow_code compile(const char *text, walrow__strbuf *source, pcre2_code **out, walrow_error *err)
+static walrow_code
+compile(const char *text, walrow__strbuf *source, pcre2_code **out, walrow_error *err)
 {
     int number;
     PCRE2_SIZE at;
@@ -225,7 +234,8 @@ typedef struct part {
 } part;
 
 /* schema: that of the first alternative, for those without a dot. */
-static walrow_code add_alternative(pattern *pattern, part whole, part *schema, walrow_error *err)
+static walrow_code
+add_alternative(pattern *pattern, part whole, part *schema, walrow_error *err)
 {
     bool any_dot;
     size_t dot = find_separator(whole.text, whole.size, pattern->kind, &any_dot);
@@ -263,7 +273,8 @@ static walrow_code add_alternative(pattern *pattern, part whole, part *schema, w
     return WALROW_OK;
 }
 
-static walrow_code check_text(const pattern *pattern, walrow_error *err)
+static walrow_code
+check_text(const pattern *pattern, walrow_error *err)
 {
     const char *text = pattern->text;
     scanner state = {0};
@@ -285,7 +296,8 @@ static walrow_code check_text(const pattern *pattern, walrow_error *err)
     return WALROW_OK;
 }
 
-static walrow_code compile_pattern(pattern *pattern, walrow_error *err)
+static walrow_code
+compile_pattern(pattern *pattern, walrow_error *err)
 {
     WALROW_TRY(check_text(pattern, err));
     const char *rest = pattern->text;
@@ -304,7 +316,8 @@ static walrow_code compile_pattern(pattern *pattern, walrow_error *err)
 /* ---- parsing
  * ------------------------------------------------------------------------------------------------------ */
 
-static part trim(part text)
+static part
+trim(part text)
 {
     while (text.size > 0 && isspace((unsigned char)text.text[0]))
         text = (part){text.text + 1, text.size - 1};
@@ -313,7 +326,8 @@ static part trim(part text)
     return text;
 }
 
-static walrow_code add_pattern(walrow_patterns *patterns, part text, walrow_error *err)
+static walrow_code
+add_pattern(walrow_patterns *patterns, part text, walrow_error *err)
 {
     pattern *items = realloc(patterns->items, (patterns->count + 1) * sizeof *items);
     if (items == NULL)
@@ -333,7 +347,8 @@ static walrow_code add_pattern(walrow_patterns *patterns, part text, walrow_erro
     return compile_pattern(added, err);
 }
 
-static walrow_code add_list(walrow_patterns *patterns, const char *text, walrow_error *err)
+static walrow_code
+add_list(walrow_patterns *patterns, const char *text, walrow_error *err)
 {
     if (trim((part){text, strlen(text)}).size == 0)
         return WALROW_OK;
@@ -346,8 +361,9 @@ static walrow_code add_list(walrow_patterns *patterns, const char *text, walrow_
     }
 }
 
-walrow_code walrow__patterns_parse_list(const walrow__texts *texts, const char *const *search_path,
-                                        walrow_patterns **out, walrow_error *err)
+walrow_code
+walrow__patterns_parse_list(const walrow__texts *texts, const char *const *search_path, walrow_patterns **out,
+                            walrow_error *err)
 {
     static const char *const default_path[] = {"public", NULL};
     walrow_patterns *patterns = calloc(1, sizeof *patterns);
@@ -368,15 +384,17 @@ walrow_code walrow__patterns_parse_list(const walrow__texts *texts, const char *
     return code;
 }
 
-walrow_code walrow_patterns_parse(const char *text, const char *const *search_path, walrow_patterns **out,
-                                  walrow_error *err)
+walrow_code
+walrow_patterns_parse(const char *text, const char *const *search_path, walrow_patterns **out,
+                      walrow_error *err)
 {
     char *items[1] = {(char *)text};
     walrow__texts texts = {.items = items, .count = text == NULL ? 0 : 1};
     return walrow__patterns_parse_list(&texts, search_path, out, err);
 }
 
-void walrow_patterns_free(walrow_patterns *patterns)
+void
+walrow_patterns_free(walrow_patterns *patterns)
 {
     if (patterns == NULL)
         return;
@@ -397,14 +415,16 @@ void walrow_patterns_free(walrow_patterns *patterns)
 
 /* Schemas that only a pattern with their name in it reaches; PostgreSQL reserves "pg_". Temporary ones are
  * not among them. */
-static bool is_system(const char *schema)
+static bool
+is_system(const char *schema)
 {
     if (strcmp(schema, "information_schema") == 0)
         return true;
     return strncmp(schema, "pg_", 3) == 0 && strncmp(schema, "pg_temp_", 8) != 0;
 }
 
-static bool run(const pcre2_code *code, const char *subject, size_t size)
+static bool
+run(const pcre2_code *code, const char *subject, size_t size)
 {
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
     if (data == NULL)
@@ -414,8 +434,9 @@ static bool run(const pcre2_code *code, const char *subject, size_t size)
     return count >= 0;
 }
 
-bool walrow__patterns_match_one_visible(const walrow_patterns *patterns, size_t i, const char *schema,
-                                        const char *table, bool visible)
+bool
+walrow__patterns_match_one_visible(const walrow_patterns *patterns, size_t i, const char *schema,
+                                   const char *table, bool visible)
 {
     const pattern *pattern = &patterns->items[i];
     if (is_system(schema) && strstr(pattern->text, schema) == NULL)
@@ -436,15 +457,16 @@ bool walrow__patterns_match_one_visible(const walrow_patterns *patterns, size_t 
     return false;
 }
 
-bool walrow__patterns_match_one(const walrow_patterns *patterns, size_t i, const char *schema,
-                                const char *table)
+bool
+walrow__patterns_match_one(const walrow_patterns *patterns, size_t i, const char *schema, const char *table)
 {
     bool visible = walrow__texts_has(&patterns->search_path, schema);
     return walrow__patterns_match_one_visible(patterns, i, schema, table, visible);
 }
 
-bool walrow__patterns_match_visible(const walrow_patterns *patterns, const char *schema, const char *table,
-                                    bool visible)
+bool
+walrow__patterns_match_visible(const walrow_patterns *patterns, const char *schema, const char *table,
+                               bool visible)
 {
     bool any_include = false, included = false;
     for (size_t i = 0; i < patterns->count; i++) {
@@ -463,7 +485,8 @@ bool walrow__patterns_match_visible(const walrow_patterns *patterns, const char 
     return !is_system(schema) && strncmp(schema, "pg_temp_", 8) != 0; /* every user table */
 }
 
-bool walrow_patterns_match(const walrow_patterns *patterns, const char *schema, const char *table)
+bool
+walrow_patterns_match(const walrow_patterns *patterns, const char *schema, const char *table)
 {
     return walrow__patterns_match_visible(patterns, schema, table,
                                           walrow__texts_has(&patterns->search_path, schema));
@@ -472,34 +495,40 @@ bool walrow_patterns_match(const walrow_patterns *patterns, const char *schema, 
 /* ---- asking about patterns
  * ------------------------------------------------------------------------------------------ */
 
-const char *const *walrow__patterns_search_path(const walrow_patterns *patterns)
+const char *const *
+walrow__patterns_search_path(const walrow_patterns *patterns)
 {
     static const char *const empty[] = {NULL};
     return patterns->search_path.count == 0 ? empty : (const char *const *)patterns->search_path.items;
 }
 
-size_t walrow__patterns_count(const walrow_patterns *patterns)
+size_t
+walrow__patterns_count(const walrow_patterns *patterns)
 {
     return patterns->count;
 }
 
-const char *walrow__patterns_text(const walrow_patterns *patterns, size_t i)
+const char *
+walrow__patterns_text(const walrow_patterns *patterns, size_t i)
 {
     return patterns->items[i].text;
 }
 
-bool walrow__patterns_excludes(const walrow_patterns *patterns, size_t i)
+bool
+walrow__patterns_excludes(const walrow_patterns *patterns, size_t i)
 {
     return patterns->items[i].excludes;
 }
 
-bool walrow__patterns_is_exact(const walrow_patterns *patterns, size_t i)
+bool
+walrow__patterns_is_exact(const walrow_patterns *patterns, size_t i)
 {
     return patterns->items[i].kind == EXACT;
 }
 
 /* A schema written plainly: without special characters; its quotes removed. */
-static char *plain_name(const char *text, size_t size)
+static char *
+plain_name(const char *text, size_t size)
 {
     char *name = malloc(size + 1);
     size_t used = 0;
@@ -515,7 +544,8 @@ static char *plain_name(const char *text, size_t size)
     return name;
 }
 
-bool walrow__patterns_wide(const walrow_patterns *patterns, bool *all, walrow__texts *schemas)
+bool
+walrow__patterns_wide(const walrow_patterns *patterns, bool *all, walrow__texts *schemas)
 {
     *all = patterns->count == 0;
     for (size_t i = 0; i < patterns->count; i++) {

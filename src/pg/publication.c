@@ -10,8 +10,8 @@
 static const char *const doing = "reading the publication";
 
 /* pubtruncate came with 11, pubviaroot with 13. */
-static walrow_code get_flags(PGconn *conn, walrow__publication *out, char *oid, size_t oid_size,
-                             walrow_error *err)
+static walrow_code
+get_flags(PGconn *conn, walrow__publication *out, char *oid, size_t oid_size, walrow_error *err)
 {
     int version = PQserverVersion(conn);
     const char *name = out->name;
@@ -44,7 +44,8 @@ static walrow_code get_flags(PGconn *conn, walrow__publication *out, char *oid, 
     return WALROW_OK;
 }
 
-static walrow_code get_tables(PGconn *conn, walrow__publication *out, const char *oid, walrow_error *err)
+static walrow_code
+get_tables(PGconn *conn, walrow__publication *out, const char *oid, walrow_error *err)
 {
     PGresult *result;
     const char *sql = PQserverVersion(conn) >= 150000
@@ -65,7 +66,8 @@ static walrow_code get_tables(PGconn *conn, walrow__publication *out, const char
     return out->tables == NULL ? walrow__fail_memory(err) : WALROW_OK;
 }
 
-static walrow_code get_schemas(PGconn *conn, walrow__publication *out, const char *oid, walrow_error *err)
+static walrow_code
+get_schemas(PGconn *conn, walrow__publication *out, const char *oid, walrow_error *err)
 {
     PGresult *result;
     if (PQserverVersion(conn) < 150000)
@@ -81,8 +83,8 @@ static walrow_code get_schemas(PGconn *conn, walrow__publication *out, const cha
     return ok ? WALROW_OK : walrow__fail_memory(err);
 }
 
-walrow_code walrow__publication_get(PGconn *conn, const char *name, walrow__publication *out,
-                                    walrow_error *err)
+walrow_code
+walrow__publication_get(PGconn *conn, const char *name, walrow__publication *out, walrow_error *err)
 {
     char oid[16] = "";
     *out = (walrow__publication){0};
@@ -97,7 +99,8 @@ walrow_code walrow__publication_get(PGconn *conn, const char *name, walrow__publ
     return code;
 }
 
-void walrow__publication_release(walrow__publication *publication)
+void
+walrow__publication_release(walrow__publication *publication)
 {
     free(publication->tables);
     walrow__texts_release(&publication->schemas);
@@ -105,15 +108,16 @@ void walrow__publication_release(walrow__publication *publication)
     publication->n_tables = 0;
 }
 
-static int compare_relids(const void *a, const void *b)
+static int
+compare_relids(const void *a, const void *b)
 {
     uint32_t one = ((const walrow__published_table *)a)->relid;
     uint32_t other = ((const walrow__published_table *)b)->relid;
     return one < other ? -1 : one > other;
 }
 
-const walrow__published_table *walrow__publication_entry(const walrow__publication *publication,
-                                                         uint32_t relid)
+const walrow__published_table *
+walrow__publication_entry(const walrow__publication *publication, uint32_t relid)
 {
     walrow__published_table wanted = {.relid = relid};
     if (publication->n_tables == 0)
@@ -121,7 +125,8 @@ const walrow__published_table *walrow__publication_entry(const walrow__publicati
     return bsearch(&wanted, publication->tables, publication->n_tables, sizeof wanted, compare_relids);
 }
 
-static bool lists_ancestor(const walrow__publication *publication, const walrow__found *table)
+static bool
+lists_ancestor(const walrow__publication *publication, const walrow__found *table)
 {
     for (size_t i = 0; i < table->n_ancestors; i++)
         if (walrow__publication_entry(publication, table->ancestors[i]) != NULL)
@@ -129,7 +134,8 @@ static bool lists_ancestor(const walrow__publication *publication, const walrow_
     return false;
 }
 
-bool walrow__publication_covers(const walrow__publication *publication, const walrow__found *table)
+bool
+walrow__publication_covers(const walrow__publication *publication, const walrow__found *table)
 {
     return publication->exists &&
            (publication->all_tables || walrow__texts_has(&publication->schemas, table->schema) ||
@@ -137,19 +143,21 @@ bool walrow__publication_covers(const walrow__publication *publication, const wa
             lists_ancestor(publication, table));
 }
 
-bool walrow__publication_as_root(const walrow__publication *publication, const walrow__found *table)
+bool
+walrow__publication_as_root(const walrow__publication *publication, const walrow__found *table)
 {
     return publication->exists && publication->via_root && table->is_partition &&
            (publication->all_tables || lists_ancestor(publication, table));
 }
 
-bool walrow__publication_inserts_name(const walrow_options *options, char *out)
+bool
+walrow__publication_inserts_name(const walrow_options *options, char *out)
 {
     return snprintf(out, 64, "%s_inserts", options->publication) < 64;
 }
 
-walrow_code walrow__publication_names(PGconn *conn, const walrow_options *options, walrow__texts *out,
-                                      walrow_error *err)
+walrow_code
+walrow__publication_names(PGconn *conn, const walrow_options *options, walrow__texts *out, walrow_error *err)
 {
     char inserts[64];
     bool has_second = walrow__publication_inserts_name(options, inserts);

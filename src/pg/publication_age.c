@@ -17,8 +17,8 @@
 
 #define LOOK_AHEAD_BYTES (16 * 1024 * 1024)
 
-static walrow_code may_be_younger(PGconn *conn, const walrow_options *options, const char *name, bool *out,
-                                  walrow_error *err)
+static walrow_code
+may_be_younger(PGconn *conn, const walrow_options *options, const char *name, bool *out, walrow_error *err)
 {
     const char *params[2] = {options->slot, name};
     PGresult *result;
@@ -36,15 +36,16 @@ static walrow_code may_be_younger(PGconn *conn, const walrow_options *options, c
 }
 
 /* From 18 on it is a warning, of the function that loads publications. */
-static void note_skipped(void *arg, const PGresult *result)
+static void
+note_skipped(void *arg, const PGresult *result)
 {
     const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
     if (function != NULL && strcmp(function, "LoadPublications") == 0)
         *(bool *)arg = true;
 }
 
-static walrow_code look_ahead(PGconn *conn, const walrow_options *options, const char *name, bool *younger,
-                              walrow_error *err)
+static walrow_code
+look_ahead(PGconn *conn, const walrow_options *options, const char *name, bool *younger, walrow_error *err)
 {
     char lsn[WALROW_LSN_SIZE];
     walrow__slot slot;
@@ -76,8 +77,9 @@ static walrow_code look_ahead(PGconn *conn, const walrow_options *options, const
     return code == WALROW_ERR_NET ? code : WALROW_OK;
 }
 
-walrow_code walrow__publication_check_age(PGconn *conn, const walrow_options *options,
-                                          const walrow__texts *names, walrow_error *err)
+walrow_code
+walrow__publication_check_age(PGconn *conn, const walrow_options *options, const walrow__texts *names,
+                              walrow_error *err)
 {
     for (size_t i = 0; i < names->count; i++) {
         bool possible, younger = false;

@@ -37,7 +37,8 @@ typedef struct plan {
  * -------------------------------------------------------------------------------------- */
 
 /* Already published, by a publication that sends neither updates nor deletes: nothing can break. */
-static bool is_published_harmlessly(const plan *plan, const walrow__found *table)
+static bool
+is_published_harmlessly(const plan *plan, const walrow__found *table)
 {
     const walrow__publication *each[] = {&plan->whole, &plan->inserts};
     bool covered = false;
@@ -51,7 +52,8 @@ static bool is_published_harmlessly(const plan *plan, const walrow__found *table
     return covered;
 }
 
-static walrow_code fail_identity(const walrow__found *table, size_t n_more, walrow_error *err)
+static walrow_code
+fail_identity(const walrow__found *table, size_t n_more, walrow_error *err)
 {
     const char *of_leaf = "", *dot = "", *leaf = "";
     for (size_t i = 0; i < table->n_leaves && *dot == '\0'; i++)
@@ -74,7 +76,8 @@ static walrow_code fail_identity(const walrow__found *table, size_t n_more, walr
                         table->schema, table->name);
 }
 
-static treatment treat(const plan *plan, const walrow__found *table)
+static treatment
+treat(const plan *plan, const walrow__found *table)
 {
     if (!table->streamable)
         return LEAVE;
@@ -89,14 +92,16 @@ static treatment treat(const plan *plan, const walrow__found *table)
     return may_alter ? LIST_FULL : LEAVE;
 }
 
-static walrow_code refuse(const walrow__found *table, walrow__texts *refused, walrow_error *err)
+static walrow_code
+refuse(const walrow__found *table, walrow__texts *refused, walrow_error *err)
 {
     char name[160];
     snprintf(name, sizeof name, "%s.%s", table->schema, table->name);
     return walrow__texts_add(refused, name) ? WALROW_OK : walrow__fail_memory(err);
 }
 
-static walrow_code treat_all(plan *plan, walrow__texts *refused, walrow_error *err)
+static walrow_code
+treat_all(plan *plan, walrow__texts *refused, walrow_error *err)
 {
     const walrow__found *first = NULL;
     size_t n_refused = 0;
@@ -120,8 +125,8 @@ static walrow_code treat_all(plan *plan, walrow__texts *refused, walrow_error *e
  * --------------------------------------------------------------------------------------------------- */
 
 /* Takes sql. */
-static walrow_code add_action(plan *plan, const char *action, const char *object, walrow__strbuf *sql,
-                              walrow_error *err)
+static walrow_code
+add_action(plan *plan, const char *action, const char *object, walrow__strbuf *sql, walrow_error *err)
 {
     walrow_code code =
         sql->failed ? walrow__fail_memory(err)
@@ -130,7 +135,8 @@ static walrow_code add_action(plan *plan, const char *action, const char *object
     return code;
 }
 
-static walrow_code add_identity(plan *plan, const char *schema, const char *name, walrow_error *err)
+static walrow_code
+add_identity(plan *plan, const char *schema, const char *name, walrow_error *err)
 {
     char object[160];
     walrow__strbuf sql;
@@ -143,7 +149,8 @@ static walrow_code add_identity(plan *plan, const char *schema, const char *name
 }
 
 /* ALTER TABLE does not reach from a root to its partitions, whose own identity counts. */
-static walrow_code add_identities(plan *plan, walrow_error *err)
+static walrow_code
+add_identities(plan *plan, walrow_error *err)
 {
     for (size_t i = 0; i < plan->found->count; i++) {
         const walrow__found *table = &plan->found->items[i];
@@ -164,14 +171,16 @@ static walrow_code add_identities(plan *plan, walrow_error *err)
     return WALROW_OK;
 }
 
-static bool belongs(const plan *plan, size_t i, const walrow__publication *publication)
+static bool
+belongs(const plan *plan, size_t i, const walrow__publication *publication)
 {
     bool of_inserts = plan->treatments[i] == LIST_INSERTS;
     return plan->treatments[i] != LEAVE && of_inserts == (publication == &plan->inserts);
 }
 
 /* " ONLY a.b, ONLY c.d" of what is not covered yet; how many. */
-static size_t add_table_list(const plan *plan, const walrow__publication *publication, walrow__strbuf *sql)
+static size_t
+add_table_list(const plan *plan, const walrow__publication *publication, walrow__strbuf *sql)
 {
     size_t n = 0;
     for (size_t i = 0; i < plan->found->count; i++) {
@@ -185,7 +194,8 @@ static size_t add_table_list(const plan *plan, const walrow__publication *public
 }
 
 /* " FOR ALL TABLES" or " FOR TABLES IN SCHEMA a, b", if the patterns say that. */
-static walrow_code add_wide_form(const plan *plan, walrow__strbuf *sql, walrow_error *err)
+static walrow_code
+add_wide_form(const plan *plan, walrow__strbuf *sql, walrow_error *err)
 {
     walrow__texts schemas = {0};
     bool all;
@@ -211,7 +221,8 @@ static walrow_code add_wide_form(const plan *plan, walrow__strbuf *sql, walrow_e
     return WALROW_ERR_USAGE;
 }
 
-static void add_with(const plan *plan, const walrow__publication *publication, walrow__strbuf *sql)
+static void
+add_with(const plan *plan, const walrow__publication *publication, walrow__strbuf *sql)
 {
     const char *between = " WITH (";
     if (publication == &plan->inserts) {
@@ -226,7 +237,8 @@ static void add_with(const plan *plan, const walrow__publication *publication, w
         walrow__strbuf_add_char(sql, ')');
 }
 
-static walrow_code add_create(plan *plan, const walrow__publication *publication, walrow_error *err)
+static walrow_code
+add_create(plan *plan, const walrow__publication *publication, walrow_error *err)
 {
     walrow__strbuf sql, list;
     walrow_code code = WALROW_OK;
@@ -252,7 +264,8 @@ static walrow_code add_create(plan *plan, const walrow__publication *publication
     return code;
 }
 
-static walrow_code add_missing_tables(plan *plan, const walrow__publication *publication, walrow_error *err)
+static walrow_code
+add_missing_tables(plan *plan, const walrow__publication *publication, walrow_error *err)
 {
     walrow__strbuf sql, list;
     walrow__strbuf_init(&sql);
@@ -273,7 +286,8 @@ static walrow_code add_missing_tables(plan *plan, const walrow__publication *pub
 /* ---- what is wrong
  * --------------------------------------------------------------------------------------------------- */
 
-static walrow_code fail_missing(const plan *plan, const walrow__publication *publication, walrow_error *err)
+static walrow_code
+fail_missing(const plan *plan, const walrow__publication *publication, walrow_error *err)
 {
     if (plan->options->no_setup) {
         walrow__fail(err, WALROW_ERR_PUBLICATION, "publication \"%s\" does not exist", publication->name);
@@ -289,8 +303,9 @@ static walrow_code fail_missing(const plan *plan, const walrow__publication *pub
              "teardown\" and begin anew, with a new snapshot");
 }
 
-static walrow_code fail_uncovered(const plan *plan, const walrow__publication *publication,
-                                  const walrow__found *table, walrow_error *err)
+static walrow_code
+fail_uncovered(const plan *plan, const walrow__publication *publication, const walrow__found *table,
+               walrow_error *err)
 {
     walrow__strbuf name;
     walrow__strbuf_init(&name);
@@ -309,8 +324,8 @@ static walrow_code fail_uncovered(const plan *plan, const walrow__publication *p
     return WALROW_ERR_PUBLICATION;
 }
 
-static walrow_code check_root(const walrow__publication *publication, const walrow__found *table,
-                              walrow_error *err)
+static walrow_code
+check_root(const walrow__publication *publication, const walrow__found *table, walrow_error *err)
 {
     if (walrow__publication_as_root(publication, table)) {
         walrow__fail(err, WALROW_ERR_PUBLICATION,
@@ -332,7 +347,8 @@ static walrow_code check_root(const walrow__publication *publication, const walr
     return WALROW_OK;
 }
 
-static void warn_of_filter(const walrow__publication *publication, const walrow__found *table)
+static void
+warn_of_filter(const walrow__publication *publication, const walrow__found *table)
 {
     const walrow__published_table *entry = walrow__publication_entry(publication, table->relid);
     if (entry != NULL && (entry->filters_rows || entry->limits_columns))
@@ -341,7 +357,8 @@ static void warn_of_filter(const walrow__publication *publication, const walrow_
 }
 
 /* An existing publication: does it fit, or may it be made to? */
-static walrow_code check_existing(const plan *plan, const walrow__publication *publication, walrow_error *err)
+static walrow_code
+check_existing(const plan *plan, const walrow__publication *publication, walrow_error *err)
 {
     bool may_add = publication->made_by_walrow && !plan->options->no_setup;
     for (size_t i = 0; i < plan->found->count; i++) {
@@ -368,7 +385,8 @@ static walrow_code check_existing(const plan *plan, const walrow__publication *p
 /* ---- putting it together
  * ---------------------------------------------------------------------------------------------- */
 
-static walrow_code plan_publication(plan *plan, const walrow__publication *publication, walrow_error *err)
+static walrow_code
+plan_publication(plan *plan, const walrow__publication *publication, walrow_error *err)
 {
     if (!publication->exists) {
         if (plan->options->no_setup || plan->slot_exists)
@@ -383,7 +401,8 @@ static walrow_code plan_publication(plan *plan, const walrow__publication *publi
 
 /* The second publication is made as soon as --insert-only is given: later, it would be younger than the slot.
  */
-static bool wants_inserts(const plan *plan)
+static bool
+wants_inserts(const plan *plan)
 {
     bool wanted = plan->options->insert_only.count > 0 && plan->inserts.exists == false;
     for (size_t i = 0; i < plan->found->count && !wanted; i++)
@@ -391,7 +410,8 @@ static bool wants_inserts(const plan *plan)
     return wanted;
 }
 
-static walrow_code plan_all(plan *plan, walrow__texts *refused, walrow_error *err)
+static walrow_code
+plan_all(plan *plan, walrow__texts *refused, walrow_error *err)
 {
     WALROW_TRY(treat_all(plan, refused, err));
     WALROW_TRY(add_identities(plan, err));
@@ -399,7 +419,8 @@ static walrow_code plan_all(plan *plan, walrow__texts *refused, walrow_error *er
     return wants_inserts(plan) ? plan_publication(plan, &plan->inserts, err) : WALROW_OK;
 }
 
-static walrow_code look_around(plan *plan, walrow_error *err)
+static walrow_code
+look_around(plan *plan, walrow_error *err)
 {
     char inserts[64];
     walrow__slot slot;
@@ -419,9 +440,9 @@ static walrow_code look_around(plan *plan, walrow_error *err)
                                        &plan->insert_only, err);
 }
 
-walrow_code walrow__publication_ensure(PGconn *conn, const walrow_options *options,
-                                       const walrow__discovery *found, bool dry_run, walrow_actions *actions,
-                                       walrow__texts *refused, walrow_error *err)
+walrow_code
+walrow__publication_ensure(PGconn *conn, const walrow_options *options, const walrow__discovery *found,
+                           bool dry_run, walrow_actions *actions, walrow__texts *refused, walrow_error *err)
 {
     plan plan = {.conn = conn, .options = options, .found = found, .actions = actions};
     size_t first = actions->count;

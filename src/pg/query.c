@@ -8,8 +8,8 @@
 #include <string.h>
 
 /* Takes result. */
-static walrow_code settle(PGconn *conn, PGresult *result, walrow_code code, const char *doing, PGresult **out,
-                          walrow_error *err)
+static walrow_code
+settle(PGconn *conn, PGresult *result, walrow_code code, const char *doing, PGresult **out, walrow_error *err)
 {
     ExecStatusType status = PQresultStatus(result);
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
@@ -24,49 +24,57 @@ static walrow_code settle(PGconn *conn, PGresult *result, walrow_code code, cons
     return WALROW_OK;
 }
 
-walrow_code walrow__pg_exec(PGconn *conn, const char *sql, walrow_code code, const char *doing,
-                            PGresult **out, walrow_error *err)
+walrow_code
+walrow__pg_exec(PGconn *conn, const char *sql, walrow_code code, const char *doing, PGresult **out,
+                walrow_error *err)
 {
     return settle(conn, PQexec(conn, sql), code, doing, out, err);
 }
 
-walrow_code walrow__pg_query(PGconn *conn, const char *sql, int n_params, const char *const *params,
-                             walrow_code code, const char *doing, PGresult **out, walrow_error *err)
+walrow_code
+walrow__pg_query(PGconn *conn, const char *sql, int n_params, const char *const *params, walrow_code code,
+                 const char *doing, PGresult **out, walrow_error *err)
 {
     return settle(conn, PQexecParams(conn, sql, n_params, NULL, params, NULL, NULL, 0), code, doing, out,
                   err);
 }
 
-bool walrow__pg_bool(const PGresult *result, int row, int column)
+bool
+walrow__pg_bool(const PGresult *result, int row, int column)
 {
     return PQgetvalue(result, row, column)[0] == 't';
 }
 
-int64_t walrow__pg_int(const PGresult *result, int row, int column, int64_t if_null)
+int64_t
+walrow__pg_int(const PGresult *result, int row, int column, int64_t if_null)
 {
     if (PQgetisnull(result, row, column))
         return if_null;
     return strtoll(PQgetvalue(result, row, column), NULL, 10);
 }
 
-uint64_t walrow__pg_lsn(const PGresult *result, int row, int column)
+uint64_t
+walrow__pg_lsn(const PGresult *result, int row, int column)
 {
     uint64_t lsn;
     return walrow_lsn_parse(PQgetvalue(result, row, column), &lsn) ? lsn : 0;
 }
 
-uint32_t walrow__pg_oid(const PGresult *result, int row, int column)
+uint32_t
+walrow__pg_oid(const PGresult *result, int row, int column)
 {
     return (uint32_t)strtoul(PQgetvalue(result, row, column), NULL, 10);
 }
 
-char *walrow__pg_dup(const PGresult *result, int row, int column)
+char *
+walrow__pg_dup(const PGresult *result, int row, int column)
 {
     return strdup(PQgetvalue(result, row, column));
 }
 
 /* Takes quoted. */
-static void add_quoted(walrow__strbuf *sql, char *quoted)
+static void
+add_quoted(walrow__strbuf *sql, char *quoted)
 {
     if (quoted == NULL)
         sql->failed = true;
@@ -75,24 +83,28 @@ static void add_quoted(walrow__strbuf *sql, char *quoted)
     PQfreemem(quoted);
 }
 
-void walrow__sql_identifier(walrow__strbuf *sql, PGconn *conn, const char *name)
+void
+walrow__sql_identifier(walrow__strbuf *sql, PGconn *conn, const char *name)
 {
     add_quoted(sql, PQescapeIdentifier(conn, name, strlen(name)));
 }
 
-void walrow__sql_literal(walrow__strbuf *sql, PGconn *conn, const char *text)
+void
+walrow__sql_literal(walrow__strbuf *sql, PGconn *conn, const char *text)
 {
     add_quoted(sql, PQescapeLiteral(conn, text, strlen(text)));
 }
 
-void walrow__sql_table(walrow__strbuf *sql, PGconn *conn, const char *schema, const char *table)
+void
+walrow__sql_table(walrow__strbuf *sql, PGconn *conn, const char *schema, const char *table)
 {
     walrow__sql_identifier(sql, conn, schema);
     walrow__strbuf_add_char(sql, '.');
     walrow__sql_identifier(sql, conn, table);
 }
 
-void walrow__sql_oids(walrow__strbuf *sql, const uint32_t *oids, size_t count)
+void
+walrow__sql_oids(walrow__strbuf *sql, const uint32_t *oids, size_t count)
 {
     walrow__strbuf_add_char(sql, '{');
     for (size_t i = 0; i < count; i++)

@@ -11,7 +11,8 @@
  * In a transaction, because walrow's sessions have an empty search path; one round trip. Only the function is
  * called under the foreign path, no operator that a schema in it could replace.
  */
-walrow_code walrow__search_path(PGconn *conn, walrow__texts *path, walrow_error *err)
+walrow_code
+walrow__search_path(PGconn *conn, walrow__texts *path, walrow_error *err)
 {
     static const char sql[] = "BEGIN READ ONLY; SET LOCAL search_path TO DEFAULT;"
                               "SELECT pg_catalog.unnest(pg_catalog.current_schemas(false)); COMMIT";
@@ -39,20 +40,23 @@ static const char relations_sql[] =
     " LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND c.relispartition"
     " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') ORDER BY n.nspname, c.relname";
 
-static int compare_names(const void *a, const void *b)
+static int
+compare_names(const void *a, const void *b)
 {
     const walrow__relation *one = a, *other = b;
     int order = strcmp(one->schema, other->schema);
     return order != 0 ? order : strcmp(one->name, other->name);
 }
 
-static int compare_oids(const void *a, const void *b)
+static int
+compare_oids(const void *a, const void *b)
 {
     uint32_t one = (*(walrow__relation *const *)a)->oid, other = (*(walrow__relation *const *)b)->oid;
     return one < other ? -1 : one > other;
 }
 
-static void read_relation(const PGresult *result, int row, walrow__relation *out)
+static void
+read_relation(const PGresult *result, int row, walrow__relation *out)
 {
     out->oid = walrow__pg_oid(result, row, 0);
     out->schema = PQgetvalue(result, row, 1);
@@ -66,8 +70,9 @@ static void read_relation(const PGresult *result, int row, walrow__relation *out
 }
 
 /* In the search path, and no other of its name stands before it there. */
-static bool is_visible(const walrow__all_relations *relations, const walrow__relation *relation,
-                       const walrow__texts *path)
+static bool
+is_visible(const walrow__all_relations *relations, const walrow__relation *relation,
+           const walrow__texts *path)
 {
     for (size_t i = 0; i < path->count; i++) {
         if (strcmp(path->items[i], relation->schema) == 0)
@@ -79,8 +84,9 @@ static bool is_visible(const walrow__all_relations *relations, const walrow__rel
     return false;
 }
 
-walrow_code walrow__relations_load(PGconn *conn, const walrow__texts *search_path, walrow__all_relations *out,
-                                   walrow_error *err)
+walrow_code
+walrow__relations_load(PGconn *conn, const walrow__texts *search_path, walrow__all_relations *out,
+                       walrow_error *err)
 {
     *out = (walrow__all_relations){0};
     WALROW_TRY(walrow__pg_exec(conn, relations_sql, WALROW_ERR_SERVER, "listing tables", &out->result, err));
@@ -102,7 +108,8 @@ walrow_code walrow__relations_load(PGconn *conn, const walrow__texts *search_pat
     return WALROW_OK;
 }
 
-void walrow__relations_release(walrow__all_relations *relations)
+void
+walrow__relations_release(walrow__all_relations *relations)
 {
     PQclear(relations->result);
     free(relations->items);
@@ -110,7 +117,8 @@ void walrow__relations_release(walrow__all_relations *relations)
     *relations = (walrow__all_relations){0};
 }
 
-walrow__relation *walrow__relation_by_oid(const walrow__all_relations *relations, uint32_t oid)
+walrow__relation *
+walrow__relation_by_oid(const walrow__all_relations *relations, uint32_t oid)
 {
     walrow__relation wanted = {.oid = oid}, *key = &wanted;
     walrow__relation **found =

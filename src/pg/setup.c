@@ -24,8 +24,8 @@ typedef struct setup {
 /* ---- grants
  * --------------------------------------------------------------------------------------------------- */
 
-static walrow_code add_grant(setup *setup, const char *what, const char *schema, const char *table,
-                             walrow_error *err)
+static walrow_code
+add_grant(setup *setup, const char *what, const char *schema, const char *table, walrow_error *err)
 {
     walrow__strbuf sql;
     walrow__strbuf_init(&sql);
@@ -44,8 +44,8 @@ static walrow_code add_grant(setup *setup, const char *what, const char *schema,
 }
 
 /* What the role lacks for one table: $1 role, $2 relid. */
-static walrow_code grant_table(setup *setup, const walrow__found *table, const char **last_schema,
-                               walrow_error *err)
+static walrow_code
+grant_table(setup *setup, const walrow__found *table, const char **last_schema, walrow_error *err)
 {
     char relid[16];
     const char *params[2] = {setup->options->grant_to, relid};
@@ -69,7 +69,8 @@ static walrow_code grant_table(setup *setup, const walrow__found *table, const c
     return WALROW_OK;
 }
 
-static walrow_code grant_replication(setup *setup, walrow_error *err)
+static walrow_code
+grant_replication(setup *setup, walrow_error *err)
 {
     const char *role = setup->options->grant_to;
     PGresult *result;
@@ -102,7 +103,8 @@ static walrow_code grant_replication(setup *setup, walrow_error *err)
     return code;
 }
 
-static walrow_code add_grants(setup *setup, walrow_error *err)
+static walrow_code
+add_grants(setup *setup, walrow_error *err)
 {
     size_t first = setup->actions->count;
     const char *last_schema = NULL;
@@ -120,7 +122,8 @@ static walrow_code add_grants(setup *setup, walrow_error *err)
 /* ---- the slot
  * --------------------------------------------------------------------------------------------------- */
 
-static walrow_code add_slot(setup *setup, const walrow__slot *slot, bool dry_run, walrow_error *err)
+static walrow_code
+add_slot(setup *setup, const walrow__slot *slot, bool dry_run, walrow_error *err)
 {
     const char *plugin = walrow__slot_plugin(setup->options);
     if (slot->exists)
@@ -151,7 +154,8 @@ static walrow_code add_slot(setup *setup, const walrow__slot *slot, bool dry_run
  * --------------------------------------------------------------------------------------------------- */
 
 /* Everything that can be refused is refused before anything is changed. */
-static walrow_code check_first(setup *setup, walrow__slot *slot, walrow_error *err)
+static walrow_code
+check_first(setup *setup, walrow__slot *slot, walrow_error *err)
 {
     WALROW_TRY(walrow__pg_identify(setup->conn, false, &setup->server, err));
     WALROW_TRY(walrow__check_server(setup->conn, setup->options, err));
@@ -162,7 +166,8 @@ static walrow_code check_first(setup *setup, walrow__slot *slot, walrow_error *e
     return walrow__discovery_require(&setup->tables, setup->options, err);
 }
 
-static walrow_code check_age(setup *setup, const walrow__slot *slot, walrow_error *err)
+static walrow_code
+check_age(setup *setup, const walrow__slot *slot, walrow_error *err)
 {
     walrow__texts names = {0};
     if (!slot->exists)
@@ -174,7 +179,8 @@ static walrow_code check_age(setup *setup, const walrow__slot *slot, walrow_erro
     return code;
 }
 
-walrow_code walrow_setup(const walrow_options *options, bool dry_run, walrow_actions *out, walrow_error *err)
+walrow_code
+walrow_setup(const walrow_options *options, bool dry_run, walrow_actions *out, walrow_error *err)
 {
     setup setup = {.options = options, .actions = out};
     walrow__slot slot = {0};

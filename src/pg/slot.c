@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *walrow__slot_plugin(const walrow_options *options)
+const char *
+walrow__slot_plugin(const walrow_options *options)
 {
     switch ((walrow__plugin)options->plugin) {
     case WALROW__PLUGIN_WAL2ARROW:
@@ -27,7 +28,8 @@ const char *walrow__slot_plugin(const walrow_options *options)
 
 /* pg_replication_slots' columns came one by one: wal_status 13, two_phase 14, conflicting 16,
  * invalidation_reason 17. */
-static void slot_sql(int version, walrow__strbuf *sql)
+static void
+slot_sql(int version, walrow__strbuf *sql)
 {
     walrow__strbuf_add_text(
         sql, "SELECT s.plugin, COALESCE(s.database, ''), s.temporary, s.active, COALESCE(s.active_pid, 0),"
@@ -54,12 +56,14 @@ static void slot_sql(int version, walrow__strbuf *sql)
                                  " WHERE s.slot_name = $1");
 }
 
-static void copy_cell(char *to, size_t size, const PGresult *result, int column)
+static void
+copy_cell(char *to, size_t size, const PGresult *result, int column)
 {
     snprintf(to, size, "%s", PQgetvalue(result, 0, column));
 }
 
-static void read_slot(const PGresult *result, walrow__slot *out)
+static void
+read_slot(const PGresult *result, walrow__slot *out)
 {
     out->exists = true;
     copy_cell(out->plugin, sizeof out->plugin, result, 0);
@@ -81,7 +85,8 @@ static void read_slot(const PGresult *result, walrow__slot *out)
     copy_cell(out->invalidation_reason, sizeof out->invalidation_reason, result, 13);
 }
 
-walrow_code walrow__slot_get(PGconn *conn, const char *name, walrow__slot *out, walrow_error *err)
+walrow_code
+walrow__slot_get(PGconn *conn, const char *name, walrow__slot *out, walrow_error *err)
 {
     walrow__strbuf sql;
     PGresult *result = NULL;
@@ -104,8 +109,8 @@ walrow_code walrow__slot_get(PGconn *conn, const char *name, walrow__slot *out, 
 static const char other_slot_hint[] = "choose another name with --slot, or drop it if nobody needs it: "
                                       "SELECT pg_drop_replication_slot('%s');";
 
-walrow_code walrow__slot_fits(const walrow__slot *slot, const char *plugin, const char *database,
-                              walrow_error *err)
+walrow_code
+walrow__slot_fits(const walrow__slot *slot, const char *plugin, const char *database, walrow_error *err)
 {
     if (!slot->exists) {
         walrow__fail(err, WALROW_ERR_SLOT, "replication slot \"%s\" does not exist", slot->name);
@@ -135,14 +140,15 @@ walrow_code walrow__slot_fits(const walrow__slot *slot, const char *plugin, cons
 /* ---- changing
  * ------------------------------------------------------------------------------------------------------ */
 
-walrow_code walrow__slot_drop(PGconn *conn, const char *name, walrow_error *err)
+walrow_code
+walrow__slot_drop(PGconn *conn, const char *name, walrow_error *err)
 {
     return walrow__pg_query(conn, "SELECT pg_catalog.pg_drop_replication_slot($1)", 1, &name, WALROW_ERR_SLOT,
                             "dropping the replication slot", NULL, err);
 }
 
-walrow_code walrow__slot_advance(PGconn *conn, const char *name, uint64_t upto_lsn, uint64_t *end_lsn,
-                                 walrow_error *err)
+walrow_code
+walrow__slot_advance(PGconn *conn, const char *name, uint64_t upto_lsn, uint64_t *end_lsn, walrow_error *err)
 {
     char lsn[WALROW_LSN_SIZE];
     const char *params[2] = {name, walrow_lsn_format(upto_lsn, lsn)};
@@ -155,8 +161,8 @@ walrow_code walrow__slot_advance(PGconn *conn, const char *name, uint64_t upto_l
     return WALROW_OK;
 }
 
-walrow_code walrow__slot_copy(PGconn *conn, const char *from, const char *to, bool temporary,
-                              walrow_error *err)
+walrow_code
+walrow__slot_copy(PGconn *conn, const char *from, const char *to, bool temporary, walrow_error *err)
 {
     const char *params[3] = {from, to, temporary ? "true" : "false"};
     return walrow__pg_query(conn, "SELECT pg_catalog.pg_copy_logical_replication_slot($1, $2, $3)", 3, params,

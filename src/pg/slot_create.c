@@ -21,7 +21,8 @@
 
 static const char *const doing = "creating the replication slot";
 
-void walrow__slot_wait_report(PGconn *conn, int pid)
+void
+walrow__slot_wait_report(PGconn *conn, int pid)
 {
     static const char sql[] =
         "SELECT 'pid ' || a.pid ||"
@@ -62,8 +63,8 @@ void walrow__slot_wait_report(PGconn *conn, int pid)
 }
 
 /* Wait for the result of what was sent, reporting now and then what it waits for. */
-static walrow_code wait_creation(PGconn *conn, const walrow_options *options, PGresult **out,
-                                 walrow_error *err)
+static walrow_code
+wait_creation(PGconn *conn, const walrow_options *options, PGresult **out, walrow_error *err)
 {
     PGconn *second = NULL;
     int timeout_ms = FIRST_REPORT_MS;
@@ -96,9 +97,9 @@ static walrow_code wait_creation(PGconn *conn, const walrow_options *options, PG
     return code;
 }
 
-walrow_code walrow__slot_create(PGconn *conn, const walrow_options *options, const char *name,
-                                const char *plugin, bool temporary, uint64_t *consistent_lsn,
-                                walrow_error *err)
+walrow_code
+walrow__slot_create(PGconn *conn, const walrow_options *options, const char *name, const char *plugin,
+                    bool temporary, uint64_t *consistent_lsn, walrow_error *err)
 {
     const char *params[3] = {name, plugin, temporary ? "true" : "false"};
     if (!PQsendQueryParams(conn, "SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot($1, $2, $3)",
@@ -112,9 +113,10 @@ walrow_code walrow__slot_create(PGconn *conn, const walrow_options *options, con
     return WALROW_OK;
 }
 
-walrow_code walrow__slot_create_exported(PGconn *replication, const walrow_options *options, const char *name,
-                                         const char *plugin, bool temporary, uint64_t *consistent_lsn,
-                                         char *snapshot, walrow_error *err)
+walrow_code
+walrow__slot_create_exported(PGconn *replication, const walrow_options *options, const char *name,
+                             const char *plugin, bool temporary, uint64_t *consistent_lsn, char *snapshot,
+                             walrow_error *err)
 {
     walrow__strbuf sql;
     walrow__strbuf_init(&sql);

@@ -13,7 +13,8 @@
  * Seconds between the server writing and the client confirming, as the walsender measures it; who may not see
  * it, or whose slot nobody reads, does not know (< 0).
  */
-static walrow_code lag_seconds(PGconn *conn, const walrow__slot *slot, double *out, walrow_error *err)
+static walrow_code
+lag_seconds(PGconn *conn, const walrow__slot *slot, double *out, walrow_error *err)
 {
     char pid[16];
     const char *param = pid;
@@ -31,8 +32,8 @@ static walrow_code lag_seconds(PGconn *conn, const walrow__slot *slot, double *o
     return WALROW_OK;
 }
 
-walrow_code walrow__status_slot(PGconn *conn, const walrow_options *options, walrow_slot_status *out,
-                                walrow_error *err)
+walrow_code
+walrow__status_slot(PGconn *conn, const walrow_options *options, walrow_slot_status *out, walrow_error *err)
 {
     walrow__slot slot;
     WALROW_TRY(walrow__slot_get(conn, options->slot, &slot, err));
@@ -58,7 +59,8 @@ walrow_code walrow__status_slot(PGconn *conn, const walrow_options *options, wal
     return WALROW_OK;
 }
 
-void walrow_status_release(walrow_status *status)
+void
+walrow_status_release(walrow_status *status)
 {
     free(status->slot.name);
     free(status->slot.plugin);
@@ -76,7 +78,8 @@ void walrow_status_release(walrow_status *status)
 
 /* Sinks and snapshots keep no state of their own yet: what they have is in their directories and in the slot.
  */
-walrow_code walrow_status_get(const walrow_options *options, walrow_status *out, walrow_error *err)
+walrow_code
+walrow_status_get(const walrow_options *options, walrow_status *out, walrow_error *err)
 {
     PGconn *conn;
     *out = (walrow_status){.transport = "push", .snapshot_state = "none"};

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void walrow_tables_release(walrow_tables *tables)
+void
+walrow_tables_release(walrow_tables *tables)
 {
     for (size_t i = 0; i < tables->count; i++) {
         walrow_table_info *table = &tables->items[i];
@@ -34,9 +35,9 @@ void walrow_tables_release(walrow_tables *tables)
     *tables = (walrow_tables){0};
 }
 
-static walrow_code arrow_type(walrow__catalog *catalog, const walrow_options *options,
-                              const walrow__found *table, const walrow__found_column *column, char **out,
-                              walrow_error *err)
+static walrow_code
+arrow_type(walrow__catalog *catalog, const walrow_options *options, const walrow__found *table,
+           const walrow__found_column *column, char **out, walrow_error *err)
 {
     walrow__type type;
     const char *override = walrow__options_override(options, table->schema, table->name, column->name);
@@ -46,8 +47,9 @@ static walrow_code arrow_type(walrow__catalog *catalog, const walrow_options *op
     return *out == NULL ? walrow__fail_memory(err) : WALROW_OK;
 }
 
-static walrow_code fill_columns(walrow_table_info *out, const walrow__found *table, walrow__catalog *catalog,
-                                const walrow_options *options, walrow_error *err)
+static walrow_code
+fill_columns(walrow_table_info *out, const walrow__found *table, walrow__catalog *catalog,
+             const walrow_options *options, walrow_error *err)
 {
     out->columns = calloc(table->n_columns + 1, sizeof *out->columns);
     out->key = calloc(table->n_columns + 1, sizeof(char *));
@@ -68,8 +70,9 @@ static walrow_code fill_columns(walrow_table_info *out, const walrow__found *tab
     return WALROW_OK;
 }
 
-static walrow_code fill_table(walrow_table_info *out, const walrow__found *table, walrow__catalog *catalog,
-                              const walrow_options *options, walrow_error *err)
+static walrow_code
+fill_table(walrow_table_info *out, const walrow__found *table, walrow__catalog *catalog,
+           const walrow_options *options, walrow_error *err)
 {
     out->schema = strdup(table->schema);
     out->name = strdup(table->name);
@@ -86,8 +89,9 @@ static walrow_code fill_table(walrow_table_info *out, const walrow__found *table
     return fill_columns(out, table, catalog, options, err);
 }
 
-static walrow_code fill_tables(walrow_tables *out, const walrow__discovery *found, walrow__catalog *catalog,
-                               const walrow_options *options, walrow_error *err)
+static walrow_code
+fill_tables(walrow_tables *out, const walrow__discovery *found, walrow__catalog *catalog,
+            const walrow_options *options, walrow_error *err)
 {
     uint32_t *relids = calloc(found->count + 1, sizeof *relids);
     out->items = calloc(found->count + 1, sizeof *out->items);
@@ -104,7 +108,8 @@ static walrow_code fill_tables(walrow_tables *out, const walrow__discovery *foun
     return code;
 }
 
-walrow_code walrow_tables_discover(const walrow_options *options, walrow_tables *out, walrow_error *err)
+walrow_code
+walrow_tables_discover(const walrow_options *options, walrow_tables *out, walrow_error *err)
 {
     PGconn *conn;
     walrow__catalog *catalog = NULL;

@@ -12,8 +12,9 @@
 
 #include <string.h>
 
-static walrow_code add_action(walrow_actions *actions, const char *action, const char *object,
-                              walrow__strbuf *sql, walrow_error *err)
+static walrow_code
+add_action(walrow_actions *actions, const char *action, const char *object, walrow__strbuf *sql,
+           walrow_error *err)
 {
     walrow_code code =
         sql->failed ? walrow__fail_memory(err) : walrow__actions_add(actions, action, object, sql->data, err);
@@ -21,8 +22,8 @@ static walrow_code add_action(walrow_actions *actions, const char *action, const
     return code;
 }
 
-static walrow_code plan_slot(PGconn *conn, const walrow_options *options, walrow_actions *out,
-                             walrow_error *err)
+static walrow_code
+plan_slot(PGconn *conn, const walrow_options *options, walrow_actions *out, walrow_error *err)
 {
     walrow__slot slot;
     walrow__pg_server server;
@@ -52,8 +53,8 @@ static walrow_code plan_slot(PGconn *conn, const walrow_options *options, walrow
     return add_action(out, "drop slot", slot.name, &sql, err);
 }
 
-static walrow_code plan_publication(PGconn *conn, const char *name, bool say_if_missing, walrow_actions *out,
-                                    walrow_error *err)
+static walrow_code
+plan_publication(PGconn *conn, const char *name, bool say_if_missing, walrow_actions *out, walrow_error *err)
 {
     walrow__publication publication;
     WALROW_TRY(walrow__publication_get(conn, name, &publication, err));
@@ -70,8 +71,8 @@ static walrow_code plan_publication(PGconn *conn, const char *name, bool say_if_
     return add_action(out, "drop publication", name, &sql, err);
 }
 
-walrow_code walrow_teardown(const walrow_options *options, bool dry_run, walrow_actions *out,
-                            walrow_error *err)
+walrow_code
+walrow_teardown(const walrow_options *options, bool dry_run, walrow_actions *out, walrow_error *err)
 {
     char inserts[64];
     PGconn *conn;

@@ -19,7 +19,8 @@ struct walrow__duckdb {
 /* ---- a database
  * ---------------------------------------------------------------------------------------------- */
 
-static walrow_code open_database(walrow__duckdb *duckdb, walrow_error *err)
+static walrow_code
+open_database(walrow__duckdb *duckdb, walrow_error *err)
 {
     static const char *const settings[][2] = {
         {"threads", "1"}, /* and so none is started */
@@ -45,7 +46,8 @@ static walrow_code open_database(walrow__duckdb *duckdb, walrow_error *err)
     return code;
 }
 
-walrow_code walrow__duckdb_open(walrow__duckdb **out, walrow_error *err)
+walrow_code
+walrow__duckdb_open(walrow__duckdb **out, walrow_error *err)
 {
     walrow__duckdb *duckdb = calloc(1, sizeof *duckdb);
     if (duckdb == NULL)
@@ -64,7 +66,8 @@ walrow_code walrow__duckdb_open(walrow__duckdb **out, walrow_error *err)
     return WALROW_OK;
 }
 
-void walrow__duckdb_free(walrow__duckdb *duckdb)
+void
+walrow__duckdb_free(walrow__duckdb *duckdb)
 {
     if (duckdb == NULL)
         return;
@@ -79,15 +82,17 @@ void walrow__duckdb_free(walrow__duckdb *duckdb)
 /* ---- queries
  * ------------------------------------------------------------------------------------------------- */
 
-static struct ArrowStringView cell(const duckdb_string *text)
+static struct ArrowStringView
+cell(const duckdb_string *text)
 {
     const char *data = text->size <= DUCKDB_INLINE_SIZE ? text->prefix : text->pointer;
     return (struct ArrowStringView){data, text->size};
 }
 
 /* cells: room for a row. All columns are VARCHAR. */
-static walrow_code give_chunk(walrow__duckdb *duckdb, void *chunk, struct ArrowStringView *cells,
-                              uint64_t n_cells, walrow__duckdb_row_fn fn, void *arg, walrow_error *err)
+static walrow_code
+give_chunk(walrow__duckdb *duckdb, void *chunk, struct ArrowStringView *cells, uint64_t n_cells,
+           walrow__duckdb_row_fn fn, void *arg, walrow_error *err)
 {
     uint64_t rows = duckdb->library.data_chunk_get_size(chunk);
     for (uint64_t row = 0; row < rows; row++) {
@@ -103,8 +108,9 @@ static walrow_code give_chunk(walrow__duckdb *duckdb, void *chunk, struct ArrowS
     return WALROW_OK;
 }
 
-static walrow_code give_rows(walrow__duckdb *duckdb, duckdb_result *result, walrow__duckdb_row_fn fn,
-                             void *arg, walrow_error *err)
+static walrow_code
+give_rows(walrow__duckdb *duckdb, duckdb_result *result, walrow__duckdb_row_fn fn, void *arg,
+          walrow_error *err)
 {
     uint64_t n_cells = duckdb->library.column_count(result);
     struct ArrowStringView *cells = calloc(n_cells, sizeof *cells);
@@ -120,7 +126,8 @@ static walrow_code give_rows(walrow__duckdb *duckdb, duckdb_result *result, walr
     return code;
 }
 
-static bool is_select(walrow__duckdb *duckdb, const char *sql)
+static bool
+is_select(walrow__duckdb *duckdb, const char *sql)
 {
     void *statement = NULL;
     bool yes = duckdb->library.prepare(duckdb->connection, sql, &statement) == DUCKDB_SUCCESS &&
@@ -129,8 +136,9 @@ static bool is_select(walrow__duckdb *duckdb, const char *sql)
     return yes;
 }
 
-walrow_code walrow__duckdb_query(walrow__duckdb *duckdb, const char *sql, walrow__duckdb_row_fn fn, void *arg,
-                                 walrow_error *err)
+walrow_code
+walrow__duckdb_query(walrow__duckdb *duckdb, const char *sql, walrow__duckdb_row_fn fn, void *arg,
+                     walrow_error *err)
 {
     bool wanted = fn != NULL && is_select(duckdb, sql);
     walrow__strbuf text;
@@ -162,13 +170,15 @@ typedef struct adapter {
     walrow_error error; /* of the last get_next */
 } adapter;
 
-static void keep_schema(struct ArrowSchema *schema)
+static void
+keep_schema(struct ArrowSchema *schema)
 {
     schema->release = NULL;
 }
 
 /* Lends it: duckdb_arrow_scan never releases a schema that it gets. */
-static int adapter_get_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out)
+static int
+adapter_get_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out)
 {
     adapter *self = stream->private_data;
     *out = self->adapted;
@@ -176,7 +186,8 @@ static int adapter_get_schema(struct ArrowArrayStream *stream, struct ArrowSchem
     return 0;
 }
 
-static int adapter_get_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
+static int
+adapter_get_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
 {
     adapter *self = stream->private_data;
     int code = self->source->get_next(self->source, out);
@@ -192,17 +203,20 @@ static int adapter_get_next(struct ArrowArrayStream *stream, struct ArrowArray *
     return EIO;
 }
 
-static const char *adapter_get_last_error(struct ArrowArrayStream *stream)
+static const char *
+adapter_get_last_error(struct ArrowArrayStream *stream)
 {
     return ((adapter *)stream->private_data)->error.message;
 }
 
-static void adapter_release(struct ArrowArrayStream *stream)
+static void
+adapter_release(struct ArrowArrayStream *stream)
 {
     stream->release = NULL;
 }
 
-static walrow_code adapter_init(adapter *self, struct ArrowArrayStream *source, walrow_error *err)
+static walrow_code
+adapter_init(adapter *self, struct ArrowArrayStream *source, walrow_error *err)
 {
     memset(self, 0, sizeof *self);
     self->source = source;
@@ -214,7 +228,8 @@ static walrow_code adapter_init(adapter *self, struct ArrowArrayStream *source, 
     return code;
 }
 
-static void add_quoted(walrow__strbuf *sql, struct ArrowStringView text)
+static void
+add_quoted(walrow__strbuf *sql, struct ArrowStringView text)
 {
     walrow__strbuf_add_char(sql, '\'');
     for (int64_t i = 0; i < text.size_bytes; i++) {
@@ -225,7 +240,8 @@ static void add_quoted(walrow__strbuf *sql, struct ArrowStringView text)
     walrow__strbuf_add_char(sql, '\'');
 }
 
-static void add_pair(void *sql, struct ArrowStringView key, struct ArrowStringView value)
+static void
+add_pair(void *sql, struct ArrowStringView key, struct ArrowStringView value)
 {
     add_quoted(sql, key);
     walrow__strbuf_add_text(sql, ": ");
@@ -233,8 +249,9 @@ static void add_pair(void *sql, struct ArrowStringView key, struct ArrowStringVi
     walrow__strbuf_add_text(sql, ", ");
 }
 
-static walrow_code add_copy(walrow__strbuf *sql, const adapter *input, const char *path,
-                            const char *const *kv, walrow_error *err)
+static walrow_code
+add_copy(walrow__strbuf *sql, const adapter *input, const char *path, const char *const *kv,
+         walrow_error *err)
 {
     walrow__strbuf_add_text(sql, "COPY (SELECT * FROM walrow_input) TO ");
     add_quoted(sql, ArrowCharView(path));
@@ -248,8 +265,8 @@ static walrow_code add_copy(walrow__strbuf *sql, const adapter *input, const cha
     return sql->failed ? walrow__fail_memory(err) : WALROW_OK;
 }
 
-static walrow_code copy_input(walrow__duckdb *duckdb, adapter *input, const char *sql, const char *path,
-                              walrow_error *err)
+static walrow_code
+copy_input(walrow__duckdb *duckdb, adapter *input, const char *sql, const char *path, walrow_error *err)
 {
     struct ArrowArrayStream stream = {adapter_get_schema, adapter_get_next, adapter_get_last_error,
                                       adapter_release, input};
@@ -267,8 +284,9 @@ static walrow_code copy_input(walrow__duckdb *duckdb, adapter *input, const char
     return code == WALROW_OK ? dropped : code;
 }
 
-walrow_code walrow__duckdb_write_parquet(walrow__duckdb *duckdb, struct ArrowArrayStream *stream,
-                                         const char *path, const char *const *kv, walrow_error *err)
+walrow_code
+walrow__duckdb_write_parquet(walrow__duckdb *duckdb, struct ArrowArrayStream *stream, const char *path,
+                             const char *const *kv, walrow_error *err)
 {
     adapter input;
     WALROW_TRY(adapter_init(&input, stream, err));

@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 /* NULL with the linker's reason in *reason (static until the next call), or "" if there is no such file. */
-static void *load(const char *path, const char **reason)
+static void *
+load(const char *path, const char **reason)
 {
     *reason = "";
     if (strchr(path, '/') != NULL && access(path, F_OK) != 0)
@@ -22,7 +23,8 @@ static void *load(const char *path, const char **reason)
 }
 
 /* The file libduckdb.so beside the library (or program) this function is in. */
-static void path_beside_us(walrow__strbuf *path)
+static void
+path_beside_us(walrow__strbuf *path)
 {
     static const char here;
     Dl_info info;
@@ -35,7 +37,8 @@ static void path_beside_us(walrow__strbuf *path)
     walrow__strbuf_add_text(path, slash == NULL ? "./libduckdb.so" : "libduckdb.so");
 }
 
-static void *load_first(walrow__strbuf *beside, const char **reason)
+static void *
+load_first(walrow__strbuf *beside, const char **reason)
 {
     const char *named = getenv("WALROW_DUCKDB");
     if (named != NULL && *named != '\0') {
@@ -60,7 +63,8 @@ static void *load_first(walrow__strbuf *beside, const char **reason)
     return NULL;
 }
 
-static walrow_code load_library(walrow__duckdb_library *library, walrow_error *err)
+static walrow_code
+load_library(walrow__duckdb_library *library, walrow_error *err)
 {
     const char *reason = "";
     walrow__strbuf beside;
@@ -77,7 +81,8 @@ static walrow_code load_library(walrow__duckdb_library *library, walrow_error *e
     return code;
 }
 
-static walrow_code find_functions(walrow__duckdb_library *library, walrow_error *err)
+static walrow_code
+find_functions(walrow__duckdb_library *library, walrow_error *err)
 {
     const char *missing = NULL;
 #define DUCKDB_FIND(type, name, parameters)                                                                  \
@@ -92,7 +97,8 @@ static walrow_code find_functions(walrow__duckdb_library *library, walrow_error 
     return WALROW_ERR_SINK;
 }
 
-walrow_code walrow__duckdb_library_open(walrow__duckdb_library *library, walrow_error *err)
+walrow_code
+walrow__duckdb_library_open(walrow__duckdb_library *library, walrow_error *err)
 {
     WALROW_TRY(load_library(library, err));
     walrow_code code = find_functions(library, err);
@@ -101,7 +107,8 @@ walrow_code walrow__duckdb_library_open(walrow__duckdb_library *library, walrow_
     return code;
 }
 
-void walrow__duckdb_library_close(walrow__duckdb_library *library)
+void
+walrow__duckdb_library_close(walrow__duckdb_library *library)
 {
     if (library->handle != NULL)
         dlclose(library->handle);

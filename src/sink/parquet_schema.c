@@ -17,8 +17,8 @@ typedef enum conversion {
 
 enum { MAX_PRECISION = 38 }; /* of DuckDB's DECIMAL */
 
-static walrow_code fail(ArrowErrorCode code, const struct ArrowSchema *schema, const struct ArrowError *error,
-                        walrow_error *err)
+static walrow_code
+fail(ArrowErrorCode code, const struct ArrowSchema *schema, const struct ArrowError *error, walrow_error *err)
 {
     if (code == ENOMEM)
         return walrow__fail_memory(err);
@@ -26,7 +26,8 @@ static walrow_code fail(ArrowErrorCode code, const struct ArrowSchema *schema, c
                         schema->name == NULL ? "" : schema->name, schema->format, error->message);
 }
 
-static conversion conversion_of_decimal(const struct ArrowSchemaView *view)
+static conversion
+conversion_of_decimal(const struct ArrowSchemaView *view)
 {
     if (view->type == NANOARROW_TYPE_DECIMAL256 || view->decimal_scale < 0 ||
         view->decimal_scale > MAX_PRECISION)
@@ -34,8 +35,9 @@ static conversion conversion_of_decimal(const struct ArrowSchemaView *view)
     return view->decimal_scale > view->decimal_precision ? RAISE_PRECISION : KEEP;
 }
 
-static walrow_code find_conversion(const struct ArrowSchema *schema, struct ArrowSchemaView *view,
-                                   conversion *out, walrow_error *err)
+static walrow_code
+find_conversion(const struct ArrowSchema *schema, struct ArrowSchemaView *view, conversion *out,
+                walrow_error *err)
 {
     struct ArrowError error = {.message = ""};
     ArrowErrorCode code = ArrowSchemaViewInit(view, schema, &error);
@@ -54,7 +56,8 @@ static walrow_code find_conversion(const struct ArrowSchema *schema, struct Arro
 /* ---- the schema
  * ---------------------------------------------------------------------------------------------- */
 
-static ArrowErrorCode set_interval_struct(struct ArrowSchema *schema)
+static ArrowErrorCode
+set_interval_struct(struct ArrowSchema *schema)
 {
     static const struct {
         const char *name;
@@ -73,7 +76,8 @@ static ArrowErrorCode set_interval_struct(struct ArrowSchema *schema)
 }
 
 /* schema is our own deep copy, made by nanoarrow */
-static walrow_code convert_schema(struct ArrowSchema *schema, walrow_error *err)
+static walrow_code
+convert_schema(struct ArrowSchema *schema, walrow_error *err)
 {
     struct ArrowSchemaView view;
     conversion what;
@@ -103,13 +107,15 @@ static walrow_code convert_schema(struct ArrowSchema *schema, walrow_error *err)
     return WALROW_OK;
 }
 
-static int lower(char c)
+static int
+lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? c + 32 : (unsigned char)c;
 }
 
 /* As DuckDB compares identifiers: only ASCII letters fold. */
-static bool same_identifier(const char *a, const char *b)
+static bool
+same_identifier(const char *a, const char *b)
 {
     while (*a != '\0' && lower(*a) == lower(*b))
         a++, b++;
@@ -117,7 +123,8 @@ static bool same_identifier(const char *a, const char *b)
 }
 
 /* A column before the given one, or (among = n_children) any other, has this name. */
-static bool name_taken(const struct ArrowSchema *schema, int64_t column, int64_t among, const char *name)
+static bool
+name_taken(const struct ArrowSchema *schema, int64_t column, int64_t among, const char *name)
 {
     for (int64_t i = 0; i < among; i++)
         if (i != column && same_identifier(schema->children[i]->name, name))
@@ -125,7 +132,8 @@ static bool name_taken(const struct ArrowSchema *schema, int64_t column, int64_t
     return false;
 }
 
-static walrow_code make_names_unique(struct ArrowSchema *schema, walrow_error *err)
+static walrow_code
+make_names_unique(struct ArrowSchema *schema, walrow_error *err)
 {
     for (int64_t i = 0; i < schema->n_children; i++) {
         if (!name_taken(schema, i, i, schema->children[i]->name))
@@ -141,8 +149,8 @@ static walrow_code make_names_unique(struct ArrowSchema *schema, walrow_error *e
     return WALROW_OK;
 }
 
-walrow_code walrow__parquet_adapt_schema(const struct ArrowSchema *schema, struct ArrowSchema *out,
-                                         walrow_error *err)
+walrow_code
+walrow__parquet_adapt_schema(const struct ArrowSchema *schema, struct ArrowSchema *out, walrow_error *err)
 {
     if (schema->n_children == 0)
         return walrow__fail(err, WALROW_ERR_UNEXPECTED, "a Parquet file needs at least one column");
@@ -161,8 +169,8 @@ walrow_code walrow__parquet_adapt_schema(const struct ArrowSchema *schema, struc
 
 /* nanoarrow can append to a buffer too, but looks for the sign at its first byte: so scratch holds one value
  */
-static ArrowErrorCode append_decimal(struct ArrowArray *out, struct ArrowDecimal *decimal,
-                                     struct ArrowBuffer *scratch)
+static ArrowErrorCode
+append_decimal(struct ArrowArray *out, struct ArrowDecimal *decimal, struct ArrowBuffer *scratch)
 {
     scratch->size_bytes = 0;
     NANOARROW_RETURN_NOT_OK(ArrowDecimalAppendStringToBuffer(decimal, scratch));
@@ -173,7 +181,8 @@ static ArrowErrorCode append_decimal(struct ArrowArray *out, struct ArrowDecimal
                                   (struct ArrowStringView){(const char *)scratch->data, scratch->size_bytes});
 }
 
-static ArrowErrorCode append_interval(struct ArrowArray *out, const struct ArrowInterval *interval)
+static ArrowErrorCode
+append_interval(struct ArrowArray *out, const struct ArrowInterval *interval)
 {
     NANOARROW_RETURN_NOT_OK(ArrowArrayAppendInt(out->children[0], interval->months));
     NANOARROW_RETURN_NOT_OK(ArrowArrayAppendInt(out->children[1], interval->days));
@@ -189,7 +198,8 @@ typedef struct source {
     struct ArrowBuffer scratch;
 } source;
 
-static ArrowErrorCode append_row(struct ArrowArray *out, conversion what, source *source, int64_t row)
+static ArrowErrorCode
+append_row(struct ArrowArray *out, conversion what, source *source, int64_t row)
 {
     if (ArrowArrayViewIsNull(&source->view, row))
         return ArrowArrayAppendNull(out, 1);
@@ -209,8 +219,9 @@ static ArrowErrorCode append_row(struct ArrowArray *out, conversion what, source
     return EINVAL;
 }
 
-static ArrowErrorCode build_rows(struct ArrowArray *out, const struct ArrowSchema *schema, conversion what,
-                                 source *source, struct ArrowError *error)
+static ArrowErrorCode
+build_rows(struct ArrowArray *out, const struct ArrowSchema *schema, conversion what, source *source,
+           struct ArrowError *error)
 {
     struct ArrowSchema type;
     NANOARROW_RETURN_NOT_OK(ArrowSchemaDeepCopy(schema, &type));
@@ -227,8 +238,9 @@ static ArrowErrorCode build_rows(struct ArrowArray *out, const struct ArrowSchem
     return ArrowArrayFinishBuildingDefault(out, error);
 }
 
-static walrow_code replace(const struct ArrowSchema *schema, const struct ArrowSchemaView *type,
-                           conversion what, struct ArrowArray *array, walrow_error *err)
+static walrow_code
+replace(const struct ArrowSchema *schema, const struct ArrowSchemaView *type, conversion what,
+        struct ArrowArray *array, walrow_error *err)
 {
     struct ArrowArray made = {.release = NULL};
     struct ArrowError error = {.message = ""};
@@ -254,8 +266,8 @@ static walrow_code replace(const struct ArrowSchema *schema, const struct ArrowS
     return fail(code, schema, &error, err);
 }
 
-walrow_code walrow__parquet_adapt_array(const struct ArrowSchema *schema, struct ArrowArray *batch,
-                                        walrow_error *err)
+walrow_code
+walrow__parquet_adapt_array(const struct ArrowSchema *schema, struct ArrowArray *batch, walrow_error *err)
 {
     struct ArrowSchemaView view;
     conversion what;
@@ -274,14 +286,16 @@ walrow_code walrow__parquet_adapt_array(const struct ArrowSchema *schema, struct
 /* ---- the file's metadata
  * ------------------------------------------------------------------------------------- */
 
-static bool starts_with(struct ArrowStringView text, const char *prefix)
+static bool
+starts_with(struct ArrowStringView text, const char *prefix)
 {
     size_t size = strlen(prefix);
     return (size_t)text.size_bytes >= size && memcmp(text.data, prefix, size) == 0;
 }
 
 /* ,"pg.type":"..." for each: false if the field has none, and is therefore none of the table's columns */
-static bool add_pg_metadata(walrow__strbuf *json, const struct ArrowSchema *field)
+static bool
+add_pg_metadata(walrow__strbuf *json, const struct ArrowSchema *field)
 {
     struct ArrowMetadataReader reader;
     struct ArrowStringView key, value;
@@ -299,8 +313,8 @@ static bool add_pg_metadata(walrow__strbuf *json, const struct ArrowSchema *fiel
     return found;
 }
 
-static void add_columns(walrow__strbuf *json, const struct ArrowSchema *schema,
-                        const struct ArrowSchema *adapted)
+static void
+add_columns(walrow__strbuf *json, const struct ArrowSchema *schema, const struct ArrowSchema *adapted)
 {
     walrow__strbuf_add_char(json, '[');
     for (int64_t i = 0; i < schema->n_children; i++) {
@@ -319,15 +333,16 @@ static void add_columns(walrow__strbuf *json, const struct ArrowSchema *schema,
     walrow__strbuf_add_char(json, ']');
 }
 
-static walrow_code keep_bytes(void *arg, const void *bytes, size_t size, walrow_error *err)
+static walrow_code
+keep_bytes(void *arg, const void *bytes, size_t size, walrow_error *err)
 {
     (void)err;
     walrow__strbuf_add(arg, bytes, size);
     return WALROW_OK;
 }
 
-static walrow_code add_arrow_schema(walrow__strbuf *base64, const struct ArrowSchema *adapted,
-                                    walrow_error *err)
+static walrow_code
+add_arrow_schema(walrow__strbuf *base64, const struct ArrowSchema *adapted, walrow_error *err)
 {
     walrow__ipc_writer writer;
     walrow__strbuf message;
@@ -342,8 +357,9 @@ static walrow_code add_arrow_schema(walrow__strbuf *base64, const struct ArrowSc
     return code;
 }
 
-walrow_code walrow__parquet_metadata(const struct ArrowSchema *schema, const struct ArrowSchema *adapted,
-                                     walrow__parquet_pair_fn fn, void *arg, walrow_error *err)
+walrow_code
+walrow__parquet_metadata(const struct ArrowSchema *schema, const struct ArrowSchema *adapted,
+                         walrow__parquet_pair_fn fn, void *arg, walrow_error *err)
 {
     struct ArrowMetadataReader reader;
     struct ArrowStringView key, value;

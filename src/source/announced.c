@@ -77,7 +77,8 @@ same_table(const walrow__table *a, const walrow__table *b)
 }
 
 static walrow_code
-open_epoch(walrow__announced_table *relation, walrow__decoder *decoder, walrow__table *table, walrow_error *err)
+open_epoch(walrow__announced_table *relation, walrow__decoder *decoder, walrow__table *table,
+           walrow_error *err)
 {
     const walrow__capture *capture = &decoder->capture;
     uint64_t from_lsn =
@@ -102,8 +103,8 @@ make_table(const walrow__decoder *decoder, const walrow__relation_message *messa
         for (int i = 0; i < message->n_columns; i++)
             message->columns[i].override =
                 capture->override(capture->arg, message->schema, message->name, message->columns[i].name);
-    return walrow__table_new(decoder->catalog, message->schema, message->name, message->relid, message->identity,
-                             message->columns, message->n_columns, out, err);
+    return walrow__table_new(decoder->catalog, message->schema, message->name, message->relid,
+                             message->identity, message->columns, message->n_columns, out, err);
 }
 
 static walrow_code

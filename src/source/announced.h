@@ -24,10 +24,11 @@ void walrow__announced_release(walrow__announced *relations);
 /** The relation, or NULL if it was never announced. */
 walrow__announced_table *walrow__announced_find(walrow__announced *relations, uint32_t relid);
 /**
- * Take an announcement. A table that is as it was keeps its epoch; a changed one has its batch finished and opens
- * a new epoch.
+ * Take an announcement. A table that is as it was keeps its epoch; a changed one has its batch finished and
+ * opens a new epoch.
  */
 walrow_code walrow__announced_announce(walrow__announced *relations, walrow__decoder *decoder,
-                                       const walrow__relation_message *message, walrow_error *err) WALROW_MUST_CHECK;
+                                       const walrow__relation_message *message,
+                                       walrow_error *err) WALROW_MUST_CHECK;
 
 #endif

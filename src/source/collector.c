@@ -170,11 +170,13 @@ walrow__collector_drop_feed(walrow__collector *collector, walrow__feed *feed, wa
 }
 
 walrow_code
-walrow__collector_begin(walrow__collector *collector, const walrow_transaction *transaction, walrow_error *err)
+walrow__collector_begin(walrow__collector *collector, const walrow_transaction *transaction,
+                        walrow_error *err)
 {
     if (collector->in_transaction)
-        return walrow__fail(err, WALROW_ERR_PROTOCOL, "transaction %" PRIu32 " begins inside transaction %" PRIu32,
-                            transaction->xid, collector->transaction.xid);
+        return walrow__fail(err, WALROW_ERR_PROTOCOL,
+                            "transaction %" PRIu32 " begins inside transaction %" PRIu32, transaction->xid,
+                            collector->transaction.xid);
     free((void *)collector->transaction.origin);
     collector->transaction = *transaction;
     collector->transaction.origin = NULL;
@@ -235,8 +237,10 @@ walrow_code
 walrow__collector_begin_row(walrow__collector *collector, walrow__feed *feed, char op,
                             walrow__batch_builder **builder, walrow_error *err)
 {
-    walrow__position position = {collector->transaction.commit_lsn, collector->snapshot ? 0 : collector->seq++};
-    if (position.commit_lsn < feed->from_lsn || walrow__position_compare(position, collector->delivered) <= 0) {
+    walrow__position position = {collector->transaction.commit_lsn,
+                                 collector->snapshot ? 0 : collector->seq++};
+    if (position.commit_lsn < feed->from_lsn ||
+        walrow__position_compare(position, collector->delivered) <= 0) {
         *builder = NULL;
         return WALROW_OK;
     }
@@ -287,11 +291,13 @@ walrow__collector_dead_letter(walrow__collector *collector, walrow__feed *feed, 
     const walrow__table *table = feed->builder.table;
     const walrow__table_column *c = &table->columns[column];
     if (collector->strict) {
-        walrow__fail(err, WALROW_ERR_VALUE, "%s.%s.%s: %s: %.*s", table->schema_name, table->name, c->name, reason,
-                     (int)(size < 100 ? size : 100), (const char *)text);
-        return walrow__hint(err, "leave out --strict to have such values in the dead letters, or map the column to "
-                                 "text with --type %s.%s.%s=utf8",
-                            table->schema_name, table->name, c->name);
+        walrow__fail(err, WALROW_ERR_VALUE, "%s.%s.%s: %s: %.*s", table->schema_name, table->name, c->name,
+                     reason, (int)(size < 100 ? size : 100), (const char *)text);
+        return walrow__hint(
+            err,
+            "leave out --strict to have such values in the dead letters, or map the column to "
+            "text with --type %s.%s.%s=utf8",
+            table->schema_name, table->name, c->name);
     }
     walrow_dead_letter *letter = list_add(&collector->set->dead_letters, sizeof *letter);
     if (letter == NULL)
@@ -387,7 +393,8 @@ walrow__collector_cut(walrow__collector *collector, walrow_changes *out, walrow_
 }
 
 walrow_code
-walrow__collector_cut_feed(walrow__collector *collector, walrow__feed *feed, walrow_changes *out, walrow_error *err)
+walrow__collector_cut_feed(walrow__collector *collector, walrow__feed *feed, walrow_changes *out,
+                           walrow_error *err)
 {
     if (feed->open)
         unlink_open(collector, feed);

@@ -23,7 +23,8 @@ static walrow_code
 malformed(const walrow__copy *copy, const char *what, walrow_error *err)
 {
     const walrow__table *table = copy->feed->builder.table;
-    return walrow__fail(err, WALROW_ERR_PROTOCOL, "snapshot of %s.%s: %s", table->schema_name, table->name, what);
+    return walrow__fail(err, WALROW_ERR_PROTOCOL, "snapshot of %s.%s: %s", table->schema_name, table->name,
+                        what);
 }
 
 static walrow_code

@@ -13,24 +13,28 @@ struct walrow__decoder {
     walrow__collector *collector; /* borrowed */
     walrow__catalog *catalog;     /* borrowed; asked when a table is met */
     walrow__capture capture;
-    bool binary;          /* values come in binary */
-    uint64_t stop_lsn;    /* transactions whose commit ends after it are not begun; 0: none */
-    bool stopped;         /* one such was met: nothing more will be decoded */
-    bool needs_text;      /* a table was met whose binary values cannot be read: ask again in text */
+    bool binary;       /* values come in binary */
+    uint64_t stop_lsn; /* transactions whose commit ends after it are not begun; 0: none */
+    bool stopped;      /* one such was met: nothing more will be decoded */
+    bool needs_text;   /* a table was met whose binary values cannot be read: ask again in text */
     /*
      * Decode one message, whole.
      * @param lsn  where it came from, for error messages
-     * Errors: WALROW_ERR_PROTOCOL naming the byte and the LSN; what the catalogue says; WALROW_ERR_VALUE (strict).
+     * Errors: WALROW_ERR_PROTOCOL naming the byte and the LSN; what the catalogue says; WALROW_ERR_VALUE
+     * (strict).
      */
-    walrow_code (*feed)(walrow__decoder *decoder, const uint8_t *bytes, size_t size, uint64_t lsn, walrow_error *err);
+    walrow_code (*feed)(walrow__decoder *decoder, const uint8_t *bytes, size_t size, uint64_t lsn,
+                        walrow_error *err);
     void (*free)(walrow__decoder *decoder);
 };
 
 /** Decoder of pgoutput's protocol 1 (PostgreSQL documentation, "Logical Replication Message Formats"). */
-walrow_code walrow__pgoutput_new(walrow__collector *collector, walrow__catalog *catalog, walrow__capture capture,
-                                 walrow__decoder **out, walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__pgoutput_new(walrow__collector *collector, walrow__catalog *catalog,
+                                 walrow__capture capture, walrow__decoder **out,
+                                 walrow_error *err) WALROW_MUST_CHECK;
 
-/* A Relation message, for those who need its types only (recording). Strings are borrowed from the message. */
+/* A Relation message, for those who need its types only (recording). Strings are borrowed from the message.
+ */
 typedef struct walrow__relation_message {
     uint32_t relid;
     const char *schema, *name;
@@ -40,6 +44,7 @@ typedef struct walrow__relation_message {
 } walrow__relation_message;
 
 walrow_code walrow__pgoutput_read_relation(const uint8_t *bytes, size_t size, uint64_t lsn,
-                                           walrow__relation_message *out, walrow_error *err) WALROW_MUST_CHECK;
+                                           walrow__relation_message *out,
+                                           walrow_error *err) WALROW_MUST_CHECK;
 
 #endif

@@ -1,9 +1,10 @@
 /*
  * source/pgoutput.c
- *	  PostgreSQL's own output plugin, protocol 1 (PostgreSQL documentation, "Logical Replication Message Formats").
+ *	  PostgreSQL's own output plugin, protocol 1 (PostgreSQL documentation, "Logical Replication Message
+ *Formats").
  */
-#include "source/decoder.h"
 #include "source/announced.h"
+#include "source/decoder.h"
 #include "source/tuple.h"
 
 #include "base/error.h"
@@ -141,7 +142,8 @@ read_relation(pgoutput *p, const uint8_t *bytes, size_t size, uint64_t lsn, walr
 
 /* The relation a change is of. Outside a transaction there are no changes. */
 static walrow_code
-find_relation(pgoutput *p, walrow__cursor *cursor, uint64_t lsn, walrow__announced_table **out, walrow_error *err)
+find_relation(pgoutput *p, walrow__cursor *cursor, uint64_t lsn, walrow__announced_table **out,
+              walrow_error *err)
 {
     uint32_t relid = walrow__read_u32(cursor);
     if (cursor->failed)
@@ -150,14 +152,14 @@ find_relation(pgoutput *p, walrow__cursor *cursor, uint64_t lsn, walrow__announc
         return broken("change outside a transaction", lsn, err);
     *out = walrow__announced_find(&p->relations, relid);
     if (*out == NULL)
-        return walrow__fail(err, WALROW_ERR_PROTOCOL, "pgoutput: change of relation %" PRIu32 ", never announced",
-                            relid);
+        return walrow__fail(err, WALROW_ERR_PROTOCOL,
+                            "pgoutput: change of relation %" PRIu32 ", never announced", relid);
     return WALROW_OK;
 }
 
 static walrow_code
-add_row(pgoutput *p, walrow__announced_table *relation, char op, const walrow__tuple *values, const walrow__tuple *old,
-        size_t size, walrow_error *err)
+add_row(pgoutput *p, walrow__announced_table *relation, char op, const walrow__tuple *values,
+        const walrow__tuple *old, size_t size, walrow_error *err)
 {
     walrow__collector *collector = p->base.collector;
     walrow__batch_builder *builder;
@@ -311,11 +313,8 @@ walrow__pgoutput_new(walrow__collector *collector, walrow__catalog *catalog, wal
     pgoutput *p = calloc(1, sizeof *p);
     if (p == NULL)
         return walrow__fail_memory(err);
-    p->base = (walrow__decoder){.collector = collector,
-                                .catalog = catalog,
-                                .capture = capture,
-                                .feed = feed,
-                                .free = free_pgoutput};
+    p->base = (walrow__decoder){
+        .collector = collector, .catalog = catalog, .capture = capture, .feed = feed, .free = free_pgoutput};
     *out = &p->base;
     return WALROW_OK;
 }

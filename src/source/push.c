@@ -99,8 +99,8 @@ read_header(walrow__push *push, int size, walrow__push_message *out, walrow_erro
         return walrow__fail(err, WALROW_ERR_PROTOCOL, "replication stream: unknown message 0x%02X", kind);
     }
     if (cursor.failed)
-        return walrow__fail(err, WALROW_ERR_PROTOCOL, "replication stream: message '%c' of %d bytes is too short",
-                            kind, size);
+        return walrow__fail(err, WALROW_ERR_PROTOCOL,
+                            "replication stream: message '%c' of %d bytes is too short", kind, size);
     return WALROW_OK;
 }
 
@@ -192,7 +192,8 @@ drain_results(PGconn *conn)
     }
 }
 
-/* After CopyDone the server sends what it had begun, then its own CopyDone: read it away, but not for ever. */
+/* After CopyDone the server sends what it had begun, then its own CopyDone: read it away, but not for ever.
+ */
 static void
 drain(PGconn *conn)
 {

@@ -44,10 +44,11 @@ typedef struct walrow__push {
 walrow_code walrow__push_start(walrow__push *push, PGconn *conn, const walrow__push_options *options,
                                walrow_error *err) WALROW_MUST_CHECK;
 /** The next message, without waiting; when there is none, poll PQsocket(push->conn) for reading. */
-walrow_code walrow__push_read(walrow__push *push, walrow__push_message *out, walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__push_read(walrow__push *push, walrow__push_message *out,
+                              walrow_error *err) WALROW_MUST_CHECK;
 /** Standby status update. Each LSN: 0, or one past the last byte written, made durable, applied. */
-walrow_code walrow__push_status(walrow__push *push, uint64_t written_lsn, uint64_t flushed_lsn, bool wants_reply,
-                                walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__push_status(walrow__push *push, uint64_t written_lsn, uint64_t flushed_lsn,
+                                bool wants_reply, walrow_error *err) WALROW_MUST_CHECK;
 /** Say goodbye with CopyDone and wait a short while for the server to agree; then disconnect. */
 void walrow__push_close(walrow__push *push);
 

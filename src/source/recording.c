@@ -16,7 +16,9 @@ enum { FORGET_BYTES = 8 << 20 };
 
 static const char magic[8] = "WALROW\1\n";
 
-/* ---- writing ---------------------------------------------------------------------------------------------------------- */
+/* ---- writing
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static walrow_code
 write_failed(walrow_error *err)
@@ -26,7 +28,8 @@ write_failed(walrow_error *err)
 }
 
 walrow_code
-walrow__recording_write(FILE *file, uint8_t kind, uint64_t lsn, const void *bytes, size_t size, walrow_error *err)
+walrow__recording_write(FILE *file, uint8_t kind, uint64_t lsn, const void *bytes, size_t size,
+                        walrow_error *err)
 {
     struct __attribute__((packed)) {
         uint8_t kind;
@@ -43,16 +46,18 @@ header_json(const walrow__recording_header *header)
 {
     char identifier[24];
     snprintf(identifier, sizeof identifier, "%" PRIu64, header->system_identifier);
-    json_t *json = json_pack("{ss sb ss si ss ss si}", "plugin", header->plugin, "binary", header->binary,
-                             "system_identifier", identifier, "timeline", (int)header->timeline, "database",
-                             header->database, "slot", header->slot, "server_version", header->server_version);
+    json_t *json =
+        json_pack("{ss sb ss si ss ss si}", "plugin", header->plugin, "binary", header->binary,
+                  "system_identifier", identifier, "timeline", (int)header->timeline, "database",
+                  header->database, "slot", header->slot, "server_version", header->server_version);
     char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
     json_decref(json);
     return text;
 }
 
 walrow_code
-walrow__recording_create(const char *path, const walrow__recording_header *header, FILE **out, walrow_error *err)
+walrow__recording_create(const char *path, const walrow__recording_header *header, FILE **out,
+                         walrow_error *err)
 {
     FILE *file = fopen(path, "wxe");
     if (file == NULL) {
@@ -86,7 +91,9 @@ walrow__recording_finish(FILE *file, walrow_error *err)
     return code;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static walrow_code
 broken(const char *what, walrow_error *err)
@@ -111,7 +118,8 @@ walrow__recording_next(walrow__recording *recording, walrow__frame *out, walrow_
 {
     if (recording->at == recording->size)
         return WALROW_END;
-    walrow__cursor cursor = walrow__cursor_over(recording->bytes + recording->at, recording->size - recording->at);
+    walrow__cursor cursor =
+        walrow__cursor_over(recording->bytes + recording->at, recording->size - recording->at);
     out->kind = walrow__read_u8(&cursor);
     out->lsn = walrow__read_u64(&cursor);
     out->size = walrow__read_u32(&cursor);
@@ -131,8 +139,8 @@ parse_header(const walrow__frame *frame, walrow__recording_header *out, walrow_e
     int binary, timeline, version;
     walrow_code code = WALROW_OK;
     if (json == NULL || json_unpack(json, "{ss sb ss si ss ss si}", "plugin", &plugin, "binary", &binary,
-                                    "system_identifier", &identifier, "timeline", &timeline, "database", &database,
-                                    "slot", &slot, "server_version", &version) != 0) {
+                                    "system_identifier", &identifier, "timeline", &timeline, "database",
+                                    &database, "slot", &slot, "server_version", &version) != 0) {
         code = broken("its header cannot be read", err);
     } else {
         out->binary = binary != 0;

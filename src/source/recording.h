@@ -1,15 +1,14 @@
 /*
  * source/recording.h
- *	  A file of what a slot sent: the raw messages of its plugin, with the type catalogue that decoding them needs.
+ *	  A file of what a slot sent: the raw messages of its plugin, with the type catalogue that decoding them
+ *needs.
  *
  * Layout, integers in network byte order:
  *	  8 bytes   "WALROW\1\n"
  *	  frames:   u8 kind, u64 LSN, u32 size, size bytes
- *	  kind 'H'  the header, first and once: a JSON object (plugin, binary, system_identifier, timeline, database,
- *	            slot, server_version)
- *	  kind 'T'  types: everything known of types so far, as walrow__catalog_dump writes it; before the messages
- *	            that need it
- *	  kind 'w'  a message of the plugin
+ *	  kind 'H'  the header, first and once: a JSON object (plugin, binary, system_identifier, timeline,
+ *database, slot, server_version) kind 'T'  types: everything known of types so far, as walrow__catalog_dump
+ *writes it; before the messages that need it kind 'w'  a message of the plugin
  */
 #ifndef WALROW_SOURCE_RECORDING_H
 #define WALROW_SOURCE_RECORDING_H
@@ -58,10 +57,12 @@ typedef struct walrow__recording {
 } walrow__recording;
 
 /** Errors: WALROW_ERR_USAGE (cannot be opened), WALROW_ERR_PROTOCOL (not a recording, or a broken one) */
-walrow_code walrow__recording_open(const char *path, walrow__recording *out, walrow_error *err) WALROW_MUST_CHECK;
-/** The next frame; WALROW_END after the last. A frame cut off by a crash of the recorder is an error that says so. */
-walrow_code walrow__recording_next(walrow__recording *recording, walrow__frame *out, walrow_error *err)
-    WALROW_MUST_CHECK;
+walrow_code walrow__recording_open(const char *path, walrow__recording *out,
+                                   walrow_error *err) WALROW_MUST_CHECK;
+/** The next frame; WALROW_END after the last. A frame cut off by a crash of the recorder is an error that
+ * says so. */
+walrow_code walrow__recording_next(walrow__recording *recording, walrow__frame *out,
+                                   walrow_error *err) WALROW_MUST_CHECK;
 void walrow__recording_close(walrow__recording *recording);
 
 #endif

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- waiting without being deaf ------------------------------------------------------------------------- */
+/* ---- waiting without being deaf -------------------------------------------------------------------------
+ */
 
 static bool
 stopping(const walrow__snapshot_request *request)
@@ -69,7 +70,8 @@ exec_patiently(const walrow__snapshot_request *request, PGconn *conn, const char
     return WALROW_OK;
 }
 
-/* ---- slot and snapshot ---------------------------------------------------------------------------------- */
+/* ---- slot and snapshot ----------------------------------------------------------------------------------
+ */
 
 /* slot_name, consistent_point, snapshot_name, output_plugin */
 static walrow_code
@@ -79,8 +81,8 @@ read_created(const walrow__snapshot_request *request, PGconn *conn, PGresult *re
     if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1 || PQnfields(result) < 3)
         return walrow__pg_error(conn, result, WALROW_ERR_SLOT, "creating the replication slot", err);
     if (!walrow_lsn_parse(PQgetvalue(result, 0, 1), &out->consistent_lsn))
-        return walrow__fail(err, WALROW_ERR_PROTOCOL, "slot %s: consistent point is not an LSN: %s", request->slot,
-                            PQgetvalue(result, 0, 1));
+        return walrow__fail(err, WALROW_ERR_PROTOCOL, "slot %s: consistent point is not an LSN: %s",
+                            request->slot, PQgetvalue(result, 0, 1));
     walrow__strbuf_add_text(snapshot_name, PQgetvalue(result, 0, 2));
     return WALROW_OK;
 }
@@ -126,7 +128,8 @@ import_snapshot(walrow__snapshot *snapshot, const char *name, walrow_error *err)
     walrow__strbuf_init(&sql);
     walrow__strbuf_add_text(&sql, "SET TRANSACTION SNAPSHOT ");
     walrow__sql_literal(&sql, conn, name);
-    walrow_code code = sql.failed ? walrow__fail_memory(err) : run(conn, walrow__strbuf_text(&sql), NULL, err);
+    walrow_code code =
+        sql.failed ? walrow__fail_memory(err) : run(conn, walrow__strbuf_text(&sql), NULL, err);
     walrow__strbuf_release(&sql);
     WALROW_TRY(code);
     PGresult *result = NULL;
@@ -165,29 +168,30 @@ walrow__snapshot_close(walrow__snapshot *snapshot)
     snapshot->sql = NULL;
 }
 
-/* ---- a table's shape ------------------------------------------------------------------------------------- */
+/* ---- a table's shape -------------------------------------------------------------------------------------
+ */
 
 /*
- * The columns as pgoutput announces them: live, not generated, the replica identity's marked (without the columns an
- * index merely includes).
+ * The columns as pgoutput announces them: live, not generated, the replica identity's marked (without the
+ * columns an index merely includes).
  */
-#define COLUMNS_SQL(not_generated)                                                                                 \
-    "SELECT c.oid, c.relreplident, c.relkind, a.attname, a.atttypid, a.atttypmod,"                                 \
-    " c.relreplident = 'f' OR coalesce(a.attnum = ANY ((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1]), false)"\
-    " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                         \
-    " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid"                                                        \
-    " LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid"                                      \
-    " AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident)"                  \
-    " WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped"                             \
-    " AND " not_generated                                                                                          \
-    " ORDER BY a.attnum"
+#define COLUMNS_SQL(not_generated)                                                                           \
+    "SELECT c.oid, c.relreplident, c.relkind, a.attname, a.atttypid, a.atttypmod,"                           \
+    " c.relreplident = 'f' OR coalesce(a.attnum = ANY ((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - "     \
+    "1]), false)"                                                                                            \
+    " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                   \
+    " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid"                                                  \
+    " LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid"                                \
+    " AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident)"            \
+    " WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped"                       \
+    " AND " not_generated " ORDER BY a.attnum"
 
 static const char columns_sql[] = COLUMNS_SQL("a.attgenerated = ''");
 static const char columns_sql_before_12[] = COLUMNS_SQL("true");
 
 static walrow_code
-make_table(walrow__snapshot *snapshot, const char *schema, const char *name, PGresult *result, walrow__table **out,
-           walrow_error *err)
+make_table(walrow__snapshot *snapshot, const char *schema, const char *name, PGresult *result,
+           walrow__table **out, walrow_error *err)
 {
     const walrow__capture *capture = &snapshot->request.capture;
     int n = PQntuples(result);
@@ -204,24 +208,26 @@ make_table(walrow__snapshot *snapshot, const char *schema, const char *name, PGr
         if (capture->override != NULL)
             columns[i].override = capture->override(capture->arg, schema, name, columns[i].name);
     }
-    walrow_code code = walrow__table_new(snapshot->request.catalog, schema, name, walrow__pg_oid(result, 0, 0),
-                                         PQgetvalue(result, 0, 1)[0], columns, n, out, err);
+    walrow_code code =
+        walrow__table_new(snapshot->request.catalog, schema, name, walrow__pg_oid(result, 0, 0),
+                          PQgetvalue(result, 0, 1)[0], columns, n, out, err);
     free(columns);
     return code;
 }
 
 static walrow_code
-describe(walrow__snapshot *snapshot, const char *schema, const char *name, walrow__table **out, bool *partitioned,
-         walrow_error *err)
+describe(walrow__snapshot *snapshot, const char *schema, const char *name, walrow__table **out,
+         bool *partitioned, walrow_error *err)
 {
     const char *values[] = {schema, name};
     const char *sql = PQserverVersion(snapshot->sql) < 120000 ? columns_sql_before_12 : columns_sql;
     PGresult *result = NULL;
-    WALROW_TRY(walrow__pg_query(snapshot->sql, sql, 2, values, WALROW_ERR_SERVER, "reading the table's columns",
-                                &result, err));
+    WALROW_TRY(walrow__pg_query(snapshot->sql, sql, 2, values, WALROW_ERR_SERVER,
+                                "reading the table's columns", &result, err));
     walrow_code code;
     if (PQntuples(result) == 0) {
-        code = walrow__fail(err, WALROW_ERR_SERVER, "table %s.%s has no columns in the snapshot", schema, name);
+        code =
+            walrow__fail(err, WALROW_ERR_SERVER, "table %s.%s has no columns in the snapshot", schema, name);
     } else {
         *partitioned = PQgetvalue(result, 0, 2)[0] == 'p';
         code = make_table(snapshot, schema, name, result, out, err);
@@ -230,9 +236,11 @@ describe(walrow__snapshot *snapshot, const char *schema, const char *name, walro
     return code;
 }
 
-/* ---- its rows ---------------------------------------------------------------------------------------------- */
+/* ---- its rows
+ * ---------------------------------------------------------------------------------------------- */
 
-/* COPY (SELECT ...), not COPY table: that reads through a partitioned table's root and leaves out generated columns. */
+/* COPY (SELECT ...), not COPY table: that reads through a partitioned table's root and leaves out generated
+ * columns. */
 static char *
 copy_statement(PGconn *conn, const walrow__table *table, bool partitioned, bool binary)
 {
@@ -311,7 +319,8 @@ read_rows(walrow__snapshot *snapshot, walrow__copy *copy, walrow_error *err)
 }
 
 static walrow_code
-begin_copy(walrow__snapshot *snapshot, const walrow__table *table, bool partitioned, bool binary, walrow_error *err)
+begin_copy(walrow__snapshot *snapshot, const walrow__table *table, bool partitioned, bool binary,
+           walrow_error *err)
 {
     char *sql = copy_statement(snapshot->sql, table, partitioned, binary);
     if (sql == NULL)

@@ -1,17 +1,17 @@
 /*
  * source/snapshot.h
- *	  The rows that were there before the stream: a slot is created with an exported snapshot, and tables are read
- *	  in it with COPY (PostgreSQL documentation, "Streaming Replication Protocol", CREATE_REPLICATION_SLOT).
+ *	  The rows that were there before the stream: a slot is created with an exported snapshot, and tables are
+ *read in it with COPY (PostgreSQL documentation, "Streaming Replication Protocol", CREATE_REPLICATION_SLOT).
  *
- * What the slot streams begins where the snapshot ends: changes committed before consistent_lsn are in the rows,
- * all others in the stream. Rows carry consistent_lsn - 1.
+ * What the slot streams begins where the snapshot ends: changes committed before consistent_lsn are in the
+ *rows, all others in the stream. Rows carry consistent_lsn - 1.
  */
 #ifndef WALROW_SOURCE_SNAPSHOT_H
 #define WALROW_SOURCE_SNAPSHOT_H
 
 #include "base/options.h"
-#include "source/capture.h"
 #include "columns/table.h"
+#include "source/capture.h"
 
 #include <libpq-fe.h>
 
@@ -43,8 +43,8 @@ typedef struct walrow__snapshot {
  * Create the slot and take its snapshot.
  * Errors: WALROW_ERR_SLOT, WALROW_ERR_CONNECT; WALROW_INTERRUPTED when stopping() said so.
  */
-walrow_code walrow__snapshot_open(const walrow__snapshot_request *request, walrow__snapshot *out, walrow_error *err)
-    WALROW_MUST_CHECK;
+walrow_code walrow__snapshot_open(const walrow__snapshot_request *request, walrow__snapshot *out,
+                                  walrow_error *err) WALROW_MUST_CHECK;
 /** Read one table, emitting chunks; the last one has snapshot_end set and may be empty. */
 walrow_code walrow__snapshot_read(walrow__snapshot *snapshot, const char *schema, const char *table,
                                   walrow_error *err) WALROW_MUST_CHECK;

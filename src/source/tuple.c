@@ -39,7 +39,8 @@ walrow__tuple_says_nothing_new(const walrow__tuple *old, const walrow__tuple *ne
 {
     for (int i = 0; i < old->n_fields; i++) {
         const walrow__field *a = &old->fields[i], *b = &new->fields[i];
-        if (has_value(a) && (a->kind != b->kind || a->size != b->size || memcmp(a->bytes, b->bytes, a->size) != 0))
+        if (has_value(a) &&
+            (a->kind != b->kind || a->size != b->size || memcmp(a->bytes, b->bytes, a->size) != 0))
             return false;
     }
     return true;
@@ -73,34 +74,34 @@ bury(walrow__collector *collector, walrow__feed *feed, int i, const walrow__fiel
         walrow__strbuf_add(&text, field->bytes, field->size);
     else if (!walrow__print_binary(type, field->bytes, field->size, &text))
         text.failed = true;
-    walrow_code code = text.failed
-                           ? walrow__fail(err, WALROW_ERR_PROTOCOL, "cannot print a binary %s", type->name)
-                           : walrow__collector_dead_letter(collector, feed, i, old, op,
-                                                           walrow__strbuf_text(&text), text.size, reason, err);
+    walrow_code code =
+        text.failed ? walrow__fail(err, WALROW_ERR_PROTOCOL, "cannot print a binary %s", type->name)
+                    : walrow__collector_dead_letter(collector, feed, i, old, op, walrow__strbuf_text(&text),
+                                                    text.size, reason, err);
     walrow__strbuf_release(&text);
     return code;
 }
 
 static walrow_code
-append_failed(walrow__collector *collector, walrow__feed *feed, int i, const walrow__field *field, char op, bool old,
-              walrow__appended outcome, const char *reason, walrow_error *err)
+append_failed(walrow__collector *collector, walrow__feed *feed, int i, const walrow__field *field, char op,
+              bool old, walrow__appended outcome, const char *reason, walrow_error *err)
 {
     const walrow__table *table = feed->builder.table;
     switch (outcome) {
     case WALROW__UNREPRESENTABLE:
         return bury(collector, feed, i, field, op, old, reason, err);
     case WALROW__MALFORMED:
-        return walrow__fail(err, WALROW_ERR_PROTOCOL, "%s.%s.%s: not a %s value of type %s: %s", table->schema_name,
-                            table->name, table->columns[i].name, field->kind == 'b' ? "binary" : "text",
-                            table->columns[i].type.name, reason);
+        return walrow__fail(err, WALROW_ERR_PROTOCOL, "%s.%s.%s: not a %s value of type %s: %s",
+                            table->schema_name, table->name, table->columns[i].name,
+                            field->kind == 'b' ? "binary" : "text", table->columns[i].type.name, reason);
     default:
         return walrow__fail_memory(err);
     }
 }
 
 walrow_code
-walrow__field_append(walrow__collector *collector, walrow__feed *feed, int i, const walrow__field *field, char op,
-                     bool old, walrow_error *err)
+walrow__field_append(walrow__collector *collector, walrow__feed *feed, int i, const walrow__field *field,
+                     char op, bool old, walrow_error *err)
 {
     walrow__batch_builder *batch = &feed->builder;
     walrow__column *column = old ? &batch->old.children[i] : &batch->values[i];
@@ -131,8 +132,8 @@ walrow__tuple_read_append(walrow__cursor *cursor, walrow__collector *collector, 
         if (*malformed)
             break;
         /* the common case, without a call more than it needs */
-        if (field.kind == 'b' && walrow__column_append_binary(&batch->values[i], field.bytes, field.size, &reason) ==
-                                     WALROW__APPENDED)
+        if (field.kind == 'b' && walrow__column_append_binary(&batch->values[i], field.bytes, field.size,
+                                                              &reason) == WALROW__APPENDED)
             continue;
         WALROW_TRY(walrow__field_append(collector, feed, i, &field, op, false, err));
     }
@@ -140,8 +141,8 @@ walrow__tuple_read_append(walrow__cursor *cursor, walrow__collector *collector, 
 }
 
 walrow_code
-walrow__tuple_append(walrow__collector *collector, walrow__feed *feed, const walrow__tuple *tuple, char op, bool old,
-                     walrow_error *err)
+walrow__tuple_append(walrow__collector *collector, walrow__feed *feed, const walrow__tuple *tuple, char op,
+                     bool old, walrow_error *err)
 {
     for (int i = 0; i < tuple->n_fields; i++)
         WALROW_TRY(walrow__field_append(collector, feed, i, &tuple->fields[i], op, old, err));

@@ -1,7 +1,7 @@
 /*
  * source/tuple.h
- *	  A row on pgoutput's wire (PostgreSQL documentation, "Logical Replication Message Formats", TupleData), and
- *	  its way into the columns. The values are borrowed from the message; nothing is copied before its column.
+ *	  A row on pgoutput's wire (PostgreSQL documentation, "Logical Replication Message Formats", TupleData),
+ *and its way into the columns. The values are borrowed from the message; nothing is copied before its column.
  */
 #ifndef WALROW_SOURCE_TUPLE_H
 #define WALROW_SOURCE_TUPLE_H
@@ -26,8 +26,8 @@ typedef struct walrow__tuple {
 bool walrow__read_tuple(walrow__cursor *cursor, int n_columns, walrow__tuple *out);
 
 /**
- * Does the old tuple of an update say nothing the new one does not? Then `_old` is null (some sources send such a
- * tuple, some do not).
+ * Does the old tuple of an update say nothing the new one does not? Then `_old` is null (some sources send
+ * such a tuple, some do not).
  */
 bool walrow__tuple_says_nothing_new(const walrow__tuple *old, const walrow__tuple *new);
 
@@ -36,11 +36,13 @@ void walrow__tuple_fill_unchanged(walrow__tuple *new, const walrow__tuple *old);
 
 /* Write one field into the row's column, as its new value or (old) as a field of `_old`. */
 walrow_code walrow__field_append(walrow__collector *collector, walrow__feed *feed, int column,
-                                 const walrow__field *field, char op, bool old, walrow_error *err)
-    WALROW_MUST_CHECK;
-/* Read a tuple that needs no second look and write its new values as they come. *malformed: as walrow__read_tuple. */
-walrow_code walrow__tuple_read_append(walrow__cursor *cursor, walrow__collector *collector, walrow__feed *feed,
-                                      char op, bool *malformed, walrow_error *err) WALROW_MUST_CHECK;
+                                 const walrow__field *field, char op, bool old,
+                                 walrow_error *err) WALROW_MUST_CHECK;
+/* Read a tuple that needs no second look and write its new values as they come. *malformed: as
+ * walrow__read_tuple. */
+walrow_code walrow__tuple_read_append(walrow__cursor *cursor, walrow__collector *collector,
+                                      walrow__feed *feed, char op, bool *malformed,
+                                      walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__tuple_append(walrow__collector *collector, walrow__feed *feed, const walrow__tuple *tuple,
                                  char op, bool old, walrow_error *err) WALROW_MUST_CHECK;
 

@@ -45,7 +45,8 @@ deliver(decoding *d, walrow_error *err)
 static bool
 is_full(const decoding *d)
 {
-    return d->collector.rows >= d->options->batch_rows || (int64_t)d->collector.bytes >= d->options->batch_bytes;
+    return d->collector.rows >= d->options->batch_rows ||
+           (int64_t)d->collector.bytes >= d->options->batch_bytes;
 }
 
 static walrow_code
@@ -71,8 +72,9 @@ take_frame(decoding *d, const walrow__frame *frame, walrow_error *err)
     d->report->bytes += frame->size;
     WALROW_TRY(d->decoder->feed(d->decoder, frame->bytes, frame->size, frame->lsn, err));
     if (d->decoder->needs_text)
-        return walrow__fail(err, WALROW_ERR_PROTOCOL, "recording: binary values of a type that cannot be read; "
-                                                      "record with --encoding text");
+        return walrow__fail(err, WALROW_ERR_PROTOCOL,
+                            "recording: binary values of a type that cannot be read; "
+                            "record with --encoding text");
     return is_full(d) ? deliver(d, err) : WALROW_OK;
 }
 
@@ -118,7 +120,8 @@ open_decoding(decoding *d, const char *path, walrow_error *err)
     WALROW_TRY(walrow__recording_open(path, &d->recording, err));
     const walrow__recording_header *header = &d->recording.header;
     if (strcmp(header->plugin, "pgoutput") != 0)
-        return walrow__fail(err, WALROW_ERR_PROTOCOL, "recording: plugin %s cannot be decoded", header->plugin);
+        return walrow__fail(err, WALROW_ERR_PROTOCOL, "recording: plugin %s cannot be decoded",
+                            header->plugin);
     walrow__sink_identity identity = {.system_identifier = header->system_identifier,
                                       .timeline = header->timeline,
                                       .database = header->database,

@@ -11,8 +11,9 @@ walrow__outlets_new(const walrow_options *options, walrow__outlets *out, walrow_
     memset(out, 0, sizeof *out);
     if (options->to.count == 0) {
         walrow__fail(err, WALROW_ERR_USAGE, "no sink is named");
-        return walrow__hint(err, "say where the changes go: --to parquet:DIR, ipc:DIR, jsonl:FILE, jsonl:-, arrow:- "
-                                 "or null:");
+        return walrow__hint(
+            err, "say where the changes go: --to parquet:DIR, ipc:DIR, jsonl:FILE, jsonl:-, arrow:- "
+                 "or null:");
     }
     out->sinks = calloc(options->to.count, sizeof *out->sinks);
     if (out->sinks == NULL)
@@ -55,8 +56,8 @@ walrow__outlets_remember(const walrow__outlets *outlets)
 }
 
 walrow_code
-walrow__outlets_snapshot(walrow__outlets *outlets, const char *schema, const char *table, uint32_t relid, bool *done,
-                         uint64_t *point, walrow_error *err)
+walrow__outlets_snapshot(walrow__outlets *outlets, const char *schema, const char *table, uint32_t relid,
+                         bool *done, uint64_t *point, walrow_error *err)
 {
     *done = true;
     *point = 0;

@@ -16,15 +16,15 @@ typedef struct walrow__planned_table {
 } walrow__planned_table;
 
 typedef struct walrow__plan {
-    const walrow_options *options; /* borrowed */
+    const walrow_options *options;   /* borrowed */
     const walrow_patterns *patterns; /* borrowed */
     walrow__planned_table *tables;
     size_t n_tables;
 } walrow__plan;
 
 /** Add a table; *out borrowed until the next call. */
-walrow_code walrow__plan_add(walrow__plan *plan, const char *schema, const char *name, walrow__planned_table **out,
-                             walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__plan_add(walrow__plan *plan, const char *schema, const char *name,
+                             walrow__planned_table **out, walrow_error *err) WALROW_MUST_CHECK;
 walrow__planned_table *walrow__plan_find(const walrow__plan *plan, const char *schema, const char *name);
 bool walrow__plan_needs_snapshot(const walrow__plan *plan);
 /** The plan as decoders ask for it; borrows the plan. */

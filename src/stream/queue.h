@@ -35,8 +35,8 @@ void walrow__queue_release(walrow__queue *queue);
 bool walrow__queue_has_room(walrow__queue *queue);
 bool walrow__queue_is_awaited(walrow__queue *queue); /* the caller waits: what there is should go now */
 /** Takes the change set, whatever the outcome. */
-walrow_code walrow__queue_put(walrow__queue *queue, walrow_changes *changes, size_t bytes, walrow_error *err)
-    WALROW_MUST_CHECK;
+walrow_code walrow__queue_put(walrow__queue *queue, walrow_changes *changes, size_t bytes,
+                              walrow_error *err) WALROW_MUST_CHECK;
 void walrow__queue_end(walrow__queue *queue, const walrow_error *why);
 void walrow__queue_sleep_over(walrow__queue *queue); /* read wake_fd empty */
 
@@ -44,8 +44,8 @@ void walrow__queue_sleep_over(walrow__queue *queue); /* read wake_fd empty */
 void walrow__queue_wait(walrow__queue *queue, int timeout_ms);
 
 /* The caller's side. timeout_ms as in walrow_next. */
-walrow_code walrow__queue_take(walrow__queue *queue, walrow_changes *out, int timeout_ms, walrow_error *err)
-    WALROW_MUST_CHECK;
+walrow_code walrow__queue_take(walrow__queue *queue, walrow_changes *out, int timeout_ms,
+                               walrow_error *err) WALROW_MUST_CHECK;
 void walrow__queue_wake(walrow__queue *queue);
 
 #endif

@@ -2,8 +2,8 @@
  * stream/reader.c
  *	  walrow_reader: one table's batches as an ArrowArrayStream.
  *
- * The change set that is being read lives in the stream, so that the reader after a change of schema goes on where
- * this one ended.
+ * The change set that is being read lives in the stream, so that the reader after a change of schema goes on
+ *where this one ended.
  */
 #include "base/error.h"
 #include "stream/stream.h"

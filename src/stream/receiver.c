@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- coming again ------------------------------------------------------------------------------------------- */
+/* ---- coming again
+ * ------------------------------------------------------------------------------------------- */
 
 /* Sleep, but wake at once when asked to stop. */
 static void
@@ -16,7 +17,8 @@ sleep_ms(walrow__receiver *r, int ms)
         walrow__queue_wait(&r->queue, (int)(until - walrow__now_ms()));
 }
 
-/* 0.1 s doubling to 10 s, each with up to half of it as jitter, so that many clients do not come back as one. */
+/* 0.1 s doubling to 10 s, each with up to half of it as jitter, so that many clients do not come back as one.
+ */
 static int
 back_off_ms(int attempt)
 {
@@ -47,7 +49,8 @@ wait_to_come_again(walrow__receiver *r, int attempt, const walrow_error *err)
     return !atomic_load(&r->stop);
 }
 
-/* ---- the thread ------------------------------------------------------------------------------------------------ */
+/* ---- the thread
+ * ------------------------------------------------------------------------------------------------ */
 
 static walrow_code
 read_snapshots(walrow__receiver *r, walrow_error *err)
@@ -128,7 +131,8 @@ receiver_main(void *arg)
     return NULL;
 }
 
-/* ---- from the caller's thread ------------------------------------------------------------------------------------ */
+/* ---- from the caller's thread
+ * ------------------------------------------------------------------------------------ */
 
 walrow_code
 walrow__receiver_start(walrow__receiver *r, walrow_error *err)
@@ -136,7 +140,8 @@ walrow__receiver_start(walrow__receiver *r, walrow_error *err)
     atomic_store(&r->figures.snapshot_table, -1);
     WALROW_TRY(walrow__queue_init(&r->queue, (size_t)r->options->batch_bytes, err));
     WALROW_TRY(walrow__collector_init(&r->collector, r->options->strict, err));
-    WALROW_TRY(walrow__pgoutput_new(&r->collector, r->catalog, walrow__plan_capture(r->plan), &r->decoder, err));
+    WALROW_TRY(
+        walrow__pgoutput_new(&r->collector, r->catalog, walrow__plan_capture(r->plan), &r->decoder, err));
     int failed = pthread_create(&r->thread, NULL, receiver_main, r);
     if (failed != 0)
         return walrow__fail_errno(err, WALROW_ERR_UNEXPECTED, failed, "cannot start the receiving thread");

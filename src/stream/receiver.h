@@ -3,7 +3,8 @@
  *	  The receiving thread: reads snapshots and the stream, decodes, cuts change sets into the queue, answers
  *	  keepalives on its own clock, reconnects. A slow caller makes it stop reading, never stop answering.
  *
- * What is confirmed to the server is what the caller acknowledged; when nothing is pending, what a keepalive said.
+ * What is confirmed to the server is what the caller acknowledged; when nothing is pending, what a keepalive
+ *said.
  */
 #ifndef WALROW_STREAM_RECEIVER_H
 #define WALROW_STREAM_RECEIVER_H
@@ -28,17 +29,17 @@ typedef struct walrow__receiver_figures {
 typedef struct walrow__receiver {
     /* set before start */
     const walrow_options *options;
-    walrow__plan *plan;         /* the receiver's from start to end */
-    walrow__catalog *catalog;   /* likewise */
-    PGconn *sql;                /* likewise: discovery and who-blocks-us questions */
-    char **publications;        /* NULL-terminated */
+    walrow__plan *plan;       /* the receiver's from start to end */
+    walrow__catalog *catalog; /* likewise */
+    PGconn *sql;              /* likewise: discovery and who-blocks-us questions */
+    char **publications;      /* NULL-terminated */
     const char *plugin;
     int server_version;
     bool slot_exists;
     bool binary;
-    bool eager;                 /* a caller who waits gets what there is at once, not when the delay is over */
-    uint64_t start_lsn;         /* 0: where the slot is confirmed */
-    uint64_t until_lsn;         /* 0: for ever */
+    bool eager;         /* a caller who waits gets what there is at once, not when the delay is over */
+    uint64_t start_lsn; /* 0: where the slot is confirmed */
+    uint64_t until_lsn; /* 0: for ever */
 
     walrow__queue queue;
     _Atomic uint64_t acked_lsn;
@@ -52,10 +53,10 @@ typedef struct walrow__receiver {
     walrow__collector collector;
     walrow__decoder *decoder;
     walrow__push push;
-    uint64_t emitted_lsn;  /* end of the last whole transaction that went into the queue */
+    uint64_t emitted_lsn;   /* end of the last whole transaction that went into the queue */
     uint64_t keepalive_lsn; /* in stream order, outside transactions */
-    int64_t opened_at;     /* when the first row of the open change set came; milliseconds, 0: none */
-    int64_t status_at;     /* when the last status was sent */
+    int64_t opened_at;      /* when the first row of the open change set came; milliseconds, 0: none */
+    int64_t status_at;      /* when the last status was sent */
     int64_t discovery_at;
     uint64_t confirmed_lsn; /* the last flush position sent */
     bool reply_wanted;
@@ -67,7 +68,8 @@ walrow_code walrow__receiver_start(walrow__receiver *receiver, walrow_error *err
 /** Ask it to end, wait for it, free what is its own. */
 void walrow__receiver_stop(walrow__receiver *receiver);
 
-/* ---- parts, for receiver.c -------------------------------------------------------------------------------- */
+/* ---- parts, for receiver.c --------------------------------------------------------------------------------
+ */
 
 typedef enum walrow__session_end {
     WALROW__SESSION_FAILED,     /* the error says whether to come again */
@@ -86,7 +88,8 @@ walrow_code walrow__receiver_refresh_sql(walrow__receiver *receiver, walrow_erro
 /** Read the snapshots the plan asks for; creates the slot if there is none. */
 walrow_code walrow__receiver_snapshot(walrow__receiver *receiver, walrow_error *err) WALROW_MUST_CHECK;
 /** Tables that match and were not planned yet: plan them, publish them. *found: there are some. */
-walrow_code walrow__receiver_discover(walrow__receiver *receiver, bool *found, walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__receiver_discover(walrow__receiver *receiver, bool *found,
+                                      walrow_error *err) WALROW_MUST_CHECK;
 
 /** Is a snapshot being read? Then table (of size bytes) is "schema.table", *total 0 if not known. */
 bool walrow__receiver_snapshot_progress(walrow__receiver *receiver, char *table, size_t size, uint64_t *rows,

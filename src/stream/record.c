@@ -1,7 +1,7 @@
 /*
  * stream/record.c
- *	  walrow_record: what a slot sends, raw, into a file. Nothing is confirmed to the server: the same changes can be
- *	  recorded again, or streamed.
+ *	  walrow_record: what a slot sends, raw, into a file. Nothing is confirmed to the server: the same changes
+ *can be recorded again, or streamed.
  */
 #include "base/cursor.h"
 #include "base/error.h"
@@ -25,8 +25,8 @@ typedef struct recorder {
     walrow_stream stream; /* only what prepares one: no receiver runs */
     walrow__push push;
     FILE *file;
-    long whole_size;  /* of the file up to the last whole transaction */
-    char *types;      /* the dump written last */
+    long whole_size; /* of the file up to the last whole transaction */
+    char *types;     /* the dump written last */
     bool in_transaction;
     bool done;
     int64_t status_at, first_at, last_at;
@@ -41,8 +41,8 @@ record_types(recorder *r, const walrow__push_message *message, walrow_error *err
     walrow_code code = WALROW_OK;
     for (int i = 0; code == WALROW_OK && i < relation.n_columns; i++) {
         walrow__type type;
-        code = walrow__type_resolve(r->stream.catalog, relation.columns[i].oid, relation.columns[i].typmod, NULL, &type,
-                                    err);
+        code = walrow__type_resolve(r->stream.catalog, relation.columns[i].oid, relation.columns[i].typmod,
+                                    NULL, &type, err);
         if (code == WALROW_OK)
             walrow__type_release(&type);
     }
@@ -77,8 +77,8 @@ record_message(recorder *r, const walrow__push_message *message, walrow_error *e
     }
     if (kind == 'R')
         WALROW_TRY(record_types(r, message, err));
-    WALROW_TRY(walrow__recording_write(r->file, WALROW__FRAME_MESSAGE, message->lsn, message->bytes, message->size,
-                                       err));
+    WALROW_TRY(walrow__recording_write(r->file, WALROW__FRAME_MESSAGE, message->lsn, message->bytes,
+                                       message->size, err));
     r->last_at = walrow__now_ms();
     if (r->first_at == 0)
         r->first_at = r->last_at;
@@ -162,8 +162,8 @@ start(recorder *r, walrow_error *err)
 {
     PGconn *conn = NULL;
     if (!r->stream.receiver.slot_exists)
-        WALROW_TRY(walrow__slot_create(r->stream.sql, r->options, r->options->slot, r->stream.receiver.plugin, false,
-                                       NULL, err));
+        WALROW_TRY(walrow__slot_create(r->stream.sql, r->options, r->options->slot, r->stream.receiver.plugin,
+                                       false, NULL, err));
     WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
     walrow__push_options options = {.slot = r->options->slot,
                                     .start_lsn = r->options->start_lsn,

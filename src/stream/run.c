@@ -1,6 +1,7 @@
 /*
  * stream/run.c
- *	  walrow_run: a stream into sinks. Writes what comes, syncs by the clock, acknowledges what every sink has.
+ *	  walrow_run: a stream into sinks. Writes what comes, syncs by the clock, acknowledges what every sink
+ *has.
  */
 #include "base/error.h"
 #include "base/log.h"
@@ -59,7 +60,8 @@ show_progress(run *r, int64_t now)
         .report = r->report,
     };
     char table[256];
-    if (walrow__receiver_snapshot_progress(receiver, table, sizeof table, &progress.rows, &progress.rows_total)) {
+    if (walrow__receiver_snapshot_progress(receiver, table, sizeof table, &progress.rows,
+                                           &progress.rows_total)) {
         progress.phase = "snapshot";
         progress.table = table;
     }
@@ -132,7 +134,8 @@ stream_to_sinks(run *r, walrow_error *err)
 static walrow_code
 run_stream(run *r, walrow_error *err)
 {
-    walrow__stream_hooks hooks = {.arg = r, .eager = walrow__outlets_eager(&r->outlets), .opened = open_sinks};
+    walrow__stream_hooks hooks = {
+        .arg = r, .eager = walrow__outlets_eager(&r->outlets), .opened = open_sinks};
     if (walrow__outlets_remember(&r->outlets))
         hooks.snapshot = ask_sinks;
     WALROW_TRY(walrow__stream_open(r->options, &hooks, &r->stream, err));

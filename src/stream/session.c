@@ -9,8 +9,8 @@
 #include <time.h>
 
 enum {
-    MESSAGES_PER_TURN = 512,  /* between two looks at clock, queue and wishes */
-    STATUS_EVERY_MS = 10000,  /* when there is nothing new to say: well under wal_sender_timeout */
+    MESSAGES_PER_TURN = 512, /* between two looks at clock, queue and wishes */
+    STATUS_EVERY_MS = 10000, /* when there is nothing new to say: well under wal_sender_timeout */
     DISCOVER_EVERY_MS = 5000,
     POLL_MS = 1000
 };
@@ -23,7 +23,8 @@ walrow__now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* ---- what is confirmed ----------------------------------------------------------------------------------- */
+/* ---- what is confirmed -----------------------------------------------------------------------------------
+ */
 
 static uint64_t
 max_lsn(uint64_t a, uint64_t b)
@@ -35,7 +36,8 @@ max_lsn(uint64_t a, uint64_t b)
 static bool
 nothing_pending(const walrow__receiver *r, uint64_t acked_lsn)
 {
-    return acked_lsn >= r->emitted_lsn && !r->collector.in_transaction && walrow__collector_empty(&r->collector);
+    return acked_lsn >= r->emitted_lsn && !r->collector.in_transaction &&
+           walrow__collector_empty(&r->collector);
 }
 
 static uint64_t
@@ -70,7 +72,8 @@ send_due_status(walrow__receiver *r, int64_t now, walrow_error *err)
     return WALROW_OK;
 }
 
-/* ---- what is handed on ------------------------------------------------------------------------------------ */
+/* ---- what is handed on ------------------------------------------------------------------------------------
+ */
 
 static walrow_code
 emit(walrow__receiver *r, walrow_error *err)
@@ -90,7 +93,8 @@ emit(walrow__receiver *r, walrow_error *err)
 static bool
 is_full(const walrow__receiver *r)
 {
-    return r->collector.rows >= r->options->batch_rows || (int64_t)r->collector.bytes >= r->options->batch_bytes;
+    return r->collector.rows >= r->options->batch_rows ||
+           (int64_t)r->collector.bytes >= r->options->batch_bytes;
 }
 
 /* At a commit boundary: is it time? */
@@ -105,7 +109,8 @@ is_due(walrow__receiver *r, bool idle, int64_t now)
            now - r->opened_at >= r->options->batch_delay_ms;
 }
 
-/* ---- what comes in ---------------------------------------------------------------------------------------- */
+/* ---- what comes in ----------------------------------------------------------------------------------------
+ */
 
 static walrow_code
 take_data(walrow__receiver *r, const walrow__push_message *message, walrow_error *err)

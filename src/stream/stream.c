@@ -11,12 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what is captured --------------------------------------------------------------------------------------------- */
+/* ---- what is captured
+ * --------------------------------------------------------------------------------------------- */
 
 static walrow_code
 plan_tables(walrow_stream *s, const walrow__discovery *tables, bool slot_exists, walrow_error *err)
 {
-    /* a slot that is there already has been read from: unless somebody remembers, its tables have been, too */
+    /* a slot that is there already has been read from: unless somebody remembers, its tables have been, too
+     */
     bool wanted = s->options->snapshot != WALROW__SNAPSHOT_NEVER;
     bool unread = !slot_exists || s->hooks.snapshot != NULL || s->options->snapshot == WALROW__SNAPSHOT_ONLY;
     for (size_t i = 0; i < tables->count; i++)
@@ -69,14 +71,17 @@ choose_encoding(walrow_stream *s, const walrow__discovery *tables, walrow_error 
     const walrow__found_column *column;
     WALROW_TRY(find_text_column(s, tables, &table, &column, err));
     if (table != NULL) {
-        walrow__log(WALROW_LOG_INFO, "values come in text: type %s of %s.%s.%s has no binary form that can be read",
+        walrow__log(WALROW_LOG_INFO,
+                    "values come in text: type %s of %s.%s.%s has no binary form that can be read",
                     column->pg_type, table->schema, table->name, column->name);
         s->receiver.binary = false;
     }
     return WALROW_OK;
 }
 
-/* ---- opening ----------------------------------------------------------------------------------------------------------------- */
+/* ---- opening
+ * -----------------------------------------------------------------------------------------------------------------
+ */
 
 static walrow_code
 check_start(const walrow_options *options, const walrow__slot *slot, walrow_error *err)
@@ -85,7 +90,8 @@ check_start(const walrow_options *options, const walrow__slot *slot, walrow_erro
         return WALROW_OK;
     char asked[WALROW_LSN_SIZE], confirmed[WALROW_LSN_SIZE];
     walrow__fail(err, WALROW_ERR_SLOT, "slot %s is confirmed up to %s: it cannot begin at %s", slot->name,
-                 walrow_lsn_format(slot->confirmed_flush_lsn, confirmed), walrow_lsn_format(options->start_lsn, asked));
+                 walrow_lsn_format(slot->confirmed_flush_lsn, confirmed),
+                 walrow_lsn_format(options->start_lsn, asked));
     return walrow__hint(err, "leave out --start, or give an LSN from %s on", confirmed);
 }
 

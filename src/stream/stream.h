@@ -16,8 +16,8 @@ typedef struct walrow__stream_hooks {
     /* The server is known: open what belongs to it. */
     walrow_code (*opened)(void *arg, const walrow__pg_server *server, walrow_error *err);
     /*
-     * Is the table's snapshot there, and at which consistent point? NULL: nobody remembers, so that only a slot
-     * created now has its tables read.
+     * Is the table's snapshot there, and at which consistent point? NULL: nobody remembers, so that only a
+     * slot created now has its tables read.
      */
     walrow_code (*snapshot)(void *arg, const char *schema, const char *table, uint32_t relid, bool *done,
                             uint64_t *point, walrow_error *err);

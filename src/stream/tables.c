@@ -21,7 +21,8 @@ walrow__stream_plan_table(walrow_stream *s, const walrow__found *info, bool in_s
     WALROW_TRY(walrow__plan_add(&s->plan, info->schema, info->name, &table, err));
     bool done = false;
     if (s->hooks.snapshot != NULL)
-        WALROW_TRY(s->hooks.snapshot(s->hooks.arg, info->schema, info->name, info->relid, &done, &table->from_lsn, err));
+        WALROW_TRY(s->hooks.snapshot(s->hooks.arg, info->schema, info->name, info->relid, &done,
+                                     &table->from_lsn, err));
     table->needs_snapshot = in_snapshot && !done;
     if (!done)
         table->from_lsn = 0;
@@ -29,7 +30,8 @@ walrow__stream_plan_table(walrow_stream *s, const walrow__found *info, bool in_s
     return WALROW_OK;
 }
 
-/* ---- new tables while the stream runs --------------------------------------------------------------------------------- */
+/* ---- new tables while the stream runs
+ * --------------------------------------------------------------------------------- */
 
 static walrow_stream *
 stream_of(walrow__receiver *r)
@@ -61,8 +63,10 @@ walrow__receiver_discover(walrow__receiver *r, bool *found, walrow_error *err)
             continue;
         /* a wide publication has sent the table's changes since it was made: there is nothing to read */
         bool wide = s->options->publish == WALROW__PUBLISH_WIDE;
-        walrow__log(WALROW_LOG_INFO, "table %s.%s appeared and is captured from now on", info->schema, info->name);
-        code = walrow__stream_plan_table(s, info, !wide && s->options->snapshot != WALROW__SNAPSHOT_NEVER, err);
+        walrow__log(WALROW_LOG_INFO, "table %s.%s appeared and is captured from now on", info->schema,
+                    info->name);
+        code =
+            walrow__stream_plan_table(s, info, !wide && s->options->snapshot != WALROW__SNAPSHOT_NEVER, err);
         *found = *found || !wide;
     }
     if (code == WALROW_OK && *found) {
@@ -78,7 +82,9 @@ walrow__receiver_discover(walrow__receiver *r, bool *found, walrow_error *err)
     return walrow__receiver_refresh_sql(r, err);
 }
 
-/* ---- snapshots ------------------------------------------------------------------------------------------------------------- */
+/* ---- snapshots
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 static bool
 is_stopping(void *arg)
@@ -121,7 +127,8 @@ read_tables(walrow__receiver *r, walrow__snapshot *snapshot, walrow_error *err)
             continue;
         atomic_store(&r->figures.snapshot_rows, 0);
         atomic_store(&r->figures.snapshot_table, (int)i);
-        walrow__log(WALROW_LOG_INFO, "reading %s.%s as it was when the slot began", table->schema, table->name);
+        walrow__log(WALROW_LOG_INFO, "reading %s.%s as it was when the slot began", table->schema,
+                    table->name);
         WALROW_TRY(walrow__snapshot_read(snapshot, table->schema, table->name, err));
         table->needs_snapshot = false;
         table->from_lsn = snapshot->consistent_lsn;
@@ -169,7 +176,8 @@ walrow__receiver_snapshot(walrow__receiver *r, walrow_error *err)
 }
 
 bool
-walrow__receiver_snapshot_progress(walrow__receiver *r, char *table, size_t size, uint64_t *rows, uint64_t *total)
+walrow__receiver_snapshot_progress(walrow__receiver *r, char *table, size_t size, uint64_t *rows,
+                                   uint64_t *total)
 {
     int i = atomic_load(&r->figures.snapshot_table);
     if (i < 0)

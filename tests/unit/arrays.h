@@ -17,19 +17,22 @@ typedef struct complaint {
 
 #define COMPLAIN(why, ...) (snprintf((why)->text, sizeof(why)->text, __VA_ARGS__), false)
 
-static bool arrays__is_valid(const struct ArrowArrayView *view, int64_t i)
+static bool
+arrays__is_valid(const struct ArrowArrayView *view, int64_t i)
 {
     const uint8_t *bits = view->buffer_views[0].data.as_uint8;
     return bits == NULL || ArrowBitGet(bits, i);
 }
 
 /* Bits past the end of a bitmap of n bits are zero. */
-static bool arrays__tail_is_zero(const uint8_t *bits, int64_t n)
+static bool
+arrays__tail_is_zero(const uint8_t *bits, int64_t n)
 {
     return bits == NULL || n % 8 == 0 || bits[n / 8] >> n % 8 == 0;
 }
 
-static bool arrays__nulls_are_counted(const struct ArrowArrayView *view, complaint *why)
+static bool
+arrays__nulls_are_counted(const struct ArrowArrayView *view, complaint *why)
 {
     const uint8_t *bits = view->buffer_views[0].data.as_uint8;
     int64_t nulls = bits == NULL ? 0 : view->length - ArrowBitCountSet(bits, 0, view->length);
@@ -41,7 +44,8 @@ static bool arrays__nulls_are_counted(const struct ArrowArrayView *view, complai
 }
 
 /* A null's slot holds zeros, or nothing where the width varies. */
-static bool arrays__null_is_zero(const struct ArrowArrayView *view, int64_t i)
+static bool
+arrays__null_is_zero(const struct ArrowArrayView *view, int64_t i)
 {
     int64_t bits = view->layout.element_size_bits[1];
     const union ArrowBufferViewData data = view->buffer_views[1].data;
@@ -57,7 +61,8 @@ static bool arrays__null_is_zero(const struct ArrowArrayView *view, int64_t i)
     return true;
 }
 
-static bool arrays__slot_is_canonical(const struct ArrowArrayView *view, int64_t i, complaint *why)
+static bool
+arrays__slot_is_canonical(const struct ArrowArrayView *view, int64_t i, complaint *why)
 {
     if (arrays__is_valid(view, i))
         return true;
@@ -70,7 +75,8 @@ static bool arrays__slot_is_canonical(const struct ArrowArrayView *view, int64_t
     return true;
 }
 
-static bool arrays__view_is_canonical(const struct ArrowArrayView *view, complaint *why)
+static bool
+arrays__view_is_canonical(const struct ArrowArrayView *view, complaint *why)
 {
     if (!arrays__nulls_are_counted(view, why))
         return false;
@@ -86,8 +92,8 @@ static bool arrays__view_is_canonical(const struct ArrowArrayView *view, complai
     return true;
 }
 
-static bool arrays__views_are_equal(const struct ArrowArrayView *a, const struct ArrowArrayView *b,
-                                    complaint *why)
+static bool
+arrays__views_are_equal(const struct ArrowArrayView *a, const struct ArrowArrayView *b, complaint *why)
 {
     if (a->length != b->length || a->null_count != b->null_count || a->offset != 0 || b->offset != 0)
         return COMPLAIN(why, "lengths %ld and %ld, nulls %ld and %ld", (long)a->length, (long)b->length,
@@ -105,8 +111,9 @@ static bool arrays__views_are_equal(const struct ArrowArrayView *a, const struct
     return true;
 }
 
-static bool arrays__view(struct ArrowArrayView *view, const struct ArrowSchema *schema,
-                         const struct ArrowArray *array, complaint *why)
+static bool
+arrays__view(struct ArrowArrayView *view, const struct ArrowSchema *schema, const struct ArrowArray *array,
+             complaint *why)
 {
     struct ArrowError error = {{0}};
     if (ArrowArrayViewInitFromSchema(view, schema, &error) != NANOARROW_OK)
@@ -118,8 +125,8 @@ static bool arrays__view(struct ArrowArrayView *view, const struct ArrowSchema *
 }
 
 /* Valid Arrow, and the one form walrow gives it (DESIGN, "The data"). */
-static bool array_is_canonical(const struct ArrowSchema *schema, const struct ArrowArray *array,
-                               complaint *why)
+static bool
+array_is_canonical(const struct ArrowSchema *schema, const struct ArrowArray *array, complaint *why)
 {
     struct ArrowArrayView view;
     ArrowArrayViewInitFromType(&view, NANOARROW_TYPE_UNINITIALIZED);
@@ -129,8 +136,9 @@ static bool array_is_canonical(const struct ArrowSchema *schema, const struct Ar
 }
 
 /* The same bits in every buffer. */
-static bool arrays_are_equal(const struct ArrowSchema *schema, const struct ArrowArray *a,
-                             const struct ArrowArray *b, complaint *why)
+static bool
+arrays_are_equal(const struct ArrowSchema *schema, const struct ArrowArray *a, const struct ArrowArray *b,
+                 complaint *why)
 {
     struct ArrowArrayView x, y;
     ArrowArrayViewInitFromType(&x, NANOARROW_TYPE_UNINITIALIZED);

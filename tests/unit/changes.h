@@ -140,8 +140,14 @@ a_table(const char *schema, const char *name, uint32_t relid, char identity,
 #define TABLE(schema, name, relid, identity, ...)                                                            \
     a_table(schema, name, relid, identity, (const walrow__column_spec[]){__VA_ARGS__},                       \
             (int)(sizeof((const walrow__column_spec[]){__VA_ARGS__}) / sizeof(walrow__column_spec)))
-#define COLUMN(name_, oid_) {.name = name_, .oid = oid_, .typmod = -1}
-#define KEY(name_, oid_) {.name = name_, .oid = oid_, .typmod = -1, .is_key = true}
+#define COLUMN(name_, oid_)                                                                                  \
+    {                                                                                                        \
+        .name = name_, .oid = oid_, .typmod = -1                                                             \
+    }
+#define KEY(name_, oid_)                                                                                     \
+    {                                                                                                        \
+        .name = name_, .oid = oid_, .typmod = -1, .is_key = true                                             \
+    }
 
 /* public.t(id integer key, name text) */
 UNUSED_FN static walrow__table *

@@ -27,7 +27,8 @@ typedef struct fixture {
     walrow_error error;
 } fixture;
 
-static int set_up(void **state)
+static int
+set_up(void **state)
 {
     fixture *f = calloc(1, sizeof *f);
     snprintf(f->path, sizeof f->path, "/tmp/walrow'test.%d.parquet", (int)getpid());
@@ -38,7 +39,8 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
+static int
+tear_down(void **state)
 {
     fixture *f = *state;
     walrow__duckdb_free(f->duckdb);
@@ -52,7 +54,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-static fixture *need_duckdb(void **state)
+static fixture *
+need_duckdb(void **state)
 {
     fixture *f = *state;
     if (f->duckdb == NULL)
@@ -64,7 +67,8 @@ static fixture *need_duckdb(void **state)
  * -------------------------------------------------- */
 
 /* formats as in the Arrow C Data Interface; NULL ends them */
-static void begin(fixture *f, int n_columns, const char *const columns[][2])
+static void
+begin(fixture *f, int n_columns, const char *const columns[][2])
 {
     ArrowSchemaInit(&f->schema);
     assert_int_equal(ArrowSchemaSetTypeStruct(&f->schema, n_columns), 0);
@@ -74,13 +78,15 @@ static void begin(fixture *f, int n_columns, const char *const columns[][2])
     }
 }
 
-static void begin_rows(fixture *f)
+static void
+begin_rows(fixture *f)
 {
     assert_int_equal(ArrowArrayInitFromSchema(&f->batch, &f->schema, NULL), 0);
     assert_int_equal(ArrowArrayStartAppending(&f->batch), 0);
 }
 
-static void add_decimal(struct ArrowArray *array, int bits, int precision, int scale, const char *digits)
+static void
+add_decimal(struct ArrowArray *array, int bits, int precision, int scale, const char *digits)
 {
     struct ArrowDecimal decimal;
     ArrowDecimalInit(&decimal, bits, precision, scale);
@@ -88,7 +94,8 @@ static void add_decimal(struct ArrowArray *array, int bits, int precision, int s
     assert_int_equal(ArrowArrayAppendDecimal(array, &decimal), 0);
 }
 
-static void add_interval(struct ArrowArray *array, int32_t months, int32_t days, int64_t ns)
+static void
+add_interval(struct ArrowArray *array, int32_t months, int32_t days, int64_t ns)
 {
     struct ArrowInterval interval;
     ArrowIntervalInit(&interval, NANOARROW_TYPE_INTERVAL_MONTH_DAY_NANO);
@@ -98,12 +105,14 @@ static void add_interval(struct ArrowArray *array, int32_t months, int32_t days,
     assert_int_equal(ArrowArrayAppendInterval(array, &interval), 0);
 }
 
-static void end_row(fixture *f)
+static void
+end_row(fixture *f)
 {
     assert_int_equal(ArrowArrayFinishElement(&f->batch), 0);
 }
 
-static walrow_code write_batch(fixture *f, const char *const *kv)
+static walrow_code
+write_batch(fixture *f, const char *const *kv)
 {
     struct ArrowArrayStream stream;
     struct ArrowSchema schema;
@@ -116,7 +125,8 @@ static walrow_code write_batch(fixture *f, const char *const *kv)
     return code;
 }
 
-static void assert_written(fixture *f)
+static void
+assert_written(fixture *f)
 {
     if (write_batch(f, NULL) != WALROW_OK)
         fail_msg("%s", f->error.message);
@@ -125,8 +135,8 @@ static void assert_written(fixture *f)
 /* ---- reading it back
  * --------------------------------------------------------------------------------------- */
 
-static walrow_code keep_row(void *arg, int64_t n_cells, const struct ArrowStringView *cells,
-                            walrow_error *err)
+static walrow_code
+keep_row(void *arg, int64_t n_cells, const struct ArrowStringView *cells, walrow_error *err)
 {
     (void)err;
     for (int64_t i = 0; i < n_cells; i++) {
@@ -139,7 +149,8 @@ static walrow_code keep_row(void *arg, int64_t n_cells, const struct ArrowString
 }
 
 /* sql: a `$` stands for the quoted path */
-static void assert_rows(fixture *f, const char *sql, const char *expected)
+static void
+assert_rows(fixture *f, const char *sql, const char *expected)
 {
     walrow__strbuf text;
     walrow__strbuf_init(&text);
@@ -159,7 +170,8 @@ static void assert_rows(fixture *f, const char *sql, const char *expected)
 /* ---- tests
  * ------------------------------------------------------------------------------------------------- */
 
-static void test_plain_types_come_through(void **state)
+static void
+test_plain_types_come_through(void **state)
 {
     fixture *f = need_duckdb(state);
     begin(f, 8,
@@ -193,7 +205,8 @@ static void test_plain_types_come_through(void **state)
                 "null|null|null|null|null|null|null|null|\n");
 }
 
-static void test_postgres_infinities_keep_their_bits(void **state)
+static void
+test_postgres_infinities_keep_their_bits(void **state)
 {
     fixture *f = need_duckdb(state);
     begin(f, 1, (const char *const[][2]){{"ts", "tsu:UTC"}});
@@ -208,7 +221,8 @@ static void test_postgres_infinities_keep_their_bits(void **state)
                 "null|false|\n-9223372036854775808|true|\n");
 }
 
-static void test_wide_decimals_become_text_with_all_digits(void **state)
+static void
+test_wide_decimals_become_text_with_all_digits(void **state)
 {
     fixture *f = need_duckdb(state);
     begin(f, 3, (const char *const[][2]){{"wide", "d:70,2,256"}, {"round", "d:5,-2"}, {"fine", "d:3,5"}});
@@ -228,7 +242,8 @@ static void test_wide_decimals_become_text_with_all_digits(void **state)
                 "-0.01|0|-.00001|DECIMAL(5,5)|\n");
 }
 
-static void test_intervals_become_structs_also_in_structs(void **state)
+static void
+test_intervals_become_structs_also_in_structs(void **state)
 {
     fixture *f = need_duckdb(state);
     begin(f, 2, (const char *const[][2]){{"_old", "+s"}, {"span", "tin"}});
@@ -251,7 +266,8 @@ static void test_intervals_become_structs_also_in_structs(void **state)
                 "null|{'months': 0, 'days': 0, 'microseconds': 9223372036854775}|\n");
 }
 
-static void test_names_that_differ_only_in_case_are_numbered(void **state)
+static void
+test_names_that_differ_only_in_case_are_numbered(void **state)
 {
     fixture *f = need_duckdb(state);
     begin(f, 4, (const char *const[][2]){{"Id", "i"}, {"id", "i"}, {"ID_1", "i"}, {"É", "i"}});
@@ -264,7 +280,8 @@ static void test_names_that_differ_only_in_case_are_numbered(void **state)
     assert_rows(f, "SELECT \"Id\", id_2, \"ID_1\", \"É\" FROM $", "0|1|2|3|\n");
 }
 
-static void test_metadata_is_in_the_file(void **state)
+static void
+test_metadata_is_in_the_file(void **state)
 {
     fixture *f = need_duckdb(state);
     begin(f, 2, (const char *const[][2]){{"_op", "u"}, {"Id", "i"}});
@@ -280,7 +297,8 @@ static void test_metadata_is_in_the_file(void **state)
                 "walrow.slot|a \"b\"|\nwalrow.table|o'k|\n");
 }
 
-static void test_a_struct_without_fields_becomes_bool(void **state)
+static void
+test_a_struct_without_fields_becomes_bool(void **state)
 {
     fixture *f = need_duckdb(state);
     begin(f, 1, (const char *const[][2]){{"_old", "+s"}});
@@ -294,7 +312,8 @@ static void test_a_struct_without_fields_becomes_bool(void **state)
     assert_rows(f, "SELECT * FROM $", "true|\nnull|\n");
 }
 
-static void test_rows_of_many_row_groups_keep_their_order(void **state)
+static void
+test_rows_of_many_row_groups_keep_their_order(void **state)
 {
     fixture *f = need_duckdb(state);
     begin(f, 2, (const char *const[][2]){{"i", "l"}, {"text", "u"}});
@@ -313,7 +332,8 @@ static void test_rows_of_many_row_groups_keep_their_order(void **state)
     assert_rows(f, "SELECT count(DISTINCT row_group_id) > 1 FROM parquet_metadata($)", "true|\n");
 }
 
-static void test_an_offset_is_refused_and_leaves_no_file(void **state)
+static void
+test_an_offset_is_refused_and_leaves_no_file(void **state)
 {
     fixture *f = need_duckdb(state);
     begin(f, 1, (const char *const[][2]){{"a", "i"}});
@@ -330,7 +350,8 @@ static void test_an_offset_is_refused_and_leaves_no_file(void **state)
     assert_int_equal(access(f->path, F_OK), -1);
 }
 
-static void test_a_path_that_cannot_be_written_is_a_sink_error(void **state)
+static void
+test_a_path_that_cannot_be_written_is_a_sink_error(void **state)
 {
     fixture *f = need_duckdb(state);
     begin(f, 1, (const char *const[][2]){{"a", "i"}});
@@ -341,7 +362,8 @@ static void test_a_path_that_cannot_be_written_is_a_sink_error(void **state)
     assert_non_null(strstr(f->error.message, "/nonexistent/a.parquet"));
 }
 
-static void test_a_missing_library_is_explained(void **state)
+static void
+test_a_missing_library_is_explained(void **state)
 {
     fixture *f = *state;
     walrow__duckdb *duckdb = NULL;
@@ -361,7 +383,8 @@ static void test_a_missing_library_is_explained(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void)
+int
+main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_plain_types_come_through),

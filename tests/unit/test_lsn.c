@@ -11,7 +11,8 @@
 
 #include <walrow.h>
 
-static void test_format_is_as_postgres_prints_it(void **state)
+static void
+test_format_is_as_postgres_prints_it(void **state)
 {
     char buffer[WALROW_LSN_SIZE];
 
@@ -20,7 +21,8 @@ static void test_format_is_as_postgres_prints_it(void **state)
     assert_string_equal(walrow_lsn_format(UINT64_MAX, buffer), "FFFFFFFF/FFFFFFFF");
 }
 
-static void test_parse_reads_what_format_writes(void **state)
+static void
+test_parse_reads_what_format_writes(void **state)
 {
     uint64_t lsn = 0;
 
@@ -29,7 +31,8 @@ static void test_parse_reads_what_format_writes(void **state)
     assert_true(lsn == UINT64_C(0x16B374D848));
 }
 
-static void test_parse_refuses_what_is_no_lsn(void **state)
+static void
+test_parse_refuses_what_is_no_lsn(void **state)
 {
     const char *bad[] = {"", "0", "/", "0/", "/0", "0/G", "0/1 ", " 0/1", "0/123456789", "-1/0"};
     uint64_t lsn;
@@ -39,7 +42,8 @@ static void test_parse_refuses_what_is_no_lsn(void **state)
         assert_false(walrow_lsn_parse(bad[i], &lsn));
 }
 
-int main(void)
+int
+main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_format_is_as_postgres_prints_it),

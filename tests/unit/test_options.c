@@ -14,26 +14,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int make_options(void **state)
+static int
+make_options(void **state)
 {
     return walrow_options_new((walrow_options **)state, NULL);
 }
 
-static int free_options(void **state)
+static int
+free_options(void **state)
 {
     walrow_options_free(*state);
     return 0;
 }
 
-static void set(walrow_options *options, const char *name, const char *value)
+static void
+set(walrow_options *options, const char *name, const char *value)
 {
     walrow_error err = {0};
     if (walrow_options_set(options, name, value, &err) != WALROW_OK)
         fail_msg("--%s %s: %s", name, value, err.message);
 }
 
-static void assert_refused(walrow_options *options, const char *name, const char *value, const char *message,
-                           const char *hint)
+static void
+assert_refused(walrow_options *options, const char *name, const char *value, const char *message,
+               const char *hint)
 {
     walrow_error err = {0};
     assert_int_equal(walrow_options_set(options, name, value, &err), WALROW_ERR_USAGE);
@@ -41,7 +45,8 @@ static void assert_refused(walrow_options *options, const char *name, const char
     assert_string_equal(err.hint, hint);
 }
 
-static void test_defaults_are_those_of_the_contract(void **state)
+static void
+test_defaults_are_those_of_the_contract(void **state)
 {
     walrow_options *options = *state;
     assert_string_equal(options->slot, "walrow");
@@ -57,7 +62,8 @@ static void test_defaults_are_those_of_the_contract(void **state)
     assert_false(options->strict);
 }
 
-static void test_values_are_read(void **state)
+static void
+test_values_are_read(void **state)
 {
     walrow_options *options = *state;
     set(options, "plugin", "wal2json");
@@ -76,7 +82,8 @@ static void test_values_are_read(void **state)
     assert_int_equal(options->replica_identity, WALROW__IDENTITY_FULL);
 }
 
-static void test_until_takes_an_lsn_or_now(void **state)
+static void
+test_until_takes_an_lsn_or_now(void **state)
 {
     walrow_options *options = *state;
     set(options, "until", "now");
@@ -86,7 +93,8 @@ static void test_until_takes_an_lsn_or_now(void **state)
     assert_true(options->until_lsn == 16);
 }
 
-static void test_repeatable_options_add_up(void **state)
+static void
+test_repeatable_options_add_up(void **state)
 {
     walrow_options *options = *state;
     set(options, "to", "null:");
@@ -98,7 +106,8 @@ static void test_repeatable_options_add_up(void **state)
     assert_string_equal(walrow_options_get(options, "tables"), "public.a,public.b,public.c");
 }
 
-static void test_the_last_word_counts_otherwise(void **state)
+static void
+test_the_last_word_counts_otherwise(void **state)
 {
     walrow_options *options = *state;
     set(options, "slot", "a");
@@ -107,7 +116,8 @@ static void test_the_last_word_counts_otherwise(void **state)
     assert_string_equal(walrow_options_get(options, "slot"), "b");
 }
 
-static void test_type_overrides(void **state)
+static void
+test_type_overrides(void **state)
 {
     walrow_options *options = *state;
     set(options, "type", "public.t.c=utf8");
@@ -117,7 +127,8 @@ static void test_type_overrides(void **state)
     assert_null(walrow__options_override(options, "public", "t", "d"));
 }
 
-static void test_refusals_say_what_is_right(void **state)
+static void
+test_refusals_say_what_is_right(void **state)
 {
     walrow_options *options = *state;
     assert_refused(options, "tabels", "x", "unknown option \"tabels\"", "did you mean tables?");
@@ -142,7 +153,8 @@ static void test_refusals_say_what_is_right(void **state)
     assert_refused(options, "strict", "maybe", "--strict: \"maybe\" is neither true nor false", "");
 }
 
-static void test_a_refused_value_changes_nothing(void **state)
+static void
+test_a_refused_value_changes_nothing(void **state)
 {
     walrow_options *options = *state;
     set(options, "slot", "mine");
@@ -151,7 +163,8 @@ static void test_a_refused_value_changes_nothing(void **state)
     assert_string_equal(walrow_options_get(options, "slot"), "mine");
 }
 
-static void test_the_environment_fills_what_is_not_set(void **state)
+static void
+test_the_environment_fills_what_is_not_set(void **state)
 {
     walrow_options *options = *state;
     setenv("SOURCE_URL", "postgresql://from-the-environment", 1);
@@ -177,7 +190,8 @@ static void test_the_environment_fills_what_is_not_set(void **state)
     unsetenv("SOURCE_PUBLICATION_NAME");
 }
 
-static void test_get_gives_the_text_in_force(void **state)
+static void
+test_get_gives_the_text_in_force(void **state)
 {
     walrow_options *options = *state;
     assert_string_equal(walrow_options_get(options, "batch-bytes"), "16MB");
@@ -190,7 +204,8 @@ static void test_get_gives_the_text_in_force(void **state)
     assert_null(walrow_options_get(options, "no such thing"));
 }
 
-static void test_the_table_is_sound(void **state)
+static void
+test_the_table_is_sound(void **state)
 {
     (void)state;
     size_t count;
@@ -206,7 +221,8 @@ static void test_the_table_is_sound(void **state)
 
 #define with_options(test) cmocka_unit_test_setup_teardown(test, make_options, free_options)
 
-int main(void)
+int
+main(void)
 {
     const struct CMUnitTest tests[] = {
         with_options(test_defaults_are_those_of_the_contract),

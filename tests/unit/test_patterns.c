@@ -19,7 +19,8 @@
 
 static const char *const search_path[] = {"public", "shop", NULL};
 
-static walrow_patterns *parse(const char *text)
+static walrow_patterns *
+parse(const char *text)
 {
     walrow_patterns *patterns = NULL;
     walrow_error err = {0};
@@ -35,7 +36,8 @@ typedef struct example {
     bool match;
 } example;
 
-static void assert_examples(const example *examples, size_t count)
+static void
+assert_examples(const example *examples, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const example *each = &examples[i];
@@ -48,7 +50,8 @@ static void assert_examples(const example *examples, size_t count)
     }
 }
 
-static void test_exact(void **state)
+static void
+test_exact(void **state)
 {
     (void)state;
     static const example examples[] = {
@@ -67,7 +70,8 @@ static void test_exact(void **state)
     assert_examples(examples, N(examples));
 }
 
-static void test_glob(void **state)
+static void
+test_glob(void **state)
 {
     (void)state;
     static const example examples[] = {
@@ -93,7 +97,8 @@ static void test_glob(void **state)
     assert_examples(examples, N(examples));
 }
 
-static void test_regular_expression(void **state)
+static void
+test_regular_expression(void **state)
 {
     (void)state;
     static const example examples[] = {
@@ -131,7 +136,8 @@ static void test_regular_expression(void **state)
     assert_examples(examples, N(examples));
 }
 
-static void test_quoted(void **state)
+static void
+test_quoted(void **state)
 {
     (void)state;
     static const example examples[] = {
@@ -150,7 +156,8 @@ static void test_quoted(void **state)
     assert_examples(examples, N(examples));
 }
 
-static void test_unqualified(void **state)
+static void
+test_unqualified(void **state)
 {
     (void)state;
     static const example examples[] = {
@@ -162,7 +169,8 @@ static void test_unqualified(void **state)
     assert_examples(examples, N(examples));
 }
 
-static void test_lists_and_exclusions(void **state)
+static void
+test_lists_and_exclusions(void **state)
 {
     (void)state;
     static const example examples[] = {
@@ -186,7 +194,8 @@ static void test_lists_and_exclusions(void **state)
     assert_examples(examples, N(examples));
 }
 
-static void test_no_pattern_means_every_user_table(void **state)
+static void
+test_no_pattern_means_every_user_table(void **state)
 {
     (void)state;
     static const example examples[] = {
@@ -201,7 +210,8 @@ static void test_no_pattern_means_every_user_table(void **state)
     assert_examples(examples, N(examples));
 }
 
-static void test_system_schemas_match_only_when_named(void **state)
+static void
+test_system_schemas_match_only_when_named(void **state)
 {
     (void)state;
     static const example examples[] = {
@@ -217,7 +227,8 @@ static void test_system_schemas_match_only_when_named(void **state)
     assert_examples(examples, N(examples));
 }
 
-static void assert_refused(const char *text, const char *expected)
+static void
+assert_refused(const char *text, const char *expected)
 {
     walrow_patterns *patterns;
     walrow_error err = {0};
@@ -226,7 +237,8 @@ static void assert_refused(const char *text, const char *expected)
         fail_msg("%s: \"%s\" does not say \"%s\"", text, err.message, expected);
 }
 
-static void test_errors_name_the_pattern(void **state)
+static void
+test_errors_name_the_pattern(void **state)
 {
     (void)state;
     assert_refused("public.a,public.(b", "\"public.(b\": a bracket is not closed");
@@ -242,7 +254,8 @@ static void test_errors_name_the_pattern(void **state)
     assert_refused(".*", "a name is missing before or after the dot");
 }
 
-static void test_hopeless_regular_expression_ends(void **state)
+static void
+test_hopeless_regular_expression_ends(void **state)
 {
     (void)state;
     walrow_patterns *patterns = parse("public.(a+)+b");
@@ -251,7 +264,8 @@ static void test_hopeless_regular_expression_ends(void **state)
     walrow_patterns_free(patterns);
 }
 
-static void test_default_search_path_is_public(void **state)
+static void
+test_default_search_path_is_public(void **state)
 {
     (void)state;
     walrow_patterns *patterns;
@@ -261,7 +275,8 @@ static void test_default_search_path_is_public(void **state)
     walrow_patterns_free(patterns);
 }
 
-static void test_a_name_hidden_in_the_search_path_is_not_found(void **state)
+static void
+test_a_name_hidden_in_the_search_path_is_not_found(void **state)
 {
     (void)state;
     walrow_patterns *patterns = parse("users,other.*");
@@ -271,7 +286,8 @@ static void test_a_name_hidden_in_the_search_path_is_not_found(void **state)
     walrow_patterns_free(patterns);
 }
 
-static void assert_wide(const char *text, bool expected, bool expected_all, const char *schemas)
+static void
+assert_wide(const char *text, bool expected, bool expected_all, const char *schemas)
 {
     walrow_patterns *patterns = parse(text);
     walrow__texts names = {0};
@@ -289,7 +305,8 @@ static void assert_wide(const char *text, bool expected, bool expected_all, cons
     walrow_patterns_free(patterns);
 }
 
-static void test_wide_patterns(void **state)
+static void
+test_wide_patterns(void **state)
 {
     (void)state;
     assert_wide(NULL, true, true, "");
@@ -302,7 +319,8 @@ static void test_wide_patterns(void **state)
     assert_wide("app.a*", false, false, "");
 }
 
-static void test_nearest_names(void **state)
+static void
+test_nearest_names(void **state)
 {
     (void)state;
     static const char *const names[] = {"public.users", "public.user", "shop.orders", "public.customers"};
@@ -319,7 +337,8 @@ static void test_nearest_names(void **state)
     assert_string_equal(walrow__nearest_text(&nearest, text, sizeof text), "");
 }
 
-static void test_edit_distance(void **state)
+static void
+test_edit_distance(void **state)
 {
     (void)state;
     assert_int_equal(walrow__edit_distance("", ""), 0);
@@ -329,7 +348,8 @@ static void test_edit_distance(void **state)
     assert_int_equal(walrow__edit_distance("Users", "users"), 0);
 }
 
-int main(void)
+int
+main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exact),

@@ -42,7 +42,8 @@ static walrow_error err;
 /* ---- the recording
  * ---------------------------------------------------------------------------------------------- */
 
-static char *read_file(const char *name)
+static char *
+read_file(const char *name)
 {
     char path[1024];
     const char *folder = getenv("WALROW_TEST_DATA");
@@ -61,12 +62,14 @@ static char *read_file(const char *name)
     return content;
 }
 
-static unsigned hex_digit(char c)
+static unsigned
+hex_digit(char c)
 {
     return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-static size_t read_hex(const char *from, uint8_t *to)
+static size_t
+read_hex(const char *from, uint8_t *to)
 {
     size_t n = 0;
     for (; *from != '\0'; from += 2)
@@ -74,7 +77,8 @@ static size_t read_hex(const char *from, uint8_t *to)
     return n;
 }
 
-static size_t read_escaped(const char *from, uint8_t *to)
+static size_t
+read_escaped(const char *from, uint8_t *to)
 {
     size_t n = 0;
     for (; *from != '\0'; from++) {
@@ -89,7 +93,8 @@ static size_t read_escaped(const char *from, uint8_t *to)
 }
 
 /* Exactly as many bytes as there are, so that the sanitizer sees a read past the end. */
-static uint8_t *exact_copy(const uint8_t *bytes, size_t size)
+static uint8_t *
+exact_copy(const uint8_t *bytes, size_t size)
 {
     uint8_t *copy = malloc(size > 0 ? size : 1);
     assert_non_null(copy);
@@ -97,7 +102,8 @@ static uint8_t *exact_copy(const uint8_t *bytes, size_t size)
     return size > 0 ? copy : realloc(copy, 1);
 }
 
-static group *group_for(zoo *all, uint32_t oid, int32_t typmod)
+static group *
+group_for(zoo *all, uint32_t oid, int32_t typmod)
 {
     group *last = all->count > 0 ? &all->groups[all->count - 1] : NULL;
     if (last != NULL && last->type.oid == oid && last->type.typmod == typmod)
@@ -112,7 +118,8 @@ static group *group_for(zoo *all, uint32_t oid, int32_t typmod)
     return last;
 }
 
-static void add_value(group *to, const char *binary, const char *text)
+static void
+add_value(group *to, const char *binary, const char *text)
 {
     to->values = realloc(to->values, (to->count + 1) * sizeof *to->values);
     assert_non_null(to->values);
@@ -127,7 +134,8 @@ static void add_value(group *to, const char *binary, const char *text)
     free(scratch);
 }
 
-static void read_line(zoo *all, char *line)
+static void
+read_line(zoo *all, char *line)
 {
     char *fields[4];
     for (int i = 0; i < 4; i++) {
@@ -141,7 +149,8 @@ static void read_line(zoo *all, char *line)
     add_value(group_for(all, oid, (int32_t)strtol(fields[1], NULL, 10)), fields[2], fields[3]);
 }
 
-static int set_up(void **state)
+static int
+set_up(void **state)
 {
     zoo *all = calloc(1, sizeof *all);
     assert_non_null(all);
@@ -159,7 +168,8 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
+static int
+tear_down(void **state)
 {
     zoo *all = *state;
     for (size_t g = 0; g < all->count; g++) {
@@ -183,28 +193,31 @@ static int tear_down(void **state)
 
 typedef enum form { TEXT, BINARY } form;
 
-static walrow__appended append(walrow__column *column, form form, const uint8_t *bytes, size_t size,
-                               const char **reason)
+static walrow__appended
+append(walrow__column *column, form form, const uint8_t *bytes, size_t size, const char **reason)
 {
     *reason = NULL;
     return form == TEXT ? walrow__column_append_text(column, bytes, size, reason)
                         : walrow__column_append_binary(column, bytes, size, reason);
 }
 
-static const char *outcome_name(walrow__appended outcome)
+static const char *
+outcome_name(walrow__appended outcome)
 {
     static const char *const names[] = {"appended", "unrepresentable", "malformed", "no memory"};
     return names[outcome];
 }
 
-static walrow__column new_column(const group *of)
+static walrow__column
+new_column(const group *of)
 {
     walrow__column column;
     assert_int_equal(walrow__column_init(&column, &of->type, allocator, &err), WALROW_OK);
     return column;
 }
 
-static struct ArrowArray finished(const group *of, walrow__column *column)
+static struct ArrowArray
+finished(const group *of, walrow__column *column)
 {
     struct ArrowArray array;
     complaint why;
@@ -217,13 +230,15 @@ static struct ArrowArray finished(const group *of, walrow__column *column)
     return array;
 }
 
-static bool has_binary(const group *of)
+static bool
+has_binary(const group *of)
 {
     return of->type.wire != WALROW__WIRE_NONE;
 }
 
 /* All values of the group; nulls instead of what cannot be held, and now and then between. */
-static struct ArrowArray read_values(const group *of, form form, size_t null_every)
+static struct ArrowArray
+read_values(const group *of, form form, size_t null_every)
 {
     walrow__column column = new_column(of);
     for (size_t i = 0; i < of->count; i++) {
@@ -246,7 +261,8 @@ static struct ArrowArray read_values(const group *of, form form, size_t null_eve
     return finished(of, &column);
 }
 
-static void assert_same(const group *of, const struct ArrowArray *a, const struct ArrowArray *b)
+static void
+assert_same(const group *of, const struct ArrowArray *a, const struct ArrowArray *b)
 {
     complaint why;
     if (!arrays_are_equal(&of->schema, a, b, &why))
@@ -257,7 +273,8 @@ static void assert_same(const group *of, const struct ArrowArray *a, const struc
  * -----------------------------------------------------------------------------------------------------------
  */
 
-static void text_and_binary_become_the_same_bits(void **state)
+static void
+text_and_binary_become_the_same_bits(void **state)
 {
     const zoo *all = *state;
     for (size_t g = 0; g < all->count; g++) {
@@ -272,7 +289,8 @@ static void text_and_binary_become_the_same_bits(void **state)
     }
 }
 
-static void binary_prints_as_the_server_prints_it(void **state)
+static void
+binary_prints_as_the_server_prints_it(void **state)
 {
     const zoo *all = *state;
     walrow__strbuf out;
@@ -292,7 +310,8 @@ static void binary_prints_as_the_server_prints_it(void **state)
     walrow__strbuf_release(&out);
 }
 
-static void ranges_copied_piece_by_piece_are_the_whole(void **state)
+static void
+ranges_copied_piece_by_piece_are_the_whole(void **state)
 {
     const zoo *all = *state;
     for (size_t g = 0; g < all->count; g++) {
@@ -310,7 +329,8 @@ static void ranges_copied_piece_by_piece_are_the_whole(void **state)
     }
 }
 
-static void what_is_truncated_leaves_no_trace(void **state)
+static void
+what_is_truncated_leaves_no_trace(void **state)
 {
     const zoo *all = *state;
     for (size_t g = 0; g < all->count; g++) {
@@ -335,7 +355,8 @@ static void what_is_truncated_leaves_no_trace(void **state)
 
 static uint64_t random_state;
 
-static uint64_t random_below(uint64_t limit)
+static uint64_t
+random_below(uint64_t limit)
 {
     random_state += UINT64_C(0x9E3779B97F4A7C15); /* splitmix64 */
     uint64_t z = random_state;
@@ -345,8 +366,8 @@ static uint64_t random_below(uint64_t limit)
 }
 
 /* Whatever the bytes are: appended, or the column is as before. */
-static void append_hostile(const group *of, walrow__column *column, form form, const uint8_t *bytes,
-                           size_t size)
+static void
+append_hostile(const group *of, walrow__column *column, form form, const uint8_t *bytes, size_t size)
 {
     const char *reason;
     uint8_t *copy = exact_copy(bytes, size);
@@ -367,13 +388,15 @@ static void append_hostile(const group *of, walrow__column *column, form form, c
     free(copy);
 }
 
-static void assert_canonical_and_release(const group *of, walrow__column *column)
+static void
+assert_canonical_and_release(const group *of, walrow__column *column)
 {
     struct ArrowArray array = finished(of, column);
     ArrowArrayRelease(&array);
 }
 
-static void every_prefix_is_survived(const zoo *all, form form)
+static void
+every_prefix_is_survived(const zoo *all, form form)
 {
     for (size_t g = 0; g < all->count; g++) {
         const group *of = &all->groups[g];
@@ -388,7 +411,8 @@ static void every_prefix_is_survived(const zoo *all, form form)
     }
 }
 
-static size_t mutate(uint8_t *bytes, size_t size, size_t room)
+static size_t
+mutate(uint8_t *bytes, size_t size, size_t room)
 {
     static const char telling[] = "\\\"{}(),;=>[]NULL:-+. e09\0\xff\x80\x7f";
     for (uint64_t changes = random_below(4) + 1; changes > 0; changes--) {
@@ -418,7 +442,8 @@ static size_t mutate(uint8_t *bytes, size_t size, size_t room)
     return size;
 }
 
-static void every_mutation_is_survived(const zoo *all, form form)
+static void
+every_mutation_is_survived(const zoo *all, form form)
 {
     random_state = 20261121;
     size_t rounds = FUZZ_ROUNDS / all->count;
@@ -437,27 +462,32 @@ static void every_mutation_is_survived(const zoo *all, form form)
     }
 }
 
-static void every_prefix_of_binary_is_survived(void **state)
+static void
+every_prefix_of_binary_is_survived(void **state)
 {
     every_prefix_is_survived(*state, BINARY);
 }
 
-static void every_prefix_of_text_is_survived(void **state)
+static void
+every_prefix_of_text_is_survived(void **state)
 {
     every_prefix_is_survived(*state, TEXT);
 }
 
-static void mutated_binary_is_survived(void **state)
+static void
+mutated_binary_is_survived(void **state)
 {
     every_mutation_is_survived(*state, BINARY);
 }
 
-static void mutated_text_is_survived(void **state)
+static void
+mutated_text_is_survived(void **state)
 {
     every_mutation_is_survived(*state, TEXT);
 }
 
-int main(void)
+int
+main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_and_binary_become_the_same_bits),
