@@ -242,6 +242,9 @@ walrow__collector_begin_row(walrow__collector *collector, walrow__feed *feed, ch
     if (position.commit_lsn < feed->from_lsn ||
         walrow__position_compare(position, collector->delivered) <= 0) {
         *builder = NULL;
+        /* a part of this transaction went out before: its end is news, whether or not more rows are */
+        if (position.commit_lsn == collector->delivered.commit_lsn)
+            collector->transaction_noted = true;
         return WALROW_OK;
     }
     *builder = &feed->builder;
@@ -353,16 +356,34 @@ walrow__collector_abandon(walrow__collector *collector, walrow_error *err)
     return collector->set == NULL ? walrow__fail_memory(err) : WALROW_OK;
 }
 
+/* List the transaction under way, which goes on in the next change set. */
+static walrow_code
+list_open_transaction(walrow__collector *collector, walrow_error *err)
+{
+    walrow_transaction *transaction = list_add(&collector->set->transactions, sizeof *transaction);
+    if (transaction == NULL)
+        return walrow__fail_memory(err);
+    *transaction = collector->transaction;
+    transaction->end_lsn = 0;
+    if (transaction->origin == NULL)
+        return WALROW_OK;
+    transaction->origin = strdup(transaction->origin);
+    return transaction->origin == NULL ? walrow__fail_memory(err) : WALROW_OK;
+}
+
 /* Move what is finished into *out and begin anew. */
 static walrow_code
 hand_over(walrow__collector *collector, walrow_changes *out, walrow_error *err)
 {
+    bool partial = collector->in_transaction && collector->transaction_noted && !collector->snapshot;
+    if (partial)
+        WALROW_TRY(list_open_transaction(collector, err));
     walrow__change_set *set = collector->set, *fresh = calloc(1, sizeof *fresh);
     if (fresh == NULL)
         return walrow__fail_memory(err);
     *out = (walrow_changes){
         .end_lsn = collector->end_lsn,
-        .partial = collector->in_transaction && collector->transaction_noted,
+        .partial = partial,
         .batches = set->batches.items,
         .n_batches = set->batches.count,
         .transactions = set->transactions.items,

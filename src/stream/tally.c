@@ -50,7 +50,8 @@ walrow__tally_changes(walrow_report *report, const walrow_changes *changes)
         note_positions(report, batch);
     }
     report->change_sets++;
-    report->transactions += changes->n_transactions;
+    /* one that goes on is listed last, and counted when it ends */
+    report->transactions += changes->n_transactions - (changes->partial && changes->n_transactions > 0);
     report->messages += changes->n_messages;
     report->dead_letters += changes->n_dead_letters;
 }
