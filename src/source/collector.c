@@ -21,8 +21,7 @@ typedef struct walrow__change_set {
     list dead_letters; /* walrow_dead_letter; all strings are owned but reason */
 } walrow__change_set;
 
-static void *
-list_add(list *l, size_t item_size)
+static void *list_add(list *l, size_t item_size)
 {
     if (l->count == l->capacity) {
         size_t capacity = l->capacity == 0 ? 8 : l->capacity * 2;
@@ -35,8 +34,7 @@ list_add(list *l, size_t item_size)
     return memset((char *)l->items + l->count++ * item_size, 0, item_size);
 }
 
-static void
-release_dead_letter(walrow_dead_letter *letter)
+static void release_dead_letter(walrow_dead_letter *letter)
 {
     free((void *)letter->schema_name);
     free((void *)letter->table_name);
@@ -45,8 +43,7 @@ release_dead_letter(walrow_dead_letter *letter)
     free((void *)letter->text);
 }
 
-static void
-free_set(walrow__change_set *set)
+static void free_set(walrow__change_set *set)
 {
     walrow_batch *batches = set->batches.items;
     for (size_t i = 0; i < set->batches.count; i++)
@@ -74,15 +71,13 @@ free_set(walrow__change_set *set)
     free(set);
 }
 
-static void
-release_changes(walrow_changes *changes)
+static void release_changes(walrow_changes *changes)
 {
     free_set(changes->private_data);
     memset(changes, 0, sizeof *changes);
 }
 
-walrow_code
-walrow__collector_init(walrow__collector *collector, bool strict, walrow_error *err)
+walrow_code walrow__collector_init(walrow__collector *collector, bool strict, walrow_error *err)
 {
     memset(collector, 0, sizeof *collector);
     collector->strict = strict;
@@ -90,8 +85,7 @@ walrow__collector_init(walrow__collector *collector, bool strict, walrow_error *
     return collector->set == NULL ? walrow__fail_memory(err) : WALROW_OK;
 }
 
-void
-walrow__collector_release(walrow__collector *collector)
+void walrow__collector_release(walrow__collector *collector)
 {
     if (collector->set != NULL)
         free_set(collector->set);
@@ -99,8 +93,7 @@ walrow__collector_release(walrow__collector *collector)
     memset(collector, 0, sizeof *collector);
 }
 
-walrow_code
-walrow__feed_new(walrow__table *table, uint64_t from_lsn, walrow__feed **out, walrow_error *err)
+walrow_code walrow__feed_new(walrow__table *table, uint64_t from_lsn, walrow__feed **out, walrow_error *err)
 {
     walrow__feed *feed = calloc(1, sizeof *feed);
     if (feed == NULL)
@@ -115,8 +108,7 @@ walrow__feed_new(walrow__table *table, uint64_t from_lsn, walrow__feed **out, wa
     return WALROW_OK;
 }
 
-void
-walrow__feed_free(walrow__feed *feed)
+void walrow__feed_free(walrow__feed *feed)
 {
     if (feed == NULL)
         return;
@@ -125,8 +117,7 @@ walrow__feed_free(walrow__feed *feed)
 }
 
 /* The feed's rows become a batch of the open change set. */
-static walrow_code
-finish_feed(walrow__collector *collector, walrow__feed *feed, walrow_error *err)
+static walrow_code finish_feed(walrow__collector *collector, walrow__feed *feed, walrow_error *err)
 {
     walrow__table *table = feed->builder.table;
     walrow__table **slot = list_add(&collector->set->tables, sizeof *slot);
@@ -144,8 +135,7 @@ finish_feed(walrow__collector *collector, walrow__feed *feed, walrow_error *err)
     return walrow__batch_finish(&feed->builder, &batch->array, err);
 }
 
-static void
-unlink_open(walrow__collector *collector, walrow__feed *feed)
+static void unlink_open(walrow__collector *collector, walrow__feed *feed)
 {
     walrow__feed **link = &collector->first_open, *previous = NULL;
     while (*link != feed) {
@@ -157,8 +147,7 @@ unlink_open(walrow__collector *collector, walrow__feed *feed)
         collector->last_open = previous;
 }
 
-walrow_code
-walrow__collector_drop_feed(walrow__collector *collector, walrow__feed *feed, walrow_error *err)
+walrow_code walrow__collector_drop_feed(walrow__collector *collector, walrow__feed *feed, walrow_error *err)
 {
     walrow_code code = WALROW_OK;
     if (feed->open) {
@@ -169,12 +158,13 @@ walrow__collector_drop_feed(walrow__collector *collector, walrow__feed *feed, wa
     return code;
 }
 
-walrow_code
-walrow__collector_begin(walrow__collector *collector, const walrow_transaction *transaction, walrow_error *err)
+walrow_code walrow__collector_begin(walrow__collector *collector, const walrow_transaction *transaction,
+                                    walrow_error *err)
 {
     if (collector->in_transaction)
-        return walrow__fail(err, WALROW_ERR_PROTOCOL, "transaction %" PRIu32 " begins inside transaction %" PRIu32,
-                            transaction->xid, collector->transaction.xid);
+        return walrow__fail(err, WALROW_ERR_PROTOCOL,
+                            "transaction %" PRIu32 " begins inside transaction %" PRIu32, transaction->xid,
+                            collector->transaction.xid);
     free((void *)collector->transaction.origin);
     collector->transaction = *transaction;
     collector->transaction.origin = NULL;
@@ -184,16 +174,14 @@ walrow__collector_begin(walrow__collector *collector, const walrow_transaction *
     return WALROW_OK;
 }
 
-walrow_code
-walrow__collector_origin(walrow__collector *collector, const char *name, walrow_error *err)
+walrow_code walrow__collector_origin(walrow__collector *collector, const char *name, walrow_error *err)
 {
     free((void *)collector->transaction.origin);
     collector->transaction.origin = strdup(name);
     return collector->transaction.origin == NULL ? walrow__fail_memory(err) : WALROW_OK;
 }
 
-walrow_code
-walrow__collector_commit(walrow__collector *collector, uint64_t end_lsn, walrow_error *err)
+walrow_code walrow__collector_commit(walrow__collector *collector, uint64_t end_lsn, walrow_error *err)
 {
     if (!collector->in_transaction)
         return walrow__fail(err, WALROW_ERR_PROTOCOL, "commit without a transaction");
@@ -210,8 +198,8 @@ walrow__collector_commit(walrow__collector *collector, uint64_t end_lsn, walrow_
     return WALROW_OK;
 }
 
-walrow_code
-walrow__collector_message(walrow__collector *collector, const walrow_message *message, walrow_error *err)
+walrow_code walrow__collector_message(walrow__collector *collector, const walrow_message *message,
+                                      walrow_error *err)
 {
     walrow_message *copy = list_add(&collector->set->messages, sizeof *copy);
     if (copy == NULL)
@@ -231,13 +219,17 @@ walrow__collector_message(walrow__collector *collector, const walrow_message *me
     return WALROW_OK;
 }
 
-walrow_code
-walrow__collector_begin_row(walrow__collector *collector, walrow__feed *feed, char op,
-                            walrow__batch_builder **builder, walrow_error *err)
+walrow_code walrow__collector_begin_row(walrow__collector *collector, walrow__feed *feed, char op,
+                                        walrow__batch_builder **builder, walrow_error *err)
 {
-    walrow__position position = {collector->transaction.commit_lsn, collector->snapshot ? 0 : collector->seq++};
-    if (position.commit_lsn < feed->from_lsn || walrow__position_compare(position, collector->delivered) <= 0) {
+    walrow__position position = {collector->transaction.commit_lsn,
+                                 collector->snapshot ? 0 : collector->seq++};
+    if (position.commit_lsn < feed->from_lsn ||
+        walrow__position_compare(position, collector->delivered) <= 0) {
         *builder = NULL;
+        /* a part of this transaction went out before: its end is news, whether or not more rows are */
+        if (position.commit_lsn == collector->delivered.commit_lsn)
+            collector->transaction_noted = true;
         return WALROW_OK;
     }
     *builder = &feed->builder;
@@ -248,9 +240,8 @@ walrow__collector_begin_row(walrow__collector *collector, walrow__feed *feed, ch
                : walrow__fail_memory(err);
 }
 
-walrow_code
-walrow__collector_end_row(walrow__collector *collector, walrow__feed *feed, bool old_present, size_t size,
-                          walrow_error *err)
+walrow_code walrow__collector_end_row(walrow__collector *collector, walrow__feed *feed, bool old_present,
+                                      size_t size, walrow_error *err)
 {
     if (!walrow__batch_end_row(&feed->builder, old_present))
         return walrow__fail_memory(err);
@@ -269,8 +260,7 @@ walrow__collector_end_row(walrow__collector *collector, walrow__feed *feed, bool
     return WALROW_OK;
 }
 
-static void *
-copy_bytes(const void *bytes, size_t size)
+static void *copy_bytes(const void *bytes, size_t size)
 {
     char *copy = malloc(size + 1);
     if (copy != NULL) {
@@ -280,18 +270,20 @@ copy_bytes(const void *bytes, size_t size)
     return copy;
 }
 
-walrow_code
-walrow__collector_dead_letter(walrow__collector *collector, walrow__feed *feed, int column, bool old, char op,
-                              const void *text, size_t size, const char *reason, walrow_error *err)
+walrow_code walrow__collector_dead_letter(walrow__collector *collector, walrow__feed *feed, int column,
+                                          bool old, char op, const void *text, size_t size,
+                                          const char *reason, walrow_error *err)
 {
     const walrow__table *table = feed->builder.table;
     const walrow__table_column *c = &table->columns[column];
     if (collector->strict) {
-        walrow__fail(err, WALROW_ERR_VALUE, "%s.%s.%s: %s: %.*s", table->schema_name, table->name, c->name, reason,
-                     (int)(size < 100 ? size : 100), (const char *)text);
-        return walrow__hint(err, "leave out --strict to have such values in the dead letters, or map the column to "
-                                 "text with --type %s.%s.%s=utf8",
-                            table->schema_name, table->name, c->name);
+        walrow__fail(err, WALROW_ERR_VALUE, "%s.%s.%s: %s: %.*s", table->schema_name, table->name, c->name,
+                     reason, (int)(size < 100 ? size : 100), (const char *)text);
+        return walrow__hint(
+            err,
+            "leave out --strict to have such values in the dead letters, or map the column to "
+            "text with --type %s.%s.%s=utf8",
+            table->schema_name, table->name, c->name);
     }
     walrow_dead_letter *letter = list_add(&collector->set->dead_letters, sizeof *letter);
     if (letter == NULL)
@@ -316,23 +308,20 @@ walrow__collector_dead_letter(walrow__collector *collector, walrow__feed *feed, 
     return ok ? WALROW_OK : walrow__fail_memory(err);
 }
 
-bool
-walrow__collector_empty(const walrow__collector *collector)
+bool walrow__collector_empty(const walrow__collector *collector)
 {
     const walrow__change_set *set = collector->set;
     return collector->rows == 0 && set->batches.count == 0 && set->transactions.count == 0 &&
            set->messages.count == 0;
 }
 
-static void
-count_anew(walrow__collector *collector)
+static void count_anew(walrow__collector *collector)
 {
     collector->rows = 0;
     collector->bytes = 0;
 }
 
-walrow_code
-walrow__collector_abandon(walrow__collector *collector, walrow_error *err)
+walrow_code walrow__collector_abandon(walrow__collector *collector, walrow_error *err)
 {
     for (walrow__feed *feed = collector->first_open; feed != NULL; feed = feed->next_open) {
         feed->open = false;
@@ -347,16 +336,32 @@ walrow__collector_abandon(walrow__collector *collector, walrow_error *err)
     return collector->set == NULL ? walrow__fail_memory(err) : WALROW_OK;
 }
 
-/* Move what is finished into *out and begin anew. */
-static walrow_code
-hand_over(walrow__collector *collector, walrow_changes *out, walrow_error *err)
+/* List the transaction under way, which goes on in the next change set. */
+static walrow_code list_open_transaction(walrow__collector *collector, walrow_error *err)
 {
+    walrow_transaction *transaction = list_add(&collector->set->transactions, sizeof *transaction);
+    if (transaction == NULL)
+        return walrow__fail_memory(err);
+    *transaction = collector->transaction;
+    transaction->end_lsn = 0;
+    if (transaction->origin == NULL)
+        return WALROW_OK;
+    transaction->origin = strdup(transaction->origin);
+    return transaction->origin == NULL ? walrow__fail_memory(err) : WALROW_OK;
+}
+
+/* Move what is finished into *out and begin anew. */
+static walrow_code hand_over(walrow__collector *collector, walrow_changes *out, walrow_error *err)
+{
+    bool partial = collector->in_transaction && collector->transaction_noted && !collector->snapshot;
+    if (partial)
+        WALROW_TRY(list_open_transaction(collector, err));
     walrow__change_set *set = collector->set, *fresh = calloc(1, sizeof *fresh);
     if (fresh == NULL)
         return walrow__fail_memory(err);
     *out = (walrow_changes){
         .end_lsn = collector->end_lsn,
-        .partial = collector->in_transaction && collector->transaction_noted,
+        .partial = partial,
         .batches = set->batches.items,
         .n_batches = set->batches.count,
         .transactions = set->transactions.items,
@@ -374,8 +379,7 @@ hand_over(walrow__collector *collector, walrow_changes *out, walrow_error *err)
     return WALROW_OK;
 }
 
-walrow_code
-walrow__collector_cut(walrow__collector *collector, walrow_changes *out, walrow_error *err)
+walrow_code walrow__collector_cut(walrow__collector *collector, walrow_changes *out, walrow_error *err)
 {
     while (collector->first_open != NULL) {
         walrow__feed *feed = collector->first_open;
@@ -386,8 +390,8 @@ walrow__collector_cut(walrow__collector *collector, walrow_changes *out, walrow_
     return hand_over(collector, out, err);
 }
 
-walrow_code
-walrow__collector_cut_feed(walrow__collector *collector, walrow__feed *feed, walrow_changes *out, walrow_error *err)
+walrow_code walrow__collector_cut_feed(walrow__collector *collector, walrow__feed *feed, walrow_changes *out,
+                                       walrow_error *err)
 {
     if (feed->open)
         unlink_open(collector, feed);

@@ -4,8 +4,7 @@
 
 #include <sys/resource.h>
 
-static void
-count_ops(walrow_report *report, const struct ArrowArray *batch)
+static void count_ops(walrow_report *report, const struct ArrowArray *batch)
 {
     uint64_t counts[256] = {0};
     const uint8_t *ops = batch->children[WALROW__OP]->buffers[2]; /* a byte a row */
@@ -18,14 +17,12 @@ count_ops(walrow_report *report, const struct ArrowArray *batch)
     report->reads += counts['R'];
 }
 
-static bool
-is_before(walrow__position a, uint64_t lsn, uint64_t seq)
+static bool is_before(walrow__position a, uint64_t lsn, uint64_t seq)
 {
     return walrow__position_compare(a, (walrow__position){lsn, (uint32_t)seq}) < 0;
 }
 
-static void
-note_positions(walrow_report *report, const struct ArrowArray *batch)
+static void note_positions(walrow_report *report, const struct ArrowArray *batch)
 {
     walrow__position first = walrow__batch_position(batch, 0);
     walrow__position last = walrow__batch_position(batch, batch->length - 1);
@@ -39,8 +36,7 @@ note_positions(walrow_report *report, const struct ArrowArray *batch)
     }
 }
 
-void
-walrow__tally_changes(walrow_report *report, const walrow_changes *changes)
+void walrow__tally_changes(walrow_report *report, const walrow_changes *changes)
 {
     for (size_t i = 0; i < changes->n_batches; i++) {
         const struct ArrowArray *batch = &changes->batches[i].array;
@@ -50,13 +46,13 @@ walrow__tally_changes(walrow_report *report, const walrow_changes *changes)
         note_positions(report, batch);
     }
     report->change_sets++;
-    report->transactions += changes->n_transactions;
+    /* one that goes on is listed last, and counted when it ends */
+    report->transactions += changes->n_transactions - (changes->partial && changes->n_transactions > 0);
     report->messages += changes->n_messages;
     report->dead_letters += changes->n_dead_letters;
 }
 
-uint64_t
-walrow__peak_rss(void)
+uint64_t walrow__peak_rss(void)
 {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
