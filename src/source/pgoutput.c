@@ -201,7 +201,7 @@ add_plain_row(pgoutput *p, walrow__announced_table *relation, char op, walrow__c
         return WALROW_OK;
     WALROW_TRY(walrow__tuple_read_append(cursor, p->base.collector, relation->feed, op, &malformed, err));
     if (malformed)
-        return broken("malformed tuple", err);
+        return broken(op == 'I' ? "malformed insert" : "malformed delete", err);
     return walrow__collector_end_row(p->base.collector, relation->feed, false, size, err);
 }
 
