@@ -58,7 +58,7 @@ walrow__nearest_offer(walrow__nearest *nearest, const char *name)
     const int slots = (int)(sizeof nearest->names / sizeof nearest->names[0]);
     int distance = walrow__edit_distance(nearest->word, name);
     int longest = (int)strnlen(nearest->word, MAX_WORD);
-    if (distance > 1 + longest / 3)
+    if (distance > 1 + longest / 4 || (nearest->count > 0 && distance > nearest->distances[0] + 1))
         return;
 
     int at = nearest->count;
@@ -74,6 +74,8 @@ walrow__nearest_offer(walrow__nearest *nearest, const char *name)
     }
     nearest->names[at] = name;
     nearest->distances[at] = distance;
+    while (nearest->distances[nearest->count - 1] > nearest->distances[0] + 1)
+        nearest->count--;
 }
 
 const char *

@@ -20,7 +20,7 @@ typedef struct walrow__nearest {
 } walrow__nearest;
 
 void walrow__nearest_init(walrow__nearest *nearest, const char *word);
-/** Offer a name; it is kept when it is close enough to be a slip of the fingers, and among the best. */
+/** Offer a name; it is kept if it is near enough for a slip of the fingers, and about as near as the best. */
 void walrow__nearest_offer(walrow__nearest *nearest, const char *name);
 /** "a, b or c", in buffer; "" if nothing was near. */
 const char *walrow__nearest_text(const walrow__nearest *nearest, char *buffer, size_t size);

@@ -158,8 +158,7 @@ field_of(walrow_options *options, size_t at)
     return (char *)options + rules[at].offset;
 }
 
-/* ---- one function per type: text into the field
- * ------------------------------------------------------------ */
+/* ---- one function per type: text into the field ------------------------------------------------------- */
 
 static walrow_code
 set_flag(bool *field, const walrow_option_info *info, const char *value, walrow_error *err)
@@ -305,8 +304,7 @@ add_override(walrow_options *options, const walrow_option_info *info, const char
     return WALROW_OK;
 }
 
-/* ---- the interface
- * ------------------------------------------------------------------------------------------ */
+/* ---- the interface ------------------------------------------------------------------------------------ */
 
 static walrow_code
 apply(walrow_options *options, size_t at, const char *value, walrow_error *err)
@@ -407,7 +405,7 @@ fail_unknown(const char *name, walrow_error *err)
         walrow__nearest_offer(&nearest, infos[at].name);
     walrow__fail(err, WALROW_ERR_USAGE, "unknown option \"%s\"", name);
     if (nearest.count > 0)
-        walrow__hint(err, "did you mean %s?", walrow__nearest_text(&nearest, text, sizeof text));
+        walrow__hint(err, "did you mean --%s?", walrow__nearest_text(&nearest, text, sizeof text));
     return WALROW_ERR_USAGE;
 }
 

@@ -47,6 +47,19 @@ print_findings(const walrow_findings *findings)
     printf("%s: %d errors, %d warnings\n", findings->ok ? "ready" : "not ready", counts[0], counts[1]);
 }
 
+/* Patterns that match nothing are wrong usage; anything else is for the server to mend. */
+static int
+status_of(const walrow_findings *findings)
+{
+    walrow_code code = WALROW_OK;
+    for (size_t i = 0; i < findings->count; i++) {
+        const walrow_finding *f = &findings->items[i];
+        if (f->severity == WALROW_SEVERITY_ERROR && code != WALROW_ERR_SERVER)
+            code = f->code == WALROW_ERR_USAGE ? WALROW_ERR_USAGE : WALROW_ERR_SERVER;
+    }
+    return walrow_code_exit_status(code);
+}
+
 int
 run_check(const command_line *line)
 {
@@ -54,7 +67,7 @@ run_check(const command_line *line)
     walrow_findings findings = {0};
     if (walrow_check(line->options, &findings, &err) != WALROW_OK)
         return terminal_fail(&err);
-    int status = findings.ok ? 0 : walrow_code_exit_status(WALROW_ERR_SERVER);
+    int status = status_of(&findings);
     if (terminal_flag(line->options, "json")) {
         int printed = terminal_json(findings_json(&findings));
         status = printed != 0 ? printed : status;

@@ -30,7 +30,8 @@ extern const command commands[];
 extern const int n_commands;
 
 const command *command_find(const char *name); /* NULL: there is none */
-const char *command_nearest(const char *name); /* the name most like it */
+/** "did you mean ...?" of the names most like it, or where they are listed. Buffer returned. */
+const char *command_nearest(const char *name, char *buffer, size_t size);
 bool command_takes(const command *command, const char *option);
 
 int run_check(const command_line *line);
@@ -46,6 +47,7 @@ int run_version(const command_line *line);
 int run_help(const command_line *line);
 
 /* help.c */
+int no_command(const char *name); /* says so; the exit status */
 void help_overview(void);
 void help_command(const command *command);
 

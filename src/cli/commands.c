@@ -1,6 +1,8 @@
 #include "command.h"
 
-#include <stdlib.h>
+#include "../base/nearest.h"
+
+#include <stdio.h>
 #include <string.h>
 
 #define CONNECTION "source connect-timeout log-level log-format "
@@ -62,23 +64,19 @@ command_find(const char *name)
     return NULL;
 }
 
-/* Letters in common at the start, then how alike in length. */
 const char *
-command_nearest(const char *name)
+command_nearest(const char *name, char *buffer, size_t size)
 {
-    const char *best = "help";
-    int best_score = -100;
-    for (int i = 0; i < n_commands; i++) {
-        int common = 0;
-        while (name[common] != '\0' && name[common] == commands[i].name[common])
-            common++;
-        int score = 4 * common - abs((int)strlen(name) - (int)strlen(commands[i].name));
-        if (score > best_score) {
-            best_score = score;
-            best = commands[i].name;
-        }
-    }
-    return best;
+    walrow__nearest nearest;
+    char names[128];
+    walrow__nearest_init(&nearest, name);
+    for (int i = 0; i < n_commands; i++)
+        walrow__nearest_offer(&nearest, commands[i].name);
+    if (nearest.count == 0)
+        snprintf(buffer, size, "walrow help lists them");
+    else
+        snprintf(buffer, size, "did you mean %s?", walrow__nearest_text(&nearest, names, sizeof names));
+    return buffer;
 }
 
 bool

@@ -54,6 +54,16 @@ help_command(const command *command)
 }
 
 int
+no_command(const char *name)
+{
+    walrow_error err = {.code = WALROW_ERR_USAGE};
+    snprintf(err.message, sizeof err.message,
+             name[0] == '-' ? "a command comes first, then %s" : "there is no command %s", name);
+    command_nearest(name, err.hint, sizeof err.hint);
+    return terminal_fail(&err);
+}
+
+int
 run_help(const command_line *line)
 {
     if (line->n_operands == 0) {
@@ -62,8 +72,7 @@ run_help(const command_line *line)
     }
     const command *command = command_find(line->operands[0]);
     if (command == NULL)
-        return terminal_usage("", "there is no command %s; did you mean %s?", line->operands[0],
-                              command_nearest(line->operands[0]));
+        return no_command(line->operands[0]);
     help_command(command);
     return 0;
 }

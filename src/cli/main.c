@@ -54,6 +54,26 @@ find_option(const getopt_tables *tables, int found)
     return NULL;
 }
 
+/* The library knows the names, and which is nearest to a wrong one. */
+static int
+fail_option(const command *command, const char *given, walrow_options *options)
+{
+    walrow_error err = {0};
+    char name[64];
+    snprintf(name, sizeof name, "%s", given + strspn(given, "-"));
+    name[strcspn(name, "=")] = '\0';
+    bool is_long = strncmp(given, "--", 2) == 0;
+    bool has_value = is_long && strchr(given, '=') != NULL;
+    if (is_long && !has_value && walrow_options_set(options, name, "", &err) != WALROW_OK &&
+        err.hint[0] != '\0' && strstr(err.message, "unknown option") != NULL) {
+        snprintf(err.message, sizeof err.message, "walrow %s has no option %s", command->name, given);
+        return terminal_fail(&err);
+    }
+    if (has_value && command_takes(command, name))
+        return terminal_usage(command->name, "--%s takes no value", name);
+    return terminal_usage(command->name, "walrow %s has no option %s", command->name, given);
+}
+
 /* One option; the exit status, or -1 to go on. */
 static int
 take_option(const getopt_tables *tables, int found, const char *given, command_line *line)
@@ -67,7 +87,7 @@ take_option(const getopt_tables *tables, int found, const char *given, command_l
         return terminal_usage(command->name, "%s needs an argument", given);
     const walrow_option_info *info = found == '?' ? NULL : find_option(tables, found);
     if (info == NULL || !command_takes(command, info->name))
-        return terminal_usage(command->name, "walrow %s has no option %s", command->name, given);
+        return fail_option(command, given, line->options);
     walrow_error err;
     if (walrow_options_set(line->options, info->name, info->arg == NULL ? "true" : optarg, &err) != WALROW_OK)
         return terminal_fail(&err);
@@ -147,6 +167,6 @@ main(int argc, char **argv)
         name = "version";
     const command *command = command_find(name);
     if (command == NULL)
-        return terminal_usage("", "there is no command %s; did you mean %s?", name, command_nearest(name));
-    return run_command(command, argc - 1, argv + 1);
+        return no_command(name);
+    return terminal_flush(run_command(command, argc - 1, argv + 1));
 }

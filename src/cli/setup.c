@@ -21,6 +21,16 @@ actions_json(const walrow_actions *actions)
     return json_pack("{so}", "actions", list);
 }
 
+static const char *
+nothing_to_do(const walrow_action *action)
+{
+    if (strncmp(action->action, "drop", 4) == 0)
+        return "it is not there";
+    if (strncmp(action->action, "keep", 4) == 0)
+        return "walrow did not make it";
+    return "there already";
+}
+
 /* A dry run prints SQL that can be piped into psql. */
 static void
 print_actions(const walrow_actions *actions, bool dry_run)
@@ -28,7 +38,8 @@ print_actions(const walrow_actions *actions, bool dry_run)
     for (size_t i = 0; i < actions->count; i++) {
         const walrow_action *action = &actions->items[i];
         if (action->sql[0] == '\0')
-            printf("%s%s %s: there already\n", dry_run ? "-- " : "", action->action, action->object);
+            printf("%s%s %s: %s\n", dry_run ? "-- " : "", action->action, action->object,
+                   nothing_to_do(action));
         else if (dry_run)
             printf("%s;\n", action->sql);
         else

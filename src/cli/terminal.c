@@ -1,14 +1,52 @@
 #include "terminal.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+static bool json_lines; /* what --log-format says */
+
+/* Takes the object. */
+static void
+print_json_line(json_t *line)
+{
+    struct timespec now;
+    struct tm parts;
+    char stamp[32];
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &parts);
+    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    json_object_set_new(line, "time", json_string(stamp));
+    char *text = line == NULL ? NULL : json_dumps(line, JSON_COMPACT);
+    if (text != NULL)
+        fprintf(stderr, "%s\n", text);
+    free(text);
+    json_decref(line);
+}
+
+int
+terminal_flush(int status)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "walrow: cannot write to standard output: %s\n",
+            errno == 0 ? "not everything arrived" : strerror(errno));
+    return status == 0 ? 1 : status;
+}
+
 int
 terminal_fail(const walrow_error *err)
 {
-    fprintf(stderr, "walrow: %s\n", err->message[0] == '\0' ? walrow_code_text(err->code) : err->message);
+    const char *message = err->message[0] == '\0' ? walrow_code_text(err->code) : err->message;
+    if (json_lines) {
+        print_json_line(json_pack("{ss ss ss* ss* ss}", "level", "error", "code", walrow_code_name(err->code),
+                                  "message", message, "hint", err->hint, "sqlstate", err->sqlstate));
+        return walrow_code_exit_status(err->code);
+    }
+    fprintf(stderr, "walrow: %s\n", message);
     if (err->hint[0] != '\0')
         fprintf(stderr, "hint: %s\n", err->hint);
     return walrow_code_exit_status(err->code);
@@ -39,18 +77,7 @@ static void
 log_json(void *arg, walrow_log_level level, const char *message)
 {
     (void)arg;
-    struct timespec now;
-    struct tm parts;
-    char stamp[32];
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &parts);
-    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    json_t *line = json_pack("{ss ss ss}", "time", stamp, "level", level_names[level], "message", message);
-    char *text = line == NULL ? NULL : json_dumps(line, JSON_COMPACT);
-    if (text != NULL)
-        fprintf(stderr, "%s\n", text);
-    free(text);
-    json_decref(line);
+    print_json_line(json_pack("{ss ss*}", "level", level_names[level], "message", message));
 }
 
 void
@@ -62,8 +89,8 @@ terminal_log(const walrow_options *options)
     for (int i = 0; level != NULL && i < 4; i++)
         if (strcmp(level, level_names[i]) == 0)
             max_level = i;
-    bool json = format != NULL && strcmp(format, "json") == 0;
-    walrow_set_log(json ? log_json : log_text, NULL, (walrow_log_level)max_level);
+    json_lines = format != NULL && strcmp(format, "json") == 0;
+    walrow_set_log(json_lines ? log_json : log_text, NULL, (walrow_log_level)max_level);
 }
 
 bool

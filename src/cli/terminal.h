@@ -10,6 +10,8 @@
 
 /** "walrow: what", "hint: what to do" on stderr; the exit status. */
 int terminal_fail(const walrow_error *err);
+/** What was printed must have arrived (a full disk, a closed pipe): status, or 1. */
+int terminal_flush(int status);
 int terminal_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /** The log goes to stderr from now on, as --log-level and --log-format say. */
 void terminal_log(const walrow_options *options);

@@ -11,8 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- the connection
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the connection ----------------------------------------------------------------------------------- */
 
 static walrow_code
 check_connection(walrow__check *check, const char *id, walrow_error *err)
@@ -37,8 +36,7 @@ check_connection(walrow__check *check, const char *id, walrow_error *err)
     return walrow__check_add(check, id, &finding, err, "%s", why.message);
 }
 
-/* ---- the publication
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the publication ---------------------------------------------------------------------------------- */
 
 /* What set-up would do to the publications, as SQL; "" if it would refuse. */
 static void
@@ -93,16 +91,22 @@ add_missing_publication(walrow__check *check, const char *id, walrow_error *err)
     return code;
 }
 
-/* "a.b, a.c and 3 more": what neither publication covers; how many. */
+static bool
+is_unpublished(const walrow__check *check, const walrow__found *table)
+{
+    return table->streamable && !walrow__publication_covers(&check->publication, table) &&
+           !walrow__publication_covers(&check->inserts, table);
+}
+
+/* "a.b, a.c and 3 more": what neither publication covers, or of it what others own; how many. */
 static size_t
-list_uncovered(const walrow__check *check, char *out, size_t size)
+list_unpublished(const walrow__check *check, bool of_others, char *out, size_t size)
 {
     size_t n = 0, used = 0;
     out[0] = '\0';
     for (size_t i = 0; i < check->tables.count; i++) {
         const walrow__found *table = &check->tables.items[i];
-        if (!table->streamable || walrow__publication_covers(&check->publication, table) ||
-            walrow__publication_covers(&check->inserts, table))
+        if (!is_unpublished(check, table) || (of_others && table->is_owner))
             continue;
         if (n++ < 5 && used < size)
             used += (size_t)snprintf(out + used, size - used, "%s%s.%s", n == 1 ? "" : ", ", table->schema,
@@ -118,7 +122,7 @@ add_uncovered(walrow__check *check, const char *id, walrow_error *err)
 {
     const walrow__publication *publication = &check->publication;
     char names[512];
-    if (list_uncovered(check, names, sizeof names) == 0)
+    if (list_unpublished(check, false, names, sizeof names) == 0)
         return WALROW_OK;
     walrow__strbuf fix;
     walrow__strbuf_init(&fix);
@@ -255,35 +259,38 @@ check_publication(walrow__check *check, const char *id, walrow_error *err)
     return add_age(check, id, err);
 }
 
-/* ---- may the role make it?
- * --------------------------------------------------------------------------------------------- */
+/* ---- may the role make it? ---------------------------------------------------------------------------- */
 
+/* Only owners may publish their tables, so it is they who run the SQL. */
 static walrow_code
-add_owner(walrow__check *check, const char *id, const walrow__found *table, walrow_error *err)
+add_owners(walrow__check *check, const char *id, walrow_error *err)
 {
-    const char *user = check->facts.server.user;
-    char name[160];
+    char names[512], owners[256] = "";
+    size_t used = 0, n = list_unpublished(check, true, names, sizeof names);
+    if (n == 0)
+        return WALROW_OK;
+    for (size_t i = 0; i < check->tables.count && used < sizeof owners; i++) {
+        const walrow__found *table = &check->tables.items[i];
+        if (is_unpublished(check, table) && !table->is_owner && strstr(owners, table->owner) == NULL)
+            used += (size_t)snprintf(owners + used, sizeof owners - used, "%s%s", used == 0 ? "" : ", ",
+                                     table->owner);
+    }
     walrow__strbuf fix;
-    snprintf(name, sizeof name, "%s.%s", table->schema, table->name);
     walrow__strbuf_init(&fix);
-    walrow__strbuf_add_text(&fix, "GRANT ");
-    walrow__sql_identifier(&fix, check->conn, table->owner);
-    walrow__strbuf_add_text(&fix, " TO ");
-    walrow__sql_identifier(&fix, check->conn, user);
-    walrow__strbuf_add_char(&fix, ';');
+    setup_sql(check, &fix);
     walrow__finding finding = {
         .severity = WALROW_SEVERITY_ERROR,
         .code = WALROW_ERR_SERVER,
-        .object = name,
-        .current = table->owner,
-        .required = user,
+        .object = names,
+        .current = owners,
+        .required = check->facts.server.user,
         .fix = walrow__strbuf_text(&fix),
     };
-    walrow_code code = walrow__check_add(
-        check, id, &finding, err,
-        "only the owner of %s, \"%s\", may publish it: become a member, or let that role run \"walrow "
-        "setup --grant-to %s\"",
-        name, table->owner, user);
+    walrow_code code = walrow__check_add(check, id, &finding, err,
+                                         "role \"%s\" does not own %s, and only owners may publish: let the "
+                                         "owner run this SQL, or \"walrow setup "
+                                         "--grant-to %s\"",
+                                         check->facts.server.user, names, check->facts.server.user);
     walrow__strbuf_release(&fix);
     return code;
 }
@@ -317,19 +324,10 @@ check_may_publish(walrow__check *check, const char *id, walrow_error *err)
         walrow__strbuf_release(&fix);
         WALROW_TRY(code);
     }
-    for (size_t i = 0; i < check->tables.count; i++) {
-        const walrow__found *table = &check->tables.items[i];
-        bool published = walrow__publication_covers(publication, table) ||
-                         walrow__publication_covers(&check->inserts, table);
-        if (table->streamable && !table->is_owner && !published)
-            WALROW_TRY(add_owner(check, id, table, err));
-    }
-    return WALROW_OK;
+    return add_owners(check, id, err);
 }
 
-/* ---- the slot
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- the slot ----------------------------------------------------------------------------------------- */
 
 static walrow_code
 check_slot(walrow__check *check, const char *id, walrow_error *err)
@@ -350,11 +348,16 @@ check_slot(walrow__check *check, const char *id, walrow_error *err)
     walrow_error why = {0};
     if (walrow__slot_fits(slot, walrow__slot_plugin(check->options), check->facts.server.database, &why) !=
         WALROW_OK) {
-        char fix[120];
+        char fix[120], current[256], required[160];
         snprintf(fix, sizeof fix, "SELECT pg_drop_replication_slot('%s');", slot->name);
         finding.severity = WALROW_SEVERITY_ERROR;
-        finding.current = slot->invalidation_reason[0] != '\0' ? slot->invalidation_reason : slot->plugin;
-        finding.required = walrow__slot_plugin(check->options);
+        snprintf(current, sizeof current, "plugin %s, database %s%s%s%s", slot->plugin, slot->database,
+                 slot->two_phase ? ", two_phase" : "",
+                 slot->invalidation_reason[0] == '\0' ? "" : ", invalidated: ", slot->invalidation_reason);
+        snprintf(required, sizeof required, "plugin %s, database %s", walrow__slot_plugin(check->options),
+                 check->facts.server.database);
+        finding.current = current;
+        finding.required = required;
         finding.fix = fix;
         return walrow__check_add(check, id, &finding, err, "%s; %s", why.message, why.hint);
     }
@@ -414,7 +417,7 @@ check_transactions(walrow__check *check, const char *id, walrow_error *err)
                                " left(regexp_replace(a.query, '\\s+', ' ', 'g'), 200),"
                                " 'SELECT pg_terminate_backend(' || a.pid || '); -- or wait'"
                                " FROM pg_stat_activity a WHERE a.backend_xid IS NOT NULL"
-                               " AND now() - a.xact_start > '10 s' AND a.pid <> pg_backend_pid()"
+                               " AND now() - a.xact_start > '5 s' AND a.pid <> pg_backend_pid()"
                                " UNION ALL SELECT 'prepared transaction ' || quote_literal(p.gid),"
                                " date_part('epoch', now() - p.prepared)::int8, '',"
                                " 'COMMIT PREPARED ' || quote_literal(p.gid) || ';'"

@@ -12,8 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- parameters
- * ---------------------------------------------------------------------------------------------- */
+/* ---- parameters --------------------------------------------------------------------------------------- */
 
 /* libpq's keywords and values, NULL-terminated, for PQconnectStartParams. Values are borrowed. */
 typedef struct parameters {
@@ -110,8 +109,7 @@ add_ours(parameters *params, bool replication, int timeout_s)
     params->values[params->count] = NULL;
 }
 
-/* ---- connecting
- * ---------------------------------------------------------------------------------------------- */
+/* ---- connecting --------------------------------------------------------------------------------------- */
 
 static int64_t
 now_ms(void)
@@ -247,8 +245,7 @@ walrow__pg_connect(const walrow_options *options, bool replication, PGconn **out
     return WALROW_OK;
 }
 
-/* ---- which server
- * --------------------------------------------------------------------------------------------- */
+/* ---- which server ------------------------------------------------------------------------------------- */
 
 static void
 copy_text(char *to, size_t size, const char *from)

@@ -33,8 +33,7 @@ typedef struct plan {
     bool slot_exists;
 } plan;
 
-/* ---- which table goes where
- * -------------------------------------------------------------------------------------- */
+/* ---- which table goes where --------------------------------------------------------------------------- */
 
 /* Already published, by a publication that sends neither updates nor deletes: nothing can break. */
 static bool
@@ -121,8 +120,7 @@ treat_all(plan *plan, walrow__texts *refused, walrow_error *err)
     return refused != NULL || n_refused == 0 ? WALROW_OK : fail_identity(first, n_refused - 1, err);
 }
 
-/* ---- statements
- * --------------------------------------------------------------------------------------------------- */
+/* ---- statements --------------------------------------------------------------------------------------- */
 
 /* Takes sql. */
 static walrow_code
@@ -283,8 +281,7 @@ add_missing_tables(plan *plan, const walrow__publication *publication, walrow_er
     return walrow__actions_add(plan->actions, "create publication", publication->name, "", err);
 }
 
-/* ---- what is wrong
- * --------------------------------------------------------------------------------------------------- */
+/* ---- what is wrong ------------------------------------------------------------------------------------ */
 
 static walrow_code
 fail_missing(const plan *plan, const walrow__publication *publication, walrow_error *err)
@@ -382,8 +379,7 @@ check_existing(const plan *plan, const walrow__publication *publication, walrow_
     return WALROW_OK;
 }
 
-/* ---- putting it together
- * ---------------------------------------------------------------------------------------------- */
+/* ---- putting it together ------------------------------------------------------------------------------ */
 
 static walrow_code
 plan_publication(plan *plan, const walrow__publication *publication, walrow_error *err)

@@ -21,8 +21,7 @@ typedef struct setup {
     walrow_actions *actions;
 } setup;
 
-/* ---- grants
- * --------------------------------------------------------------------------------------------------- */
+/* ---- grants ------------------------------------------------------------------------------------------- */
 
 static walrow_code
 add_grant(setup *setup, const char *what, const char *schema, const char *table, walrow_error *err)
@@ -36,9 +35,10 @@ add_grant(setup *setup, const char *what, const char *schema, const char *table,
         walrow__sql_identifier(&sql, setup->conn, schema);
     walrow__strbuf_add_text(&sql, " TO ");
     walrow__sql_identifier(&sql, setup->conn, setup->options->grant_to);
-    walrow_code code =
-        sql.failed ? walrow__fail_memory(err)
-                   : walrow__actions_add(setup->actions, "grant", setup->options->grant_to, sql.data, err);
+    char object[160];
+    snprintf(object, sizeof object, "%s%s%s", schema, table == NULL ? "" : ".", table == NULL ? "" : table);
+    walrow_code code = sql.failed ? walrow__fail_memory(err)
+                                  : walrow__actions_add(setup->actions, "grant", object, sql.data, err);
     walrow__strbuf_release(&sql);
     return code;
 }
@@ -119,8 +119,7 @@ add_grants(setup *setup, walrow_error *err)
     return WALROW_OK;
 }
 
-/* ---- the slot
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the slot ----------------------------------------------------------------------------------------- */
 
 static walrow_code
 add_slot(setup *setup, const walrow__slot *slot, bool dry_run, walrow_error *err)
@@ -150,8 +149,7 @@ add_slot(setup *setup, const walrow__slot *slot, bool dry_run, walrow_error *err
     return WALROW_OK;
 }
 
-/* ---- all of it
- * --------------------------------------------------------------------------------------------------- */
+/* ---- all of it ---------------------------------------------------------------------------------------- */
 
 /* Everything that can be refused is refused before anything is changed. */
 static walrow_code
@@ -190,13 +188,12 @@ walrow_setup(const walrow_options *options, bool dry_run, walrow_actions *out, w
     walrow_code code = check_first(&setup, &slot, err);
     if (code == WALROW_OK)
         code = check_age(&setup, &slot, err);
-    if (code == WALROW_OK)
-        code = walrow__publication_ensure(setup.conn, options, &setup.tables, dry_run, out, NULL, err);
-    size_t first = out->count;
+    if (code == WALROW_OK) /* only listed: everything is planned before anything is done */
+        code = walrow__publication_ensure(setup.conn, options, &setup.tables, true, out, NULL, err);
     if (code == WALROW_OK)
         code = add_grants(&setup, err);
     if (code == WALROW_OK && !dry_run)
-        code = walrow__actions_run(setup.conn, out, first, WALROW_ERR_SERVER, err);
+        code = walrow__actions_run(setup.conn, out, 0, WALROW_ERR_PUBLICATION, err);
     if (code == WALROW_OK)
         code = add_slot(&setup, &slot, dry_run, err);
     walrow__discovery_release(&setup.tables);

@@ -131,7 +131,7 @@ static void
 test_refusals_say_what_is_right(void **state)
 {
     walrow_options *options = *state;
-    assert_refused(options, "tabels", "x", "unknown option \"tabels\"", "did you mean tables?");
+    assert_refused(options, "tabels", "x", "unknown option \"tabels\"", "did you mean --tables?");
     assert_refused(options, "plugin", "decoderbufs", "--plugin: unknown value \"decoderbufs\"",
                    "it is one of: auto wal2arrow pgoutput wal2json");
     assert_refused(options, "batch-bytes", "16 apples", "--batch-bytes: \"16 apples\" is not a size",
