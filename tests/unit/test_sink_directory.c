@@ -529,6 +529,29 @@ a_recorded_snapshot_is_completed_after_a_crash(void **state)
 }
 
 static void
+a_snapshot_that_could_not_be_renamed_is_completed_by_the_next_run(void **state)
+{
+    fixture *f = *state;
+    char path[128];
+    open_sink(f, "?rotate_rows=1");
+    write_chunk(f, f->t, 0x201, 0, 2, false);
+    put_file(f, "public.t/" LSN_200 "r-00000001.arrow", "in the way");
+    changes c;
+    begin_changes(&c);
+    add_row(&c, f->t, 'R', 0x200, 0, ROW("1", "one"));
+    c.set.snapshot = c.set.snapshot_end = true;
+    c.set.chunk = 1;
+    assert_int_equal(walrow__sink_write(f->sink, finish_changes(&c, 0x201), &f->err), WALROW_ERR_SINK);
+    end_changes(&c);
+    walrow__sink_free(f->sink);
+    snprintf(path, sizeof path, "%s/public.t/" LSN_200 "r-00000001.arrow", f->dir);
+    assert_int_equal(unlink(path), 0);
+    open_sink(f, "");
+    assert_string_equal(names_in(f, "public.t"),
+                        LSN_200 "r-00000000.arrow " LSN_200 "r-00000001.arrow " LSN_200 "r-00000002.arrow");
+}
+
+static void
 the_first_chunk_again_begins_the_table_anew(void **state)
 {
     fixture *f = *state;
@@ -681,6 +704,7 @@ main(void)
         TEST(an_empty_tables_snapshot_is_recorded),
         TEST(an_unfinished_snapshot_is_forgotten_after_a_crash),
         TEST(a_recorded_snapshot_is_completed_after_a_crash),
+        TEST(a_snapshot_that_could_not_be_renamed_is_completed_by_the_next_run),
         TEST(the_first_chunk_again_begins_the_table_anew),
         TEST(a_finished_table_is_not_written_again),
         TEST(changes_before_the_consistent_point_are_in_the_snapshot),

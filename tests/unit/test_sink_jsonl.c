@@ -170,6 +170,21 @@ unsynced_bytes_are_cut_off_after_a_crash(void **state)
 }
 
 static void
+a_second_crash_finds_the_same_as_the_first(void **state)
+{
+    fixture *f = *state;
+    open_sink(f);
+    write_part(f, 0x100, 0, 0, true);
+    sync_sink(f);
+    for (int time = 0; time < 2; time++) {
+        crash(f);
+        run(f, "printf '{\"event_type\":\"insert' >> events.jsonl");
+        open_sink(f);
+    }
+    assert_string_equal(events(f), "begin insert:0 commit");
+}
+
+static void
 events_that_were_not_synced_come_again_once(void **state)
 {
     fixture *f = *state;
@@ -403,6 +418,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(synced_events_are_in_the_file),
         TEST(unsynced_bytes_are_cut_off_after_a_crash),
+        TEST(a_second_crash_finds_the_same_as_the_first),
         TEST(events_that_were_not_synced_come_again_once),
         TEST(a_transaction_in_parts_goes_on_after_a_restart),
         TEST(a_change_of_schema_is_seen_across_a_restart),
