@@ -345,8 +345,8 @@ count_fields(const uint8_t *at, const uint8_t *end)
     int64_t n = 1;
     bool quoted = false;
     for (; at < end; at++) {
-        if (*at == '\\' && ++at == end)
-            return -1;
+        if (*at == '\\')
+            at += at + 1 < end; /* what is escaped is neither quote nor comma */
         else if (*at == '"')
             quoted = !quoted;
         else if (*at == ',' && !quoted)

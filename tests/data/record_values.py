@@ -243,8 +243,10 @@ RANDOM_TEXT = (
 )
 RANDOM = {
     "int8": RANDOM_INT8,
-    "float8": f"(({RANDOM_INT8}) * (2::float8 ^ (random() * 1800 - 960)::int))",
-    "float4": f"(({RANDOM_INT8}) * (2::float8 ^ (random() * 110 - 100)::int))::float4",
+    "float8": "CASE WHEN random() < 0.3 THEN 2::float8 ^ (random() * 2045 - 1022)::int ELSE "
+    f"(({RANDOM_INT8}) * (2::float8 ^ (random() * 1800 - 960)::int)) END",
+    "float4": "CASE WHEN random() < 0.3 THEN (2::float8 ^ (random() * 253 - 126)::int)::float4 ELSE "
+    f"(({RANDOM_INT8}) * (2::float8 ^ (random() * 110 - 100)::int))::float4 END",
     "numeric": RANDOM_NUMERIC + "::numeric",
     "numeric(76,20)": RANDOM_NUMERIC + "::numeric",
     "numeric(38,10)": f"mod({RANDOM_NUMERIC}::numeric, 1e28)",
