@@ -55,8 +55,8 @@ static walrow__type hstore = {.kind = WALROW__MAP, .children = hstore_parts, .n_
 static void print_slot(const walrow__type *type, const struct ArrowArray *array, int64_t i,
                        walrow__strbuf *out);
 
-static void print_items(const walrow__type *type, const struct ArrowArray *array, int64_t i,
-                        walrow__strbuf *out)
+static void
+print_items(const walrow__type *type, const struct ArrowArray *array, int64_t i, walrow__strbuf *out)
 {
     const int32_t *offsets = array->buffers[1];
     bool map = type->kind == WALROW__MAP;
@@ -74,8 +74,8 @@ static void print_items(const walrow__type *type, const struct ArrowArray *array
     walrow__strbuf_add_char(out, map ? '}' : ']');
 }
 
-static void print_fields(const walrow__type *type, const struct ArrowArray *array, int64_t i,
-                         walrow__strbuf *out)
+static void
+print_fields(const walrow__type *type, const struct ArrowArray *array, int64_t i, walrow__strbuf *out)
 {
     walrow__strbuf_add_char(out, '(');
     for (int n = 0; n < type->n_children; n++) {
@@ -85,14 +85,15 @@ static void print_fields(const walrow__type *type, const struct ArrowArray *arra
     walrow__strbuf_add_char(out, ')');
 }
 
-static void print_hex(const uint8_t *bytes, int64_t size, walrow__strbuf *out)
+static void
+print_hex(const uint8_t *bytes, int64_t size, walrow__strbuf *out)
 {
     for (int64_t i = 0; i < size; i++)
         walrow__strbuf_addf(out, "%02x", bytes[i]);
 }
 
-static void print_bytes(const walrow__type *type, const struct ArrowArray *array, int64_t i,
-                        walrow__strbuf *out)
+static void
+print_bytes(const walrow__type *type, const struct ArrowArray *array, int64_t i, walrow__strbuf *out)
 {
     const int32_t *offsets = array->buffers[1];
     const uint8_t *bytes = (const uint8_t *)array->buffers[2] + offsets[i];
@@ -102,7 +103,8 @@ static void print_bytes(const walrow__type *type, const struct ArrowArray *array
         walrow__strbuf_addf(out, "'%.*s'", (int)(offsets[i + 1] - offsets[i]), (const char *)bytes);
 }
 
-static void print_interval(const uint8_t *slot, walrow__strbuf *out)
+static void
+print_interval(const uint8_t *slot, walrow__strbuf *out)
 {
     int32_t months, days;
     int64_t ns;
@@ -112,8 +114,8 @@ static void print_interval(const uint8_t *slot, walrow__strbuf *out)
     walrow__strbuf_addf(out, "%d %d %" PRId64, months, days, ns);
 }
 
-static void print_slot(const walrow__type *type, const struct ArrowArray *array, int64_t i,
-                       walrow__strbuf *out)
+static void
+print_slot(const walrow__type *type, const struct ArrowArray *array, int64_t i, walrow__strbuf *out)
 {
     const void *data = type->kind == WALROW__STRUCT ? NULL : array->buffers[1];
     if (array->buffers[0] != NULL && !ArrowBitGet(array->buffers[0], i)) {
@@ -172,7 +174,8 @@ static void print_slot(const walrow__type *type, const struct ArrowArray *array,
  * ------------------------------------------------------------------------------------ */
 
 /* The slot, or why there is none. Before and after it a null, so that both have to survive it. */
-static void read_text(const walrow__type *type, const char *bytes, size_t size, walrow__strbuf *out)
+static void
+read_text(const walrow__type *type, const char *bytes, size_t size, walrow__strbuf *out)
 {
     walrow__column column;
     struct ArrowArray array;
@@ -199,7 +202,8 @@ typedef struct example {
     const char *slot;
 } example;
 
-static void assert_examples(const example *examples, size_t count)
+static void
+assert_examples(const example *examples, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         walrow__strbuf got;
@@ -211,7 +215,8 @@ static void assert_examples(const example *examples, size_t count)
     }
 }
 
-static void assert_malformed(const walrow__type *type, const char *const *bad, size_t count)
+static void
+assert_malformed(const walrow__type *type, const char *const *bad, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         walrow__strbuf got;
@@ -223,7 +228,8 @@ static void assert_malformed(const walrow__type *type, const char *const *bad, s
     }
 }
 
-static void numbers(void **state)
+static void
+numbers(void **state)
 {
     static const example examples[] = {
         {&boolean, "t", "true"},
@@ -259,7 +265,8 @@ static void numbers(void **state)
     assert_malformed(&boolean, (const char *const[]){"true", "", "T", "1"}, 4);
 }
 
-static void bytes(void **state)
+static void
+bytes(void **state)
 {
     static const example examples[] = {
         {&text, "", "''"},
@@ -280,7 +287,8 @@ static void bytes(void **state)
     assert_malformed(&uuid, no_uuid, N(no_uuid));
 }
 
-static void days_and_times(void **state)
+static void
+days_and_times(void **state)
 {
     static const example examples[] = {
         {&date, "1970-01-01", "0"},
@@ -327,7 +335,8 @@ static void days_and_times(void **state)
 }
 
 /* months, days, nanoseconds */
-static void intervals(void **state)
+static void
+intervals(void **state)
 {
     static const char past[] = "dead letter: an interval past the range of nanoseconds";
     static const char infinite[] = "dead letter: an Arrow interval has no infinity";
@@ -367,7 +376,8 @@ static void intervals(void **state)
     assert_malformed(&interval, bad, N(bad));
 }
 
-static void arrays(void **state)
+static void
+arrays(void **state)
 {
     static const char several[] = "dead letter: an array of several dimensions";
     static const char elsewhere[] = "dead letter: an array that does not begin at 1";
@@ -398,7 +408,8 @@ static void arrays(void **state)
     assert_malformed(&ints, bad, N(bad));
 }
 
-static void composites(void **state)
+static void
+composites(void **state)
 {
     static const char altered[] = "dead letter: a composite value from before or after its type was altered";
     static const example examples[] = {
@@ -427,7 +438,8 @@ static void composites(void **state)
     assert_malformed(&pair, bad, N(bad));
 }
 
-static void hstores(void **state)
+static void
+hstores(void **state)
 {
     static const example examples[] = {
         {&hstore, "", "{}"},
@@ -444,7 +456,8 @@ static void hstores(void **state)
     assert_malformed(&hstore, bad, N(bad));
 }
 
-int main(void)
+int
+main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers),   cmocka_unit_test(bytes),  cmocka_unit_test(days_and_times),
