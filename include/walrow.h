@@ -366,12 +366,13 @@ typedef struct walrow_dead_letter {
 
 /* The batches, over all tables, that end at one commit boundary. The unit of delivery and acknowledgement. */
 typedef struct walrow_changes {
-    /*
-     * Acknowledge this; in a partial change set, the end of the last whole transaction; of a snapshot chunk,
-     * the consistent point (its rows carry that minus one).
-     */
+    /* Acknowledge this; in a partial change set, the end of the last whole transaction; 0 of a snapshot
+     * chunk. */
     uint64_t end_lsn;
-    bool partial;          /* a transaction larger than the limits goes on in the next change set */
+    bool partial; /* a transaction larger than the limits goes on in the next change set */
+    /* Of a snapshot chunk, its consistent point: its rows carry that minus one. Other tables may not be there
+     * yet. */
+    uint64_t snapshot_lsn;
     bool snapshot;         /* rows of a snapshot chunk: one batch, no transactions */
     uint32_t chunk;        /* snapshot: ordinal of the chunk within its table */
     bool snapshot_end;     /* snapshot: the table's last chunk */

@@ -75,18 +75,3 @@ walrow_status_release(walrow_status *status)
     free(status->snapshot);
     *status = (walrow_status){0};
 }
-
-/* Sinks and snapshots keep no state of their own yet: what they have is in their directories and in the slot.
- */
-walrow_code
-walrow_status_get(const walrow_options *options, walrow_status *out, walrow_error *err)
-{
-    PGconn *conn;
-    *out = (walrow_status){.transport = "push", .snapshot_state = "none"};
-    WALROW_TRY(walrow__pg_connect(options, false, &conn, err));
-    walrow_code code = walrow__status_slot(conn, options, &out->slot, err);
-    PQfinish(conn);
-    if (code != WALROW_OK)
-        walrow_status_release(out);
-    return code;
-}

@@ -272,7 +272,8 @@ emit_chunk(walrow__snapshot *snapshot, walrow__copy *copy, uint32_t *chunk, bool
     changes.snapshot = true;
     changes.chunk = (*chunk)++;
     changes.snapshot_end = last;
-    changes.end_lsn = snapshot->consistent_lsn; /* an empty table has no row that says */
+    changes.end_lsn = 0;
+    changes.snapshot_lsn = snapshot->consistent_lsn; /* an empty table has no row that says */
     return snapshot->request.emit(snapshot->request.arg, &changes, bytes, err);
 }
 

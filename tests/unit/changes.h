@@ -269,7 +269,8 @@ finish_changes(changes *c, uint64_t end_lsn)
         ASSERT_OK(walrow__batch_finish(&c->builders[i], &batch->array, &err), err);
     }
     c->set.n_batches = c->n_builders;
-    c->set.end_lsn = end_lsn;
+    c->set.end_lsn = c->set.snapshot ? 0 : end_lsn;
+    c->set.snapshot_lsn = c->set.snapshot ? end_lsn : 0;
     return &c->set;
 }
 

@@ -131,6 +131,7 @@ write_chunk(fixture *f, walrow__table *table, uint64_t point, uint32_t chunk, in
     begin_changes(&c);
     for (int i = 0; i < n; i++)
         add_row(&c, table, 'R', point - 1, 0, ROW("1", "one"));
+    c.set.snapshot = true;
     finish_changes(&c, point);
     if (n == 0) {
         c.batches[0] = (walrow_batch){.schema_name = table->schema_name,
@@ -140,7 +141,6 @@ write_chunk(fixture *f, walrow__table *table, uint64_t point, uint32_t chunk, in
                                       .schema = &table->schema};
         c.set.n_batches = 1;
     }
-    c.set.snapshot = true;
     c.set.chunk = chunk;
     c.set.snapshot_end = last;
     ASSERT_OK(walrow__sink_write(f->sink, &c.set, &f->err), f->err);

@@ -1,0 +1,71 @@
+/*
+ * stream/status.c
+ *	  walrow_status_get: the slot as the server sees it, and what sinks have, read beside a running stream.
+ */
+#include "pg/status.h"
+
+#include "base/error.h"
+#include "pg/connection.h"
+#include "sink/sink.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static walrow_code
+ask_server(const walrow_options *options, walrow_status *out, uint64_t *flush_lsn, walrow_error *err)
+{
+    PGconn *conn;
+    walrow__pg_server server = {0};
+    WALROW_TRY(walrow__pg_connect(options, false, &conn, err));
+    walrow_code code = walrow__status_slot(conn, options, &out->slot, err);
+    if (code == WALROW_OK)
+        code = walrow__pg_identify(conn, false, &server, err);
+    *flush_lsn = server.flush_lsn;
+    PQfinish(conn);
+    return code;
+}
+
+static walrow_code
+ask_sink(const char *uri, uint64_t flush_lsn, walrow_sink_status *out, walrow_error *err)
+{
+    walrow__sink *sink;
+    walrow__position position = {0};
+    WALROW_TRY(walrow__sink_new(uri, &sink, err));
+    walrow_code code = walrow__sink_position(sink, &position, err);
+    walrow__sink_free(sink);
+    if (code == WALROW_OK && (out->uri = strdup(uri)) == NULL)
+        code = walrow__fail_memory(err);
+    out->lsn = position.commit_lsn;
+    out->seq = position.seq;
+    bool known = position.commit_lsn != 0 && flush_lsn >= position.commit_lsn;
+    out->behind_bytes = known ? (int64_t)(flush_lsn - position.commit_lsn) : -1;
+    return code;
+}
+
+static walrow_code
+ask_sinks(const walrow_options *options, uint64_t flush_lsn, walrow_status *out, walrow_error *err)
+{
+    if (options->to.count == 0)
+        return WALROW_OK;
+    out->sinks = calloc(options->to.count, sizeof *out->sinks);
+    if (out->sinks == NULL)
+        return walrow__fail_memory(err);
+    for (size_t i = 0; i < options->to.count; i++) {
+        out->n_sinks++;
+        WALROW_TRY(ask_sink(options->to.items[i], flush_lsn, &out->sinks[i], err));
+    }
+    return WALROW_OK;
+}
+
+walrow_code
+walrow_status_get(const walrow_options *options, walrow_status *out, walrow_error *err)
+{
+    uint64_t flush_lsn;
+    *out = (walrow_status){.transport = "push", .snapshot_state = "none"};
+    walrow_code code = ask_server(options, out, &flush_lsn, err);
+    if (code == WALROW_OK)
+        code = ask_sinks(options, flush_lsn, out, err);
+    if (code != WALROW_OK)
+        walrow_status_release(out);
+    return code;
+}
