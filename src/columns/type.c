@@ -7,7 +7,8 @@
 #include <string.h>
 
 enum {
-    MAX_DEPTH = 32, /* of arrays, composites and domains in each other */
+    MAX_DEPTH = 32,    /* of arrays, composites and domains in each other */
+    MAX_TYPES = 16384, /* that one column is made of: composites that hold each other multiply */
     NUMERIC_OID = 1700
 };
 
@@ -43,7 +44,7 @@ static const struct {
 
 static const walrow__type text_type = {.kind = WALROW__UTF8, .wire = WALROW__WIRE_TEXT, .oid = 25, .value_oid = 25};
 
-static walrow_code resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, int depth, walrow__type *out,
+static walrow_code resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, int depth, int *n_types, walrow__type *out,
                            walrow_error *err);
 
 /* ---- which type -------------------------------------------------------------------------------------------------------- */
@@ -69,7 +70,7 @@ inherit_wire(walrow__type *type)
 }
 
 static walrow_code
-resolve_array(walrow__catalog *catalog, const walrow__pg_type *pg, int depth, walrow__type *out, walrow_error *err)
+resolve_array(walrow__catalog *catalog, const walrow__pg_type *pg, int depth, int *n_types, walrow__type *out, walrow_error *err)
 {
     const walrow__pg_type *element;
     WALROW_TRY(catalog->type(catalog, pg->element, &element, err));
@@ -77,13 +78,13 @@ resolve_array(walrow__catalog *catalog, const walrow__pg_type *pg, int depth, wa
     out->delimiter = element->delimiter;
     WALROW_TRY(add_children(out, 1, err));
     /* an array's typmod is its elements' */
-    WALROW_TRY(resolve(catalog, pg->element, out->value_typmod, depth + 1, &out->children[0], err));
+    WALROW_TRY(resolve(catalog, pg->element, out->value_typmod, depth + 1, n_types, &out->children[0], err));
     inherit_wire(out);
     return WALROW_OK;
 }
 
 static walrow_code
-resolve_composite(walrow__catalog *catalog, const walrow__pg_type *pg, int depth, walrow__type *out,
+resolve_composite(walrow__catalog *catalog, const walrow__pg_type *pg, int depth, int *n_types, walrow__type *out,
                   walrow_error *err)
 {
     out->kind = WALROW__STRUCT;
@@ -96,7 +97,7 @@ resolve_composite(walrow__catalog *catalog, const walrow__pg_type *pg, int depth
         out->child_names[i] = strdup(field->name);
         if (out->child_names[i] == NULL)
             return walrow__fail_memory(err);
-        WALROW_TRY(resolve(catalog, field->oid, field->typmod, depth + 1, &out->children[i], err));
+        WALROW_TRY(resolve(catalog, field->oid, field->typmod, depth + 1, n_types, &out->children[i], err));
     }
     inherit_wire(out);
     return WALROW_OK;
@@ -151,16 +152,16 @@ walrow__type_builtin(uint32_t oid, walrow__type *out)
 }
 
 static walrow_code
-resolve_value(walrow__catalog *catalog, const walrow__pg_type *pg, int depth, walrow__type *out, walrow_error *err)
+resolve_value(walrow__catalog *catalog, const walrow__pg_type *pg, int depth, int *n_types, walrow__type *out, walrow_error *err)
 {
     out->kind = WALROW__UTF8;
     out->wire = WALROW__WIRE_NONE;
     if (strcmp(pg->output, "array_out") == 0 && pg->element != 0)
-        return resolve_array(catalog, pg, depth, out, err);
+        return resolve_array(catalog, pg, depth, n_types, out, err);
     if (strcmp(pg->output, "hstore_out") == 0)
         return resolve_hstore(out, err);
     if (pg->kind == 'c')
-        return resolve_composite(catalog, pg, depth, out, err);
+        return resolve_composite(catalog, pg, depth, n_types, out, err);
     if (pg->kind == 'e' || strcmp(pg->output, "citextout") == 0)
         out->wire = WALROW__WIRE_TEXT; /* enum_send, citextsend: the label, the text */
     else
@@ -169,7 +170,7 @@ resolve_value(walrow__catalog *catalog, const walrow__pg_type *pg, int depth, wa
 }
 
 static walrow_code
-resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, int depth, walrow__type *out, walrow_error *err)
+resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, int depth, int *n_types, walrow__type *out, walrow_error *err)
 {
     memset(out, 0, sizeof *out);
     out->oid = out->value_oid = oid;
@@ -188,7 +189,9 @@ resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, int depth, walro
     }
     if (depth >= MAX_DEPTH)
         return walrow__fail(err, WALROW_ERR_PROTOCOL, "type %s is nested deeper than %d levels", name, MAX_DEPTH);
-    return resolve_value(catalog, pg, depth, out, err);
+    if (++*n_types > MAX_TYPES)
+        return walrow__fail(err, WALROW_ERR_PROTOCOL, "type %s: a column made of more than %d types", name, MAX_TYPES);
+    return resolve_value(catalog, pg, depth, n_types, out, err);
 }
 
 static void
@@ -233,7 +236,8 @@ walrow_code
 walrow__type_resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, const char *override, walrow__type *out,
                      walrow_error *err)
 {
-    walrow_code code = resolve(catalog, oid, typmod, 0, out, err);
+    int n_types = 0;
+    walrow_code code = resolve(catalog, oid, typmod, 0, &n_types, out, err);
     if (code == WALROW_OK && override != NULL)
         code = apply_override(out, override, err);
     if (code != WALROW_OK)
