@@ -21,6 +21,15 @@ actions_json(const walrow_actions *actions)
     return json_pack("{so}", "actions", list);
 }
 
+/* Why an action comes without SQL; what is kept is somebody else's. */
+static const char *
+why_nothing(const walrow_action *action)
+{
+    if (strncmp(action->action, "keep", 4) == 0)
+        return "walrow did not make it";
+    return strncmp(action->action, "drop", 4) == 0 ? "there is none" : "there already";
+}
+
 /* A dry run prints SQL that can be piped into psql. */
 static void
 print_actions(const walrow_actions *actions, bool dry_run)
@@ -28,7 +37,7 @@ print_actions(const walrow_actions *actions, bool dry_run)
     for (size_t i = 0; i < actions->count; i++) {
         const walrow_action *action = &actions->items[i];
         if (action->sql[0] == '\0')
-            printf("%s%s %s: there already\n", dry_run ? "-- " : "", action->action, action->object);
+            printf("%s%s %s: %s\n", dry_run ? "-- " : "", action->action, action->object, why_nothing(action));
         else if (dry_run)
             printf("%s;\n", action->sql);
         else
