@@ -206,6 +206,10 @@ set_session(PGconn *conn, walrow_error *err)
         if (PQserverVersion(conn) >= settings[i].since)
             used += (size_t)snprintf(sql + used, sizeof sql - used, "%spg_catalog.%s", i == 0 ? "" : ", ",
                                      settings[i].call);
+    /* such a server converts nothing but refuses to send a UTF-8 client what is not UTF-8; those values are dead letters */
+    const char *encoding = PQparameterStatus(conn, "server_encoding");
+    if (encoding != NULL && strcmp(encoding, "SQL_ASCII") == 0)
+        snprintf(sql + used, sizeof sql - used, ", pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)");
     return walrow__pg_exec(conn, sql, WALROW_ERR_CONNECT, "setting up the session", NULL, err);
 }
 

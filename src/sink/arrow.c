@@ -49,8 +49,22 @@ start(arrow_sink *self, const walrow_batch *batch, walrow_error *err)
     return WALROW_OK;
 }
 
+/* The stream ends inside a change set: what is before the batch is delivered, and must not come again for ever. */
+static void
+count_before(arrow_sink *self, const walrow_changes *changes, const walrow_batch *batch)
+{
+    if (batch->array.length == 0)
+        return;
+    uint64_t commit_lsn = walrow__batch_position(&batch->array, 0).commit_lsn;
+    for (size_t i = 0; i < changes->n_transactions; i++) {
+        const walrow_transaction *transaction = &changes->transactions[i];
+        if (transaction->commit_lsn < commit_lsn && transaction->end_lsn > self->end_lsn)
+            self->end_lsn = transaction->end_lsn;
+    }
+}
+
 static walrow_code
-write_batch(arrow_sink *self, const walrow_batch *batch, walrow_error *err)
+write_batch(arrow_sink *self, const walrow_changes *changes, const walrow_batch *batch, walrow_error *err)
 {
     if (!self->started)
         WALROW_TRY(start(self, batch, err));
@@ -63,6 +77,7 @@ write_batch(arrow_sink *self, const walrow_batch *batch, walrow_error *err)
     }
     if (self->epoch != batch->epoch || self->relid != batch->relid) {
         self->ended = true;
+        count_before(self, changes, batch);
         return WALROW_END;
     }
     return batch->array.length == 0 ? WALROW_OK : walrow__ipc_write(&self->ipc, &batch->array, err);
@@ -76,7 +91,7 @@ arrow_write(walrow__sink *sink, const walrow_changes *changes, walrow_error *err
         return WALROW_END;
     walrow__dead_letters_warn(sink->uri, changes);
     for (size_t i = 0; i < changes->n_batches; i++)
-        WALROW_TRY(write_batch(self, &changes->batches[i], err));
+        WALROW_TRY(write_batch(self, changes, &changes->batches[i], err));
     if (!changes->snapshot)
         self->end_lsn = changes->end_lsn;
     return WALROW_OK;

@@ -8,6 +8,7 @@ import pytest
 from command import Walrow
 from oracle import Oracle
 from postgres import Postgres
+from streaming import Job
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _numbers = itertools.count(1)
@@ -55,3 +56,15 @@ def walrow(tmp_path):
 def oracle(db):
     """What test_decoding says about the test's database from here on."""
     return Oracle(db)
+
+
+@pytest.fixture
+def job(db, walrow, tmp_path):
+    """A slot, a publication and the streams of the test's database."""
+    return Job(db, walrow, tmp_path)
+
+
+@pytest.fixture
+def new_job(db, walrow, tmp_path):
+    """new_job("name", tables="public.t"): more of them."""
+    return lambda slot, **kwargs: Job(db, walrow, tmp_path, slot, **kwargs)

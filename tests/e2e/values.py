@@ -143,7 +143,8 @@ def _timestamp(text, kind):
     if text in ("infinity", "-infinity"):
         return 2**63 - 1 if text == "infinity" else -(2**63)
     part = _parts(f"{_DATE} {_TIME}" + (r"\+00" if kind.tz else "") + "(?P<bc> BC)?", text)
-    return _days(part) * 86_400_000_000 + _microseconds(part)
+    value = _days(part) * 86_400_000_000 + _microseconds(part)
+    return value if -(2**63) < value < 2**63 - 1 else CANNOT_HOLD  # those two are the infinities
 
 
 def _interval(text, _):

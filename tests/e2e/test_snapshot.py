@@ -1,0 +1,179 @@
+"""Existing rows, read once, and the changes after them: no gap, no overlap."""
+
+import os
+import threading
+
+import pytest
+
+from postgres import wait_until
+from streaming import own_values, positions, replay, replay_rows, source_rows
+
+ROWS = "CREATE TABLE {0} (id int PRIMARY KEY, v text); INSERT INTO {0} SELECT i, 'v' || i FROM generate_series(1, {1}) i"
+
+
+class Writer(threading.Thread):
+    """Writes to tables (id, v) until told to stop; every transaction moves, adds and deletes rows."""
+
+    def __init__(self, db, *tables):
+        super().__init__(daemon=True)
+        self.db, self.tables, self.stopping, self.rounds = db, tables, threading.Event(), 0
+        self.start()
+
+    def run(self):
+        with self.db.connect(autocommit=False) as connection:
+            while not self.stopping.is_set():
+                n = self.rounds
+                for table in self.tables:
+                    connection.execute(f"INSERT INTO {table} VALUES ({1_000_000 + n}, 'new')")
+                    connection.execute(f"UPDATE {table} SET v = 'round {n}' WHERE id = {n * 37 % 5000 + 1}")
+                    connection.execute(f"UPDATE {table} SET id = -id WHERE id = {n * 91 % 5000 + 1}")
+                    connection.execute(f"DELETE FROM {table} WHERE id = {n * 53 % 5000 + 1}")
+                connection.commit()
+                self.rounds += 1
+
+    def stop(self):
+        self.stopping.set()
+        self.join(30)
+        assert not self.is_alive()
+
+
+@pytest.fixture
+def writing(db):
+    """writing("t", ...): a writer in the background."""
+    writers = []
+
+    def write(*tables):
+        writers.append(Writer(db, *tables))
+        wait_until(lambda: writers[-1].rounds > 3, what="the writer's first transactions")
+        return writers[-1]
+
+    yield write
+    for writer in writers:
+        writer.stop()
+
+
+def test_rows_are_read_once_and_the_stream_goes_on(db, job):
+    db.sql(ROWS.format("t", 3))
+    job.snapshot()
+    db.sql("INSERT INTO t VALUES (4, 'v4')")
+    job.snapshot()
+    assert [(row["_op"], row["id"], row["v"]) for row in job.rows("t")] == [
+        ("R", 1, "v1"), ("R", 2, "v2"), ("R", 3, "v3"), ("I", 4, "v4"),
+    ]  # fmt: skip
+
+
+def test_rows_carry_the_consistent_point_minus_one(db, job):
+    db.sql(ROWS.format("t", 2))
+    job.snapshot()
+    first, second = job.rows("t")
+    (file,) = job.files("t")
+    assert first["_commit_lsn"] == second["_commit_lsn"] < db.flush_lsn()
+    assert (first["_seq"], second["_seq"], first["_old"], first["_unchanged"]) == (0, 0, None, None)
+    assert file.name == f"{first['_commit_lsn']:016x}_r-00000000.arrow"
+
+
+def test_an_empty_table_and_an_only_snapshot(db, job):
+    db.sql("CREATE TABLE empty (id int PRIMARY KEY); " + ROWS.format("t", 2))
+    job.stream(snapshot="only", until=None)
+    assert (job.ops("t"), job.rows("empty")) == ("RR", [])
+
+
+def test_never_reads_nothing(db, job):
+    db.sql(ROWS.format("t", 2))
+    job.stream(snapshot="never")
+    assert job.lake == {}
+
+
+def test_partitions_are_read_through_their_root(db, new_job):
+    db.sql("CREATE TABLE t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); "
+           "CREATE TABLE low PARTITION OF t FOR VALUES FROM (0) TO (10); CREATE TABLE high PARTITION OF t DEFAULT; "
+           "INSERT INTO t VALUES (1, 'a'), (11, 'b')")  # fmt: skip
+    job = new_job("root", tables="public.t")
+    job.snapshot()
+    assert list(job.lake) == ["public.t"]
+    assert sorted(row["id"] for row in job.rows("t")) == [1, 11]
+
+
+def test_writes_while_it_runs_leave_no_gap_and_no_overlap(db, job, writing):
+    db.sql(ROWS.format("t", 5000) + ";" + ROWS.format("u", 5000))
+    writer = writing("t", "u")
+    run = job.start("--batch-rows", "500", snapshot="initial", to=[f"ipc:{job.ipc}?rotate_s=1"])
+    run.wait_for(lambda: "U" in job.ops("t") and "U" in job.ops("u"), what="changes behind both snapshots")
+    wait_until(lambda n=writer.rounds: writer.rounds > n + 20, what="some more writes")
+    writer.stop()
+    assert run.stop().code == 0
+    job.snapshot()
+    for table in ("t", "u"):
+        assert replay_rows(job.rows(table)) == source_rows(db, table)
+        assert job.ops(table).count("R") >= 4000
+
+
+def test_a_slot_that_setup_made_earlier_gets_its_snapshot(db, job, writing):
+    db.sql(ROWS.format("t", 5000))
+    job.setup()
+    writer = writing("t")
+    db.sql("INSERT INTO t VALUES (-999999, 'between')")
+    job.snapshot()
+    writer.stop()
+    job.snapshot()
+    assert replay_rows(job.rows("t")) == source_rows(db, "t")
+
+
+def test_killed_in_the_second_table_the_first_stays_and_the_second_is_read_again(db, job):
+    db.sql(ROWS.format("a", 1000) + ";" + ROWS.format("b", 300_000))
+    run = job.start("--batch-rows", "1000", snapshot="initial")
+    run.wait_for(lambda: job.files("a"), what="the first table's file")
+    run.kill()
+    (before,) = job.files("a")
+    assert job.files("b") == [], "the second table was finished too soon for this test"
+    db.sql("UPDATE a SET v = 'x' WHERE id = 1; UPDATE b SET v = 'x' WHERE id = 1; DELETE FROM b WHERE id = 2;"
+           "INSERT INTO b VALUES (-1, 'y')")  # fmt: skip
+    job.snapshot()
+    assert job.files("a")[0].name == before.name
+    assert job.ops("a") == "R" * 1000 + "U"
+    assert job.ops("b") == "R" * 300_000  # its own point is after those changes
+    assert replay_rows(job.rows("b")) == source_rows(db, "b")
+
+
+def test_a_table_made_while_streaming_is_found_and_read_once(db, job):
+    db.sql(ROWS.format("t", 1))
+    run = job.start(snapshot="initial")
+    run.wait_for(lambda: db.slot(job.slot) and db.slot(job.slot)["active"], what="the stream")
+    db.sql(ROWS.format("later", 100))
+    run.wait_for("later", what="the new table")
+    db.sql("INSERT INTO later VALUES (1000, 'after'); UPDATE later SET v = 'x' WHERE id = 1")
+    db.sql("INSERT INTO t VALUES (2, 'v2')")
+    assert wait_until(lambda: db.sql("SELECT 1 FROM pg_publication_tables WHERE tablename = 'later'"))
+    assert run.stop().code == 0
+    job.snapshot()
+    assert replay_rows(job.rows("later")) == source_rows(db, "later")
+    assert replay_rows(job.rows("t")) == source_rows(db, "t")
+    assert all(seqs == list(range(len(seqs))) for seqs in positions(job.rows("later")).values())
+
+
+def test_jsonl_has_the_same_rows_and_changes(db, job, writing):
+    db.sql(ROWS.format("t", 2000))
+    writer = writing("t")
+    job.snapshot(to=[f"jsonl:{job.jsonl}"])
+    writer.stop()
+    job.snapshot(to=[f"jsonl:{job.jsonl}"])
+    ops = {"read": "R", "insert": "I", "update": "U", "delete": "D"}
+    changes = [(ops[e["event_type"]], e["data"] or e["key_data"] if e.get("data") else e["key_data"], e["key_data"], None)
+               for e in job.events(*ops)]  # fmt: skip
+    assert replay(changes) == source_rows(db, "t")
+
+
+def test_nothing_of_an_unfinished_table_is_visible(db, job):
+    db.sql(ROWS.format("t", 200_000))
+    run = job.start("--batch-rows", "1000", snapshot="initial")
+    run.wait_for(lambda: any(files for _, _, files in os.walk(job.ipc)), what="the first bytes")
+    run.kill()
+    assert job.lake == {} or len(job.rows("t")) == 200_000
+
+
+def test_rows_of_every_snapshot_chunk_are_there_once(db, job):
+    db.sql(ROWS.format("t", 5000))
+    job.stream("--batch-rows", "100", snapshot="initial", to=[f"ipc:{job.ipc}?rotate_rows=1000"])
+    assert len(job.files("t")) >= 5
+    assert sorted(row["id"] for row in job.rows("t")) == list(range(1, 5001))
+    assert own_values(job.rows("t")[0]) == {"id": 1, "v": "v1"}

@@ -1,0 +1,166 @@
+"""Change by change, walrow says what PostgreSQL's own test_decoding says."""
+
+import datetime
+import os
+
+import pytest
+
+from command import Walrow
+from conftest import ROOT
+from oracle import UNCHANGED, Oracle
+from postgres import lsn_value
+from streaming import Job, expected_column
+from values import plain_column
+from workload import CAPTURED, TABLES, Workload
+
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+INSERTS = ("--insert-only", "public.nothing")
+
+
+@pytest.fixture(scope="module")
+def compared(server, tmp_path_factory):
+    """A workload, streamed in both encodings: ({encoding: [change]}, [the oracle's changes], its transactions)."""
+    db = server.create_database("oracle_workload")
+    binary = os.environ.get("WALROW_BIN") or os.path.join(ROOT, "build", "walrow")
+    walrow = Walrow(os.path.abspath(binary), tmp_path_factory.mktemp("oracle"))
+    db.sql(TABLES)
+    tables = ",".join(f"public.{table}" for table in CAPTURED)
+    oracle = Oracle(db)
+    jobs = {encoding: Job(db, walrow, walrow.folder, encoding, tables) for encoding in ("text", "binary")}
+    for job in jobs.values():
+        job.setup(*INSERTS)
+    Workload(15).run(db, 200)
+    for encoding, job in jobs.items():
+        job.stream(*INSERTS, "--encoding", encoding, to=[f"ipc:{job.ipc}", f"jsonl:{job.jsonl}"])
+    transactions = oracle.read(roots=False)
+    for transaction in transactions:
+        transaction.changes = published(transaction.changes)
+    yield jobs, [transaction for transaction in transactions if transaction.changes or transaction.messages]
+    walrow.close()
+    db.drop()
+
+
+def published(changes):
+    """Those of test_decoding's changes that pgoutput sends: of captured tables, of "nothing" inserts only.
+
+    Rows of a partition are its root's. A TRUNCATE names root and leaves; pgoutput sends the root, and nothing for a leaf
+    that is truncated alone (pgoutput.c, pgoutput_truncate).
+    """
+    seen = []
+    for change in changes:
+        if change.table.startswith("parted_"):
+            if change.op == "T":
+                continue
+            change.table = "parted"
+        if change.table in CAPTURED and (change.table != "nothing" or change.op == "I"):
+            change.seq = len(seen)
+            seen.append(change)
+    return seen
+
+
+def changes_of(job):
+    """{position: (table, {column: plain value})}"""
+    found = {}
+    for table, files in job.lake.items():
+        for file in files:
+            columns = {name: plain_column(file.table.column(name)) for name in file.table.schema.names}
+            for i in range(file.table.num_rows):
+                row = {name: values[i] for name, values in columns.items()}
+                position = (row["_commit_lsn"], row["_seq"])
+                assert position not in found, f"{position} of {table} is there twice"
+                found[position] = (table, row, file.table.schema)
+    return found
+
+
+@pytest.fixture(params=["text", "binary"])
+def sides(compared, request):
+    jobs, transactions = compared
+    ours = changes_of(jobs[request.param])
+    theirs = {(t.commit_lsn, c.seq): (t, c) for t in transactions for c in t.changes}
+    return ours, theirs
+
+
+def test_the_workload_is_worth_it(compared):
+    _, transactions = compared
+    changes = [change for transaction in transactions for change in transaction.changes]
+    assert len(changes) > 1000
+    assert {change.op for change in changes} == set("IUDT")
+    assert {change.table for change in changes} == set(CAPTURED)
+    assert any(UNCHANGED in (change.new or {}).values() for change in changes)
+
+
+def test_positions_are_the_same(sides):
+    ours, theirs = sides
+    assert sorted(ours) == sorted(theirs)
+
+
+def test_tables_ops_and_transactions_are_the_same(sides):
+    ours, theirs = sides
+    time = lambda t: (t.commit_time - EPOCH) // datetime.timedelta(microseconds=1)  # noqa: E731
+    have = {p: (table, row["_op"], row["_xid"], row["_commit_time"]) for p, (table, row, _) in ours.items()}
+    assert have == {p: (change.name, change.op, t.xid, time(t)) for p, (t, change) in theirs.items()}
+
+
+def test_new_rows_are_the_same(sides):
+    ours, theirs = sides
+    for position, (_, change) in theirs.items():
+        _, row, schema = ours[position]
+        if change.op not in "IU":
+            continue
+        unchanged = [column for column, text in change.new.items() if text is UNCHANGED]
+        filled = [column for column in unchanged if column not in (row["_unchanged"] or [])]
+        assert [c for c in unchanged if c not in filled] == (row["_unchanged"] or [])
+        assert all(column in (change.old or {}) for column in filled)  # an old tuple had it
+        for column, text in change.new.items():
+            text = change.old[column] if column in filled else None if text is UNCHANGED else text
+            (want,) = expected_column([text], schema.field(column).type)
+            assert row[column] == want, (position, change, column)
+
+
+def test_old_rows_are_the_same(sides):
+    ours, theirs = sides
+    for position, (_, change) in theirs.items():
+        _, row, schema = ours[position]
+        columns = schema.names[7:]
+        old = {c: expected_column([(change.old or {}).get(c)], schema.field(c).type)[0] for c in columns}
+        if change.op == "D":
+            assert {c: row[c] for c in columns} == old
+        elif change.op == "U" and change.old is not None:
+            same = change.table != "whole" and all(row[column] == old[column] for column in change.old)
+            assert row["_old"] == (None if same else list(old.items()))
+        else:
+            assert row["_old"] is None
+        if change.op == "T":
+            assert [row[column] for column in columns] == [None] * len(columns)
+
+
+def test_events_and_files_are_of_one_mind(compared):
+    jobs, _ = compared
+    ops = {"insert": "I", "update": "U", "delete": "D", "truncate": "T"}
+    for job in jobs.values():
+        events = [
+            (lsn_value(e["lsn"]), e["seq"], f"{e['schema']}.{e['table']}", ops[e["event_type"]], e["transaction_id"])
+            for e in job.events(*ops)
+        ]
+        files = [(*p, table, row["_op"], row["_xid"]) for p, (table, row, _) in sorted(changes_of(job).items())]
+        assert events == files
+
+
+def test_events_are_the_same_from_text_and_binary(compared):
+    jobs, _ = compared
+    assert jobs["text"].events(exact=True) == jobs["binary"].events(exact=True)
+
+
+def test_messages_stand_where_they_were_sent(compared):
+    jobs, transactions = compared
+    have = [
+        (lsn_value(e["lsn"]), e["message_prefix"], e["message_content"], e["transactional"])
+        for e in jobs["text"].events("message")
+    ]
+    assert have == [(t.commit_lsn, m.prefix, m.content, True) for t in transactions for m in t.messages]
+
+
+def test_begin_and_commit_are_around_transactions_with_something_in_them(compared):
+    jobs, transactions = compared
+    brackets = [(e["event_type"], lsn_value(e["lsn"]), e["transaction_id"]) for e in jobs["text"].events("begin", "commit")]
+    assert brackets == [(kind, t.commit_lsn, t.xid) for t in transactions for kind in ("begin", "commit")]

@@ -1,0 +1,121 @@
+"""Whatever ends it, a restart goes on where it was: every change once, none lost."""
+
+import random
+import signal
+import time
+
+import pytest
+
+from postgres import lsn_value
+from streaming import positions, replay, replay_rows, source_rows
+from test_snapshot import Writer
+
+TABLES = "CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE u (id int PRIMARY KEY, v text)"
+
+
+@pytest.fixture
+def writer(db, job):
+    db.sql(TABLES)
+    db.sql("INSERT INTO t SELECT i, 'v' FROM generate_series(1, 5000) i; INSERT INTO u SELECT i, 'v' FROM generate_series(1, 100) i")
+    writer = Writer(db, "t", "u")
+    yield writer
+    writer.stop()
+
+
+def assert_whole(db, job):
+    """Every position once, no hole in a transaction, and the copy equal to the source."""
+    merged = {}
+    for table in ("t", "u"):
+        rows = job.rows(table)
+        for lsn, seqs in positions(rows).items():
+            merged.setdefault(lsn, []).extend(seqs)
+        assert replay_rows(rows) == source_rows(db, table)
+    assert all(sorted(seqs) == list(range(len(seqs))) for seqs in merged.values())
+
+
+def assert_events_whole(db, job):
+    ops = {"read": "R", "insert": "I", "update": "U", "delete": "D"}
+    events, merged = job.events(*ops), {}
+    for event in events:
+        if event["event_type"] != "read":
+            merged.setdefault(lsn_value(event["lsn"]), []).append(event["seq"])
+    assert list(merged) == sorted(merged)
+    assert all(seqs == list(range(len(seqs))) for seqs in merged.values())
+    for table in ("t", "u"):
+        changes = [(ops[e["event_type"]], e.get("data") or e["key_data"], e.get("key_data"), None)
+                   for e in events if e["table"] == table]  # fmt: skip
+        assert replay(changes) == source_rows(db, table)
+
+
+def test_killed_again_and_again_under_load(db, job, writer):
+    """Exactly once, in files and in events; the first kills fall into the snapshot."""
+    pick = random.Random(3)
+    sinks = [f"ipc:{job.ipc}?rotate_rows=200", f"jsonl:{job.jsonl}"]
+    for _ in range(7):
+        run = job.start("--batch-rows", "50", "--ack-interval", "50", snapshot="initial", to=sinks)
+        time.sleep(pick.uniform(0.05, 1.5))
+        assert run.alive(), run.err
+        run.kill()
+    writer.stop()
+    job.snapshot("--batch-rows", "50", to=sinks)
+    assert writer.rounds > 50
+    assert_whole(db, job)
+    assert_events_whole(db, job)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_signal_stops_it_with_everything_delivered(db, job, writer, number):
+    run = job.start("--ack-interval", "100", snapshot="initial", to=[f"ipc:{job.ipc}", f"jsonl:{job.jsonl}"])
+    run.wait_for(lambda: job.files("t"), what="the snapshot")
+    time.sleep(0.5)
+    run.signal(number)
+    assert run.wait().code == 0
+    delivered = max(row["_commit_lsn"] for row in job.rows("t"))
+    assert lsn_value(db.slot(job.slot)["confirmed_flush_lsn"]) > delivered
+    writer.stop()
+    job.snapshot(to=[f"ipc:{job.ipc}", f"jsonl:{job.jsonl}"])
+    assert_whole(db, job)
+    assert_events_whole(db, job)
+
+
+def test_a_server_that_is_restarted_is_waited_for(new_server, walrow, tmp_path):
+    from streaming import Job
+
+    server = new_server(conf={"fsync": "on", "full_page_writes": "on"})
+    db = server.create_database("restarted")
+    db.sql(TABLES)
+    job = Job(db, walrow, tmp_path)
+    job.setup()
+    db.sql("INSERT INTO t VALUES (1, 'before')")
+    run = job.start(to=[f"ipc:{job.ipc}?rotate_s=1"])
+    run.wait_for(lambda: job.rows("t"), what="the first change")
+    server.restart()
+    db.sql("INSERT INTO t VALUES (2, 'after')")
+    run.wait_for(lambda: len(job.rows("t")) == 2, what="the change after the restart")
+    assert run.stop().code == 0
+    assert [row["id"] for row in job.rows("t")] == [1, 2]
+
+
+def test_a_stream_without_changes_lets_the_server_forget_its_wal(db, job):
+    db.sql(TABLES + "; CREATE TABLE other (id int)")
+    job.tables = "public.t"
+    job.setup()
+    run = job.start("--ack-interval", "100")
+    run.wait_for(lambda: db.slot(job.slot)["active"], what="the stream")
+    db.sql("INSERT INTO other SELECT generate_series(1, 1000)")
+    end = db.flush_lsn()
+    run.wait_for(lambda: lsn_value(db.slot(job.slot)["confirmed_flush_lsn"]) >= end, what="the position to be confirmed")
+    assert run.stop().code == 0
+
+
+def test_a_big_transaction_that_was_cut_by_a_kill_comes_once(db, job):
+    db.sql(TABLES)
+    job.setup()
+    run = job.start("--batch-rows", "100", to=[f"ipc:{job.ipc}?rotate_rows=1000", f"jsonl:{job.jsonl}"])
+    run.wait_for(lambda: db.slot(job.slot)["active"], what="the stream")
+    db.sql("INSERT INTO t SELECT i, 'v' FROM generate_series(1, 100000) i")
+    run.wait_for(lambda: job.files("t"), what="the first files of the transaction")
+    run.kill()
+    job.stream("--batch-rows", "100", to=[f"ipc:{job.ipc}?rotate_rows=1000", f"jsonl:{job.jsonl}"])
+    assert [row["_seq"] for row in job.rows("t")] == list(range(100_000))
+    assert [event["seq"] for event in job.events("insert")] == list(range(100_000))
