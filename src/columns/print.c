@@ -8,6 +8,7 @@
 #include "columns/datetime.h"
 #include "columns/float.h"
 #include "columns/numeric.h"
+#include "columns/print_types.h"
 
 #include <inttypes.h>
 #include <strings.h>
@@ -167,9 +168,8 @@ is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* out from start on between quotes, each quote and backslash after one of its own: a backslash, or itself. */
-static void
-quote(walrow__strbuf *out, size_t start, bool doubled)
+void
+walrow__quote(walrow__strbuf *out, size_t start, bool doubled)
 {
     size_t extra = 2;
     for (size_t i = start; i < out->size; i++)
@@ -254,7 +254,7 @@ print_element(array *array, walrow__strbuf *out)
     if (!print_value(&array->type->children[0], bytes, size, array->depth + 1, out))
         return false;
     if (!out->failed && element_needs_quotes(out, start, array->type->delimiter))
-        quote(out, start, false);
+        walrow__quote(out, start, false);
     return true;
 }
 
@@ -349,7 +349,7 @@ print_field(const walrow__type *type, uint32_t i, walrow__cursor *cursor, int de
     else if (!print_value(&field, bytes, size, depth + 1, out))
         return false;
     if (!out->failed && field_needs_quotes(out, start))
-        quote(out, start, true);
+        walrow__quote(out, start, true);
     return true;
 }
 
@@ -385,7 +385,7 @@ print_hstore_part(walrow__cursor *cursor, bool may_be_null, walrow__strbuf *out)
     }
     walrow__strbuf_add(out, bytes, size);
     if (!out->failed)
-        quote(out, start, false);
+        walrow__quote(out, start, false);
     return true;
 }
 
@@ -453,6 +453,16 @@ print_plain(const walrow__type *type, const uint8_t *bytes, size_t size, int dep
     return false;
 }
 
+/* What is utf8 by itself, or because the user wants it (an int8 mapped to utf8). */
+static bool
+print_builtin(uint32_t oid, const uint8_t *bytes, size_t size, int depth, walrow__strbuf *out)
+{
+    walrow__type type;
+    if (walrow__type_builtin(oid, &type) && type.wire != WALROW__WIRE_PRINTED)
+        return print_value(&type, bytes, size, depth, out);
+    return walrow__print_type(oid, bytes, size, out);
+}
+
 static bool
 print_value(const walrow__type *type, const uint8_t *bytes, size_t size, int depth, walrow__strbuf *out)
 {
@@ -475,6 +485,8 @@ print_value(const walrow__type *type, const uint8_t *bytes, size_t size, int dep
         return walrow__numeric_print(bytes, size, out);
     case WALROW__WIRE_TIMETZ:
         return print_timetz(bytes, size, out);
+    case WALROW__WIRE_PRINTED:
+        return print_builtin(type->value_oid, bytes, size, depth, out);
     }
     return false;
 }

@@ -21,15 +21,31 @@ static const struct {
 } builtin_types[] = {
     {16, WALROW__BOOL, WALROW__WIRE_PLAIN},          /* bool */
     {17, WALROW__BINARY, WALROW__WIRE_PLAIN},        /* bytea */
+    {18, WALROW__UTF8, WALROW__WIRE_PRINTED},        /* "char" */
     {19, WALROW__UTF8, WALROW__WIRE_TEXT},           /* name */
     {20, WALROW__INT64, WALROW__WIRE_PLAIN},         /* int8 */
     {21, WALROW__INT16, WALROW__WIRE_PLAIN},         /* int2 */
     {23, WALROW__INT32, WALROW__WIRE_PLAIN},         /* int4 */
     {25, WALROW__UTF8, WALROW__WIRE_TEXT},           /* text */
     {26, WALROW__UINT32, WALROW__WIRE_PLAIN},        /* oid */
+    {27, WALROW__UTF8, WALROW__WIRE_PRINTED},        /* tid */
+    {28, WALROW__UTF8, WALROW__WIRE_PRINTED},        /* xid */
+    {29, WALROW__UTF8, WALROW__WIRE_PRINTED},        /* cid */
     {114, WALROW__JSON, WALROW__WIRE_TEXT},          /* json */
+    {600, WALROW__UTF8, WALROW__WIRE_PRINTED},       /* point */
+    {601, WALROW__UTF8, WALROW__WIRE_PRINTED},       /* lseg */
+    {602, WALROW__UTF8, WALROW__WIRE_PRINTED},       /* path */
+    {603, WALROW__UTF8, WALROW__WIRE_PRINTED},       /* box */
+    {604, WALROW__UTF8, WALROW__WIRE_PRINTED},       /* polygon */
+    {628, WALROW__UTF8, WALROW__WIRE_PRINTED},       /* line */
+    {650, WALROW__UTF8, WALROW__WIRE_PRINTED},       /* cidr */
     {700, WALROW__FLOAT32, WALROW__WIRE_PLAIN},      /* float4 */
     {701, WALROW__FLOAT64, WALROW__WIRE_PLAIN},      /* float8 */
+    {718, WALROW__UTF8, WALROW__WIRE_PRINTED},       /* circle */
+    {774, WALROW__UTF8, WALROW__WIRE_PRINTED},       /* macaddr8 */
+    {790, WALROW__UTF8, WALROW__WIRE_PRINTED},       /* money */
+    {829, WALROW__UTF8, WALROW__WIRE_PRINTED},       /* macaddr */
+    {869, WALROW__UTF8, WALROW__WIRE_PRINTED},       /* inet */
     {1042, WALROW__UTF8, WALROW__WIRE_TEXT},         /* char(n) */
     {1043, WALROW__UTF8, WALROW__WIRE_TEXT},         /* varchar */
     {1082, WALROW__DATE32, WALROW__WIRE_PLAIN},      /* date */
@@ -38,9 +54,26 @@ static const struct {
     {1184, WALROW__TIMESTAMPTZ, WALROW__WIRE_PLAIN}, /* timestamptz */
     {1186, WALROW__INTERVAL, WALROW__WIRE_PLAIN},    /* interval */
     {1266, WALROW__UTF8, WALROW__WIRE_TIMETZ},       /* timetz */
+    {1560, WALROW__UTF8, WALROW__WIRE_PRINTED},      /* bit */
+    {1562, WALROW__UTF8, WALROW__WIRE_PRINTED},      /* varbit */
     {NUMERIC_OID, WALROW__UTF8, WALROW__WIRE_NUMERIC},
-    {2950, WALROW__UUID, WALROW__WIRE_PLAIN}, /* uuid */
-    {3802, WALROW__JSON, WALROW__WIRE_JSONB}, /* jsonb */
+    {2950, WALROW__UUID, WALROW__WIRE_PLAIN},   /* uuid */
+    {3614, WALROW__UTF8, WALROW__WIRE_PRINTED}, /* tsvector */
+    {3802, WALROW__JSON, WALROW__WIRE_JSONB},   /* jsonb */
+    {3904, WALROW__UTF8, WALROW__WIRE_PRINTED}, /* int4range */
+    {3906, WALROW__UTF8, WALROW__WIRE_PRINTED}, /* numrange */
+    {3908, WALROW__UTF8, WALROW__WIRE_PRINTED}, /* tsrange */
+    {3910, WALROW__UTF8, WALROW__WIRE_PRINTED}, /* tstzrange */
+    {3912, WALROW__UTF8, WALROW__WIRE_PRINTED}, /* daterange */
+    {3926, WALROW__UTF8, WALROW__WIRE_PRINTED}, /* int8range */
+    {4072, WALROW__UTF8, WALROW__WIRE_JSONB},   /* jsonpath */
+    {4451, WALROW__UTF8, WALROW__WIRE_PRINTED}, /* int4multirange */
+    {4532, WALROW__UTF8, WALROW__WIRE_PRINTED}, /* nummultirange */
+    {4533, WALROW__UTF8, WALROW__WIRE_PRINTED}, /* tsmultirange */
+    {4534, WALROW__UTF8, WALROW__WIRE_PRINTED}, /* tstzmultirange */
+    {4535, WALROW__UTF8, WALROW__WIRE_PRINTED}, /* datemultirange */
+    {4536, WALROW__UTF8, WALROW__WIRE_PRINTED}, /* int8multirange */
+    {5069, WALROW__UTF8, WALROW__WIRE_PRINTED}, /* xid8 */
 };
 
 static const walrow__type text_type = {
@@ -169,6 +202,8 @@ resolve_value(walrow__catalog *catalog, const walrow__pg_type *pg, int depth, in
         return resolve_composite(catalog, pg, depth, n_types, out, err);
     if (pg->kind == 'e' || strcmp(pg->output, "citextout") == 0)
         out->wire = WALROW__WIRE_TEXT; /* enum_send, citextsend: the label, the text */
+    else if (strcmp(pg->output, "ltree_out") == 0)
+        out->wire = WALROW__WIRE_JSONB; /* ltree_send: a version, then text, too */
     else
         resolve_builtin(out);
     return WALROW_OK;
@@ -225,7 +260,7 @@ walrow__type_release(walrow__type *type)
     memset(type, 0, sizeof *type);
 }
 
-/* Anything can be had as its output function prints it; in binary only what is text there already. */
+/* Anything can be had as its output function prints it; in binary what can be printed by its oid alone. */
 static walrow_code
 apply_override(walrow__type *type, const char *override, walrow_error *err)
 {
@@ -235,7 +270,7 @@ apply_override(walrow__type *type, const char *override, walrow_error *err)
         return walrow__hint(err, "only utf8 can be asked for");
     }
     if (type->wire == WALROW__WIRE_PLAIN)
-        type->wire = WALROW__WIRE_NONE;
+        type->wire = type->kind < WALROW__LIST ? WALROW__WIRE_PRINTED : WALROW__WIRE_NONE;
     release_children(type);
     type->kind = WALROW__UTF8;
     return WALROW_OK;

@@ -28,7 +28,7 @@ typedef enum walrow__kind {
     WALROW__INTERVAL,
     WALROW__UUID,
     WALROW__JSON,
-    WALROW__LIST,   /* children[0]: the element */
+    WALROW__LIST,   /* from here on nested; children[0]: the element */
     WALROW__STRUCT, /* children: the fields */
     WALROW__MAP     /* hstore: utf8 -> utf8 */
 } walrow__kind;
@@ -41,8 +41,8 @@ typedef enum walrow__wire {
     WALROW__WIRE_TEXT,  /* the bytes are the text: textsend, enum_send, json_send, namesend ... */
     WALROW__WIRE_JSONB, /* a version byte, then text */
     WALROW__WIRE_NUMERIC, /* to text */
-    WALROW__WIRE_TIMETZ   /* to text */
-    /* add as needed (bit, macaddr, inet ...) */
+    WALROW__WIRE_TIMETZ,  /* to text */
+    WALROW__WIRE_PRINTED  /* to text, by value_oid: inet, bit, ranges, ...; scalars mapped to utf8 */
 } walrow__wire;
 
 typedef struct walrow__type {

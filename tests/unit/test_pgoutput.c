@@ -318,7 +318,7 @@ static void
 a_type_without_binary_form_asks_for_text(void **state)
 {
     fixture *f = *state;
-    const walrow__column_spec columns[] = {KEY("id", INT4), COLUMN("printed", INT4)};
+    const walrow__column_spec columns[] = {KEY("id", INT4), COLUMN("printed", INT4_ARRAY)};
     f->decoder->binary = true;
     begin_with_table(f, 'd');
     assert_false(f->decoder->needs_text);

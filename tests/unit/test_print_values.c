@@ -41,7 +41,7 @@ assert_prints(const walrow__type *type, const uint8_t *bytes, size_t size, const
     walrow__strbuf_release(&out);
 }
 
-/* "\0\0\0\27": int4's oid in octal; \31: text's; \2\130: point's; \20: bool's */
+/* "\0\0\0\27": int4's oid in octal; \31: text's; \216: xml's; \20: bool's */
 static void
 composite_of_another_epoch_is_printed_whole(void **state)
 {
@@ -52,7 +52,21 @@ composite_of_another_epoch_is_printed_whole(void **state)
                   "(x,t,)");
     assert_prints(&pair, BYTES("\0\0\0\0"), "()");
     /* a type nobody here can print: its bytes, so that nothing is lost */
-    assert_prints(&pair, BYTES("\0\0\0\1\0\0\2\130\0\0\0\2\1\2"), "(\"\\\\x0102\")");
+    assert_prints(&pair, BYTES("\0\0\0\1\0\0\0\216\0\0\0\2\1\2"), "(\"\\\\x0102\")");
+}
+
+static void
+scalars_mapped_to_utf8_are_printed(void **state)
+{
+    (void)state;
+    const walrow__type int4 = {.kind = WALROW__UTF8, .wire = WALROW__WIRE_PRINTED, .value_oid = 23};
+    const walrow__type numeric = {.kind = WALROW__UTF8, .wire = WALROW__WIRE_PRINTED, .value_oid = 1700};
+    const walrow__type money = {.kind = WALROW__UTF8, .wire = WALROW__WIRE_PRINTED, .value_oid = 790};
+    const walrow__type xml = {.kind = WALROW__UTF8, .wire = WALROW__WIRE_PRINTED, .value_oid = 142};
+    assert_prints(&int4, BYTES("\377\377\377\376"), "-2");
+    assert_prints(&numeric, BYTES("\0\1\0\0\100\0\0\2\0\7"), "-7.00");
+    assert_prints(&money, BYTES("\200\0\0\0\0\0\0\0"), "-$92,233,720,368,547,758.08");
+    assert_prints(&xml, BYTES("<a/>"), NULL);
 }
 
 static void
@@ -131,6 +145,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(composite_of_another_epoch_is_printed_whole),
+        cmocka_unit_test(scalars_mapped_to_utf8_are_printed),
         cmocka_unit_test(what_no_send_function_writes_is_refused),
         cmocka_unit_test(floats_do_not_depend_on_the_locale),
         cmocka_unit_test(the_shortest_digits_are_postgres_own),

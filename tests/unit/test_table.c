@@ -130,7 +130,7 @@ the_first_column_without_binary_form_is_named(void **state)
     (void)state;
     const char *column = NULL;
     walrow__table *table = TABLE("public", "t", 1, 'd', KEY("id", INT4),
-                                 {.name = "x", .oid = INT8, .typmod = -1, .override = "utf8"});
+                                 {.name = "x", .oid = INT4_ARRAY, .typmod = -1, .override = "utf8"});
     assert_false(walrow__table_has_binary(table, &column));
     assert_string_equal(column, "x");
     walrow__table_unref(table);
