@@ -73,8 +73,7 @@ struct ArrowArrayStream {
 };
 #endif
 
-/* ---- errors ----------------------------------------------------------------------------------------------
- */
+/* ---- errors ---- */
 
 /* name, text, exit status of the command */
 #define WALROW_CODES(X)                                                                                      \
@@ -116,8 +115,7 @@ WALROW_API const char *walrow_code_name(walrow_code code); /* static string, "ER
 WALROW_API int walrow_code_exit_status(walrow_code code);  /* the command's exit status for it */
 WALROW_API const char *walrow_version(void);               /* "0.1.0" */
 
-/* ---- log -------------------------------------------------------------------------------------------------
- */
+/* ---- log ---- */
 
 typedef enum walrow_log_level {
     WALROW_LOG_ERROR,
@@ -133,8 +131,7 @@ typedef void (*walrow_log_fn)(void *arg, walrow_log_level level, const char *mes
  * walrow. */
 WALROW_API void walrow_set_log(walrow_log_fn fn, void *arg, walrow_log_level max_level);
 
-/* ---- options ---------------------------------------------------------------------------------------------
- */
+/* ---- options ---- */
 
 /*
  * Options are named as on the command line, without the dashes ("batch-rows"). One table describes them all;
@@ -170,8 +167,7 @@ WALROW_API const char *walrow_options_get(const walrow_options *options, const c
 /** The table; *count entries, static. */
 WALROW_API const walrow_option_info *walrow_option_table(size_t *count);
 
-/* ---- patterns --------------------------------------------------------------------------------------------
- */
+/* ---- patterns ---- */
 
 /* Table patterns: exact, glob, regular expression, exclusion. Matching is a pure function. */
 typedef struct walrow_patterns walrow_patterns;
@@ -185,8 +181,7 @@ WALROW_API walrow_code walrow_patterns_parse(const char *text, const char *const
 WALROW_API bool walrow_patterns_match(const walrow_patterns *patterns, const char *schema, const char *table);
 WALROW_API void walrow_patterns_free(walrow_patterns *patterns);
 
-/* ---- discovery, checks, set-up, status: each returns a list the caller releases
- * ----------------------------- */
+/* ---- discovery, checks, set-up, status: each returns a list the caller releases ---- */
 
 typedef struct walrow_column_info {
     char *name;
@@ -316,8 +311,7 @@ WALROW_API walrow_code walrow_status_get(const walrow_options *options, walrow_s
                                          walrow_error *err) WALROW_MUST_CHECK;
 WALROW_API void walrow_status_release(walrow_status *status);
 
-/* ---- change sets ------------------------------------------------------------------------------------------
- */
+/* ---- change sets ---- */
 
 /* The changes of one table at one schema epoch: a struct array; see docs for its columns. */
 typedef struct walrow_batch {
@@ -424,8 +418,7 @@ WALROW_API walrow_code walrow_reader(walrow_stream *stream, const char *table, s
 /** Stop, confirm what was acknowledged, disconnect, free. The slot stays. NULL is allowed. */
 WALROW_API void walrow_close(walrow_stream *stream);
 
-/* ---- the whole job
- * ----------------------------------------------------------------------------------------- */
+/* ---- the whole job ---- */
 
 typedef struct walrow_report {
     uint64_t inserts, updates, deletes, truncates, reads;
@@ -466,16 +459,14 @@ WALROW_API walrow_code walrow_decode(const walrow_options *options, const char *
                                      const walrow_run_callbacks *callbacks, walrow_report *report,
                                      walrow_error *err) WALROW_MUST_CHECK;
 
-/* ---- SQL over files, by libduckdb where it is installed
- * ------------------------------------------------------ */
+/* ---- SQL over files, by libduckdb where it is installed ---- */
 
 /* One result row, from 0 on; cells are text or NULL, valid during the call. Non-zero ends the query. */
 typedef int (*walrow_row_fn)(void *arg, size_t row, size_t n_cells, const char *const *cells);
 WALROW_API walrow_code walrow_sql(const char *sql, walrow_row_fn fn, void *arg,
                                   walrow_error *err) WALROW_MUST_CHECK;
 
-/* ---- LSNs
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- LSNs ---- */
 
 #define WALROW_LSN_SIZE 18
 /** "0/15D6B88"; buffer of WALROW_LSN_SIZE bytes, returned. */

@@ -4,7 +4,7 @@
  *	  (PostgreSQL documentation, "Message Data Types").
  *
  * A read past the end gives zero (or NULL) and sets failed for good, so that a decoder may read a group of
- *fields and ask once.
+ *	  fields and ask once.
  */
 #ifndef WALROW_BASE_CURSOR_H
 #define WALROW_BASE_CURSOR_H

@@ -158,7 +158,7 @@ field_of(walrow_options *options, size_t at)
     return (char *)options + rules[at].offset;
 }
 
-/* ---- one function per type: text into the field ------------------------------------------------------- */
+/* ---- one function per type: text into the field ---- */
 
 static walrow_code
 set_flag(bool *field, const walrow_option_info *info, const char *value, walrow_error *err)
@@ -304,7 +304,7 @@ add_override(walrow_options *options, const walrow_option_info *info, const char
     return WALROW_OK;
 }
 
-/* ---- the interface ------------------------------------------------------------------------------------ */
+/* ---- the interface ---- */
 
 static walrow_code
 apply(walrow_options *options, size_t at, const char *value, walrow_error *err)

@@ -1,7 +1,7 @@
 /*
  * base/strbuf.h
  *	  A growing byte string, always NUL-terminated. Its memory comes from an ArrowBufferAllocator, so that it
- *can live in a server's memory context. Running out of memory is remembered in failed; ask once at the end.
+ *	  can live in a server's memory context. Running out of memory is remembered in failed; ask once at the end.
  */
 #ifndef WALROW_BASE_STRBUF_H
 #define WALROW_BASE_STRBUF_H

@@ -44,8 +44,8 @@ print_findings(const walrow_findings *findings)
         print_finding(&findings->items[i]);
         counts[findings->items[i].severity]++;
     }
-    printf("%s: %d error%s, %d warning%s\n", findings->ok ? "ready" : "not ready", counts[0], counts[0] == 1 ? "" : "s",
-           counts[1], counts[1] == 1 ? "" : "s");
+    printf("%s: %d error%s, %d warning%s\n", findings->ok ? "ready" : "not ready", counts[0],
+           counts[0] == 1 ? "" : "s", counts[1], counts[1] == 1 ? "" : "s");
 }
 
 /* Patterns that match nothing are wrong usage; anything else is for the server to mend. */

@@ -1,7 +1,7 @@
 /*
  * cli/demo.c
  *	  walrow demo: a throw-away server with a small shop, a live workload, a stream into a Parquet lake beside
- *it, then SQL over the lake, and the proof that it agrees with the source.
+ *	  it, then SQL over the lake, and the proof that it agrees with the source.
  */
 #include "command.h"
 
@@ -65,9 +65,7 @@ failed(const walrow_error *err)
     return false;
 }
 
-/* ---- streaming
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- streaming ---- */
 
 static int
 should_stop(void *arg)
@@ -155,9 +153,7 @@ stream_the_work(demo *d)
     return ok && d->worked;
 }
 
-/* ---- the result
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- the result ---- */
 
 static int
 is_visible(const struct dirent *entry)
@@ -298,9 +294,7 @@ compare(const demo *d)
     return equal;
 }
 
-/* ---- all of it
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- all of it ---- */
 
 static bool
 show(demo *d)

@@ -1,7 +1,7 @@
 /*
  * cli/demo_shop.h
  *	  The shop that `walrow demo` streams: its tables, a day's work on them, and the questions asked
- *afterwards.
+ *	  afterwards.
  */
 #ifndef WALROW_CLI_DEMO_SHOP_H
 #define WALROW_CLI_DEMO_SHOP_H

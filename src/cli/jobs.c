@@ -11,9 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- stopping
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- stopping ---- */
 
 static volatile sig_atomic_t signals_seen;
 
@@ -42,9 +40,7 @@ ask_signals(void *arg)
     return signals_seen;
 }
 
-/* ---- progress
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- progress ---- */
 
 typedef struct progress_line {
     bool shown;
@@ -120,9 +116,7 @@ wants_progress(const walrow_options *options)
     return strcmp(when, "always") == 0 || (strcmp(when, "auto") == 0 && isatty(STDERR_FILENO));
 }
 
-/* ---- the report
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- the report ---- */
 
 static json_t *
 report_json(const walrow_report *r, int status)
@@ -153,9 +147,7 @@ write_report(const walrow_options *options, const walrow_report *report, int sta
     return status == 0 ? 1 : status;
 }
 
-/* ---- the jobs
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- the jobs ---- */
 
 typedef walrow_code (*job)(const command_line *line, const walrow_run_callbacks *callbacks,
                            walrow_report *report, walrow_error *err);

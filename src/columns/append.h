@@ -25,6 +25,21 @@ walrow__buffer_reserve(struct ArrowBuffer *buffer, int64_t size)
     return walrow__buffer_has_room(buffer, size) || walrow__buffer_grow(buffer, size);
 }
 
+/* How a value that was not appended is told; why is a static string. */
+static inline walrow__appended
+walrow__malformed(const char **reason, const char *why)
+{
+    *reason = why;
+    return WALROW__MALFORMED;
+}
+
+static inline walrow__appended
+walrow__unrepresentable(const char **reason, const char *why)
+{
+    *reason = why;
+    return WALROW__UNREPRESENTABLE;
+}
+
 /* Nulls counted so far get their slots: zeros, and bits in the validity bitmap. false: out of memory. */
 bool walrow__column_flush_nulls(walrow__column *column);
 

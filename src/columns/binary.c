@@ -1,7 +1,7 @@
 /*
  * columns/binary.c
  *	  Values as the types' send functions write them (PostgreSQL documentation, "Binary Format"; the layouts
- *are in PostgreSQL's src/backend/utils/adt, each function here naming its own).
+ *	  are in PostgreSQL's src/backend/utils/adt, each function here naming its own).
  */
 #include "base/cursor.h"
 #include "columns/append.h"
@@ -21,27 +21,12 @@ static inline walrow__appended append_value(walrow__column *column, const uint8_
 #define WITH_FRAME __attribute__((noinline)) static
 
 static walrow__appended
-malformed(const char **reason, const char *why)
-{
-    *reason = why;
-    return WALROW__MALFORMED;
-}
-
-static walrow__appended
-unrepresentable(const char **reason, const char *why)
-{
-    *reason = why;
-    return WALROW__UNREPRESENTABLE;
-}
-
-static walrow__appended
 wrong_size(const char **reason)
 {
-    return malformed(reason, "wrong number of bytes");
+    return walrow__malformed(reason, "wrong number of bytes");
 }
 
-/* ---- scalars
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- scalars ---- */
 
 static walrow__appended
 append_16(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
@@ -98,7 +83,7 @@ append_date(walrow__column *column, const uint8_t *bytes, size_t size, const cha
     int32_t days = (int32_t)walrow__load_u32(bytes);
     if (days != INT32_MIN && days != INT32_MAX &&
         (__builtin_add_overflow(days, DAYS_TO_2000, &days) || days == INT32_MAX))
-        return unrepresentable(reason, "a date past the range of date32");
+        return walrow__unrepresentable(reason, "a date past the range of date32");
     return walrow__append_word(column, (uint32_t)days, 4);
 }
 
@@ -111,7 +96,7 @@ append_timestamp(walrow__column *column, const uint8_t *bytes, size_t size, cons
     int64_t us = (int64_t)walrow__load_u64(bytes);
     if (us != INT64_MIN && us != INT64_MAX &&
         (__builtin_add_overflow(us, US_TO_2000, &us) || us == INT64_MAX))
-        return unrepresentable(reason, "a time past the range of timestamp[us]");
+        return walrow__unrepresentable(reason, "a time past the range of timestamp[us]");
     return walrow__append_word(column, (uint64_t)us, 8);
 }
 
@@ -123,9 +108,9 @@ append_time(walrow__column *column, const uint8_t *bytes, size_t size, const cha
         return wrong_size(reason);
     int64_t us = (int64_t)walrow__load_u64(bytes);
     if (us < 0 || us > US_PER_DAY)
-        return malformed(reason, "a time outside the day");
+        return walrow__malformed(reason, "a time outside the day");
     if (us == US_PER_DAY)
-        return unrepresentable(reason, "time64 ends before 24:00:00");
+        return walrow__unrepresentable(reason, "time64 ends before 24:00:00");
     return walrow__append_word(column, (uint64_t)us, 8);
 }
 
@@ -140,9 +125,9 @@ append_interval(walrow__column *column, const uint8_t *bytes, size_t size, const
     int32_t days = (int32_t)walrow__load_u32(bytes + 8), months = (int32_t)walrow__load_u32(bytes + 12);
     if ((us == INT64_MIN && days == INT32_MIN && months == INT32_MIN) ||
         (us == INT64_MAX && days == INT32_MAX && months == INT32_MAX))
-        return unrepresentable(reason, "an Arrow interval has no infinity");
+        return walrow__unrepresentable(reason, "an Arrow interval has no infinity");
     if (__builtin_mul_overflow(us, INT64_C(1000), &ns))
-        return unrepresentable(reason, "an interval past the range of nanoseconds");
+        return walrow__unrepresentable(reason, "an interval past the range of nanoseconds");
     uint8_t slot[16];
     memcpy(slot, &months, 4);
     memcpy(slot + 4, &days, 4);
@@ -172,7 +157,7 @@ append_printed(walrow__column *column, const uint8_t *bytes, size_t size, const 
 {
     walrow__strbuf_clear(&column->scratch);
     if (!walrow__print_binary(column->type, bytes, size, &column->scratch))
-        return malformed(reason, "not what the type's send function writes");
+        return walrow__malformed(reason, "not what the type's send function writes");
     if (column->scratch.failed)
         return WALROW__NO_MEMORY;
     return walrow__append_text(column, walrow__strbuf_text(&column->scratch), column->scratch.size, reason);
@@ -186,16 +171,14 @@ append_as_text(walrow__column *column, const uint8_t *bytes, size_t size, const 
         return walrow__append_text(column, bytes, size, reason);
     case WALROW__WIRE_JSONB: /* jsonb_send: a version, then text */
         if (size < 1 || bytes[0] != 1)
-            return malformed(reason, "jsonb of an unknown version");
+            return walrow__malformed(reason, "jsonb of an unknown version");
         return walrow__append_text(column, bytes + 1, size - 1, reason);
     default:
         return append_printed(column, bytes, size, reason);
     }
 }
 
-/* ---- nested
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- nested ---- */
 
 /* A length and that many bytes, or -1: null. */
 static walrow__appended
@@ -208,7 +191,7 @@ append_element(walrow__column *column, walrow__cursor *cursor, int depth, const 
     }
     const uint8_t *bytes = walrow__read_bytes(cursor, size);
     if (cursor->failed)
-        return malformed(reason, "an element that ends too soon");
+        return walrow__malformed(reason, "an element that ends too soon");
     return append_value(column, bytes, size, depth + 1, reason);
 }
 
@@ -222,22 +205,22 @@ append_array(walrow__column *column, const uint8_t *bytes, size_t size, int dept
     walrow__read_u32(&cursor); /* flag */
     walrow__read_u32(&cursor); /* element type: the catalogue said it */
     if (cursor.failed || n_dimensions > 6 /* MAXDIM */)
-        return malformed(reason, "not an array");
+        return walrow__malformed(reason, "not an array");
     if (n_dimensions > 1)
-        return unrepresentable(reason, "an array of several dimensions");
+        return walrow__unrepresentable(reason, "an array of several dimensions");
     uint32_t n = n_dimensions == 0 ? 0 : walrow__read_u32(&cursor);
     int32_t lower_bound = n_dimensions == 0 ? 1 : (int32_t)walrow__read_u32(&cursor);
     if (cursor.failed || n > walrow__cursor_left(&cursor) / 4)
-        return malformed(reason, "an array with fewer elements than it says");
+        return walrow__malformed(reason, "an array with fewer elements than it says");
     if (lower_bound != 1)
-        return unrepresentable(reason, "an array that does not begin at 1");
+        return walrow__unrepresentable(reason, "an array that does not begin at 1");
     for (uint32_t i = 0; i < n; i++) {
         walrow__appended outcome = append_element(&column->children[0], &cursor, depth, reason);
         if (outcome != WALROW__APPENDED)
             return outcome;
     }
     if (walrow__cursor_left(&cursor) != 0)
-        return malformed(reason, "bytes after an array's end");
+        return walrow__malformed(reason, "bytes after an array's end");
     return walrow__column_append_nested(column);
 }
 
@@ -248,20 +231,21 @@ append_record(walrow__column *column, const uint8_t *bytes, size_t size, int dep
     walrow__cursor cursor = walrow__cursor_over(bytes, size);
     uint32_t n = walrow__read_u32(&cursor);
     if (cursor.failed)
-        return malformed(reason, "not a composite value");
+        return walrow__malformed(reason, "not a composite value");
     if (n != (uint32_t)column->n_children)
-        return unrepresentable(reason, "a composite value from before or after its type was altered");
+        return walrow__unrepresentable(reason, "a composite value from before or after its type was altered");
     walrow__column_begin_nested(column);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t oid = walrow__read_u32(&cursor);
         if (!cursor.failed && oid != column->children[i].type->oid)
-            return unrepresentable(reason, "a composite value from before or after its type was altered");
+            return walrow__unrepresentable(reason,
+                                           "a composite value from before or after its type was altered");
         walrow__appended outcome = append_element(&column->children[i], &cursor, depth, reason);
         if (outcome != WALROW__APPENDED)
             return outcome;
     }
     if (walrow__cursor_left(&cursor) != 0)
-        return malformed(reason, "bytes after a composite's end");
+        return walrow__malformed(reason, "bytes after a composite's end");
     return walrow__column_append_nested(column);
 }
 
@@ -272,7 +256,7 @@ append_hstore(walrow__column *column, const uint8_t *bytes, size_t size, int dep
     walrow__cursor cursor = walrow__cursor_over(bytes, size);
     uint32_t n = walrow__read_u32(&cursor);
     if (cursor.failed || n > walrow__cursor_left(&cursor) / 8)
-        return malformed(reason, "not an hstore");
+        return walrow__malformed(reason, "not an hstore");
     for (uint32_t i = 0; i < n; i++)
         for (int part = 0; part < 2; part++) {
             walrow__column *child = &column->children[part];
@@ -280,10 +264,10 @@ append_hstore(walrow__column *column, const uint8_t *bytes, size_t size, int dep
             if (outcome != WALROW__APPENDED)
                 return outcome;
             if (part == 0 && child->trailing_nulls > 0)
-                return malformed(reason, "an hstore key that is null");
+                return walrow__malformed(reason, "an hstore key that is null");
         }
     if (walrow__cursor_left(&cursor) != 0)
-        return malformed(reason, "bytes after an hstore's end");
+        return walrow__malformed(reason, "bytes after an hstore's end");
     return walrow__column_append_nested(column);
 }
 
@@ -291,7 +275,7 @@ WITH_FRAME walrow__appended
 append_nested(walrow__column *column, const uint8_t *bytes, size_t size, int depth, const char **reason)
 {
     if (depth > MAX_DEPTH)
-        return unrepresentable(reason, "a value nested too deep");
+        return walrow__unrepresentable(reason, "a value nested too deep");
     int64_t length = column->length;
     walrow__appended outcome;
     switch (column->type->kind) {
@@ -314,7 +298,7 @@ static inline walrow__appended
 append_value(walrow__column *column, const uint8_t *bytes, size_t size, int depth, const char **reason)
 {
     if (column->type->wire == WALROW__WIRE_NONE)
-        return malformed(reason, "a type whose binary form is not known");
+        return walrow__malformed(reason, "a type whose binary form is not known");
     switch (column->type->kind) {
     case WALROW__INT64:
         return append_64(column, bytes, size, reason);
@@ -353,7 +337,7 @@ append_value(walrow__column *column, const uint8_t *bytes, size_t size, int dept
     case WALROW__MAP:
         return append_nested(column, bytes, size, depth, reason);
     }
-    return malformed(reason, "a type nobody knows");
+    return walrow__malformed(reason, "a type nobody knows");
 }
 
 walrow__appended

@@ -1,8 +1,8 @@
 /*
  * columns/catalog.h
  *	  What must be known of PostgreSQL's types to map them: the port through which the type table asks. pg/
- *answers it with SQL, a recorded stream from what was recorded, the plugin from the system caches, a test
- *from a list.
+ *	  answers it with SQL, a recorded stream from what was recorded, the plugin from the system caches, a test
+ *	  from a list.
  */
 #ifndef WALROW_COLUMNS_CATALOG_H
 #define WALROW_COLUMNS_CATALOG_H

@@ -42,8 +42,7 @@ has_offsets(walrow__kind kind)
            kind == WALROW__MAP;
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static void
 init_buffer(struct ArrowBuffer *buffer, struct ArrowBufferAllocator allocator)
@@ -96,8 +95,7 @@ walrow__column_release(walrow__column *column)
     memset(column, 0, sizeof *column);
 }
 
-/* ---- buffers
- * --------------------------------------------------------------------------------------------------- */
+/* ---- buffers ---- */
 
 /* ArrowBufferReserve would lose the buffer where there is no memory, and begin with a few bytes. */
 bool
@@ -135,8 +133,7 @@ bitmap_size(int64_t bits)
     return (bits + 7) / 8;
 }
 
-/* ---- nulls
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- nulls ---- */
 
 /* Slots that are in the buffers. */
 static int64_t
@@ -207,8 +204,7 @@ finish_validity(walrow__column *column)
     return true;
 }
 
-/* ---- values
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 walrow__appended
 walrow__append_word_slowly(walrow__column *column, uint64_t word, int width)
@@ -346,8 +342,7 @@ walrow__column_append_nested(walrow__column *column)
     return WALROW__APPENDED;
 }
 
-/* ---- the way back
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the way back ---- */
 
 static void
 truncate_children(walrow__column *column, int64_t length)
@@ -424,8 +419,7 @@ walrow__column_truncate(walrow__column *column, int64_t length)
     column->trailing_nulls = 0;
 }
 
-/* ---- copying slots
- * -------------------------------------------------------------------------------------------------- */
+/* ---- copying slots ---- */
 
 static bool
 is_valid(const struct ArrowArray *src, int64_t i)
@@ -553,9 +547,7 @@ walrow__column_append_range(walrow__column *column, const struct ArrowArray *src
     return WALROW__APPENDED;
 }
 
-/* ---- finish
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- finish ---- */
 
 /* The type whose buffer layout the kind has; the schema says the rest. */
 static enum ArrowType

@@ -1,11 +1,11 @@
 /*
  * columns/column.h
  *	  One Arrow column under construction: values from the wire, text or binary, go straight into Arrow
- *buffers.
+ *	  buffers.
  *
  * The bits are canonical: no validity buffer until there is a null, zeros under nulls, NaN the canonical
- *quiet NaN. Nulls at the end are only counted until a value follows, so a column of nulls costs nothing per
- *row. No stdio, no globals, memory only from the allocator: this is compiled into the server plugin too.
+ *	  quiet NaN. Nulls at the end are only counted until a value follows, so a column of nulls costs nothing per
+ *	  row. No stdio, no globals, memory only from the allocator: this is compiled into the server plugin too.
  */
 #ifndef WALROW_COLUMNS_COLUMN_H
 #define WALROW_COLUMNS_COLUMN_H

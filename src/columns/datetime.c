@@ -5,6 +5,8 @@
  */
 #include "columns/datetime.h"
 
+#include "columns/append.h"
+
 #include <inttypes.h>
 
 enum { DAYS_TO_2000 = 10957 /* from 1970-01-01 to 2000-01-01 */ };
@@ -13,22 +15,7 @@ enum { DAYS_TO_2000 = 10957 /* from 1970-01-01 to 2000-01-01 */ };
 #define US_PER_HOUR (60 * US_PER_MINUTE)
 #define US_PER_DAY (24 * US_PER_HOUR)
 
-static walrow__appended
-malformed(const char **reason, const char *why)
-{
-    *reason = why;
-    return WALROW__MALFORMED;
-}
-
-static walrow__appended
-unrepresentable(const char **reason, const char *why)
-{
-    *reason = why;
-    return WALROW__UNREPRESENTABLE;
-}
-
-/* ---- the calendar: proleptic Gregorian, year 0 is 1 BC
- * ---------------------------------------------------------- */
+/* ---- the calendar: proleptic Gregorian, year 0 is 1 BC ---- */
 
 /* Years counted from March, in eras of 400 years = 146097 days; 719468 days from 0000-03-01 to 1970-01-01. */
 static int64_t
@@ -63,8 +50,7 @@ days_in_month(int64_t year, int month)
     return days[month - 1] + (month == 2 && leap);
 }
 
-/* ---- pieces of text
- * ------------------------------------------------------------------------------------------------ */
+/* ---- pieces of text ---- */
 
 typedef struct text {
     const uint8_t *at;
@@ -190,9 +176,7 @@ infinity_of(const text *t)
     return skip_word(&rest, "infinity") && at_end(&rest) ? sign : 0;
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 walrow__appended
 walrow__parse_date(const uint8_t *bytes, size_t size, int32_t *days_since_1970, const char **reason)
@@ -206,9 +190,9 @@ walrow__parse_date(const uint8_t *bytes, size_t size, int32_t *days_since_1970, 
         return WALROW__APPENDED;
     }
     if (!read_date(&t, &date) || !finish_date(&t, &date, &days))
-        return malformed(reason, "not a date");
+        return walrow__malformed(reason, "not a date");
     if (days <= INT32_MIN || days >= INT32_MAX)
-        return unrepresentable(reason, "a date past the range of date32");
+        return walrow__unrepresentable(reason, "a date past the range of date32");
     *days_since_1970 = (int32_t)days;
     return WALROW__APPENDED;
 }
@@ -219,12 +203,12 @@ walrow__parse_time(const uint8_t *bytes, size_t size, int64_t *us, const char **
     text t = text_over(bytes, size);
     int64_t hours, rest;
     if (!read_clock(&t, 2, &hours, &rest) || !at_end(&t))
-        return malformed(reason, "not a time");
+        return walrow__malformed(reason, "not a time");
     *us = hours * US_PER_HOUR + rest;
     if (*us > US_PER_DAY)
-        return malformed(reason, "a time outside the day");
+        return walrow__malformed(reason, "a time outside the day");
     if (*us == US_PER_DAY)
-        return unrepresentable(reason, "time64 ends before 24:00:00");
+        return walrow__unrepresentable(reason, "time64 ends before 24:00:00");
     return WALROW__APPENDED;
 }
 
@@ -262,11 +246,11 @@ walrow__parse_timestamp(const uint8_t *bytes, size_t size, bool with_tz, int64_t
     }
     if (!read_date(&t, &date) || !skip_char(&t, ' ') || !read_clock(&t, 2, &hours, &rest) || hours > 23 ||
         (with_tz && !read_zone(&t, &east)) || !finish_date(&t, &date, &days))
-        return malformed(reason, "not a timestamp");
+        return walrow__malformed(reason, "not a timestamp");
     if (__builtin_mul_overflow(days, US_PER_DAY, &us) ||
         __builtin_add_overflow(us, hours * US_PER_HOUR + rest - east, &us) || us == INT64_MAX ||
         us == INT64_MIN)
-        return unrepresentable(reason, "a time past the range of timestamp[us]");
+        return walrow__unrepresentable(reason, "a time past the range of timestamp[us]");
     *us_since_1970 = us;
     return WALROW__APPENDED;
 }
@@ -333,22 +317,20 @@ walrow__parse_interval(const uint8_t *bytes, size_t size, walrow__month_day_nano
     text t = text_over(bytes, size);
     int64_t parts[3] = {0}, us = 0;
     if (infinity_of(&t) != 0)
-        return unrepresentable(reason, "an Arrow interval has no infinity");
+        return walrow__unrepresentable(reason, "an Arrow interval has no infinity");
     if (!read_interval(&t, parts, &us))
-        return malformed(reason, "not an interval");
+        return walrow__malformed(reason, "not an interval");
     int64_t months = parts[0] * 12 + parts[1];
     if (!fits_32(months) || !fits_32(parts[2]))
-        return malformed(reason, "not an interval");
+        return walrow__malformed(reason, "not an interval");
     out->months = (int32_t)months;
     out->days = (int32_t)parts[2];
     if (__builtin_mul_overflow(us, INT64_C(1000), &out->ns))
-        return unrepresentable(reason, "an interval past the range of nanoseconds");
+        return walrow__unrepresentable(reason, "an interval past the range of nanoseconds");
     return WALROW__APPENDED;
 }
 
-/* ---- printing
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- printing ---- */
 
 /* ".5" for half a second, nothing for none */
 static void

@@ -1,7 +1,7 @@
 /*
  * columns/datetime.h
  *	  PostgreSQL's dates, times and intervals as text (DateStyle ISO, IntervalStyle postgres, TimeZone UTC):
- *read into Arrow's units, printed from PostgreSQL's own.
+ *	  read into Arrow's units, printed from PostgreSQL's own.
  */
 #ifndef WALROW_COLUMNS_DATETIME_H
 #define WALROW_COLUMNS_DATETIME_H

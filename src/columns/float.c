@@ -1,7 +1,7 @@
 /*
  * columns/float.c
  *	  Locale independence costs little: digits are taken apart here, and strtod only ever sees an integer and
- *an exponent ("1234e-3"), which every locale reads alike.
+ *	  an exponent ("1234e-3"), which every locale reads alike.
  */
 #include "columns/float.h"
 
@@ -23,9 +23,7 @@ typedef struct decimal {
     int exponent;
 } decimal;
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 /* Digits, with the fraction's moving the exponent. false: none, or more than any float prints with. */
 static bool
@@ -159,8 +157,7 @@ walrow__parse_float(const uint8_t *bytes, size_t size, float *out)
     return !isinf(*out);
 }
 
-/* ---- printing
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- printing ---- */
 
 /*
  * PostgreSQL takes the shortest decimal strictly inside the interval that rounds to the value (its d2s.c,

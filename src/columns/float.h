@@ -1,7 +1,7 @@
 /*
  * columns/float.h
  *	  PostgreSQL's float4 and float8 as text (float4out, float8out with extra_float_digits 3): read and
- *printed, whatever the process's locale.
+ *	  printed, whatever the process's locale.
  */
 #ifndef WALROW_COLUMNS_FLOAT_H
 #define WALROW_COLUMNS_FLOAT_H

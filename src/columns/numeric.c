@@ -69,21 +69,13 @@ append_wide(walrow__column *column, wide value, bool negative)
 }
 
 static walrow__appended
-unrepresentable(const char **reason, const char *why)
-{
-    *reason = why;
-    return WALROW__UNREPRESENTABLE;
-}
-
-static walrow__appended
 malformed(const char **reason)
 {
     *reason = not_a_numeric;
     return WALROW__MALFORMED;
 }
 
-/* ---- binary
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- binary ---- */
 
 typedef struct numeric {
     int n_groups;
@@ -245,9 +237,9 @@ append_any_groups(walrow__column *column, const uint8_t *bytes, size_t size, con
     if (!read_numeric(bytes, size, &value))
         return malformed(reason);
     if (value.sign == SIGN_NAN)
-        return unrepresentable(reason, "a decimal has no NaN");
+        return walrow__unrepresentable(reason, "a decimal has no NaN");
     if (value.sign == SIGN_PLUS_INFINITY || value.sign == SIGN_MINUS_INFINITY)
-        return unrepresentable(reason, "a decimal has no infinity");
+        return walrow__unrepresentable(reason, "a decimal has no infinity");
     strip_zeros(&value);
     if (value.n_groups == 0)
         return append_wide(column, (wide){0}, false);
@@ -255,11 +247,11 @@ append_any_groups(walrow__column *column, const uint8_t *bytes, size_t size, con
     int exponent = GROUP_DIGITS * (value.weight - value.n_groups + 1) + column->type->scale;
     int digits = digits_of(group_at(&value, 0)) + GROUP_DIGITS * (value.n_groups - 1) + exponent;
     if (digits > column->type->precision || digits > MAX_DIGITS)
-        return unrepresentable(reason, too_many_digits);
+        return walrow__unrepresentable(reason, too_many_digits);
     bool cuts_zeros = exponent > -GROUP_DIGITS &&
                       (exponent >= 0 || group_at(&value, value.n_groups - 1) % powers_of_ten[-exponent] == 0);
     if (!cuts_zeros)
-        return unrepresentable(reason, "more digits after the point than the column's scale");
+        return walrow__unrepresentable(reason, "more digits after the point than the column's scale");
     return append_groups(column, &value, exponent);
 }
 
@@ -342,9 +334,7 @@ walrow__numeric_print(const uint8_t *bytes, size_t size, walrow__strbuf *out)
     return true;
 }
 
-/* ---- text
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- text ---- */
 
 static bool
 is_text(const uint8_t *bytes, size_t size, const char *text)
@@ -421,16 +411,16 @@ walrow__appended
 walrow__decimal_append_text(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     if (is_text(bytes, size, "NaN"))
-        return unrepresentable(reason, "a decimal has no NaN");
+        return walrow__unrepresentable(reason, "a decimal has no NaN");
     if (is_text(bytes, size, "Infinity") || is_text(bytes, size, "-Infinity"))
-        return unrepresentable(reason, "a decimal has no infinity");
+        return walrow__unrepresentable(reason, "a decimal has no infinity");
     parts p;
     if (!split(bytes, size, &p))
         return malformed(reason);
     int64_t exponent = column->type->scale - (int64_t)p.n_fraction;
     if (exponent < 0) {
         if (!drop_zeros(&p, (size_t)-exponent))
-            return unrepresentable(reason, "more digits after the point than the column's scale");
+            return walrow__unrepresentable(reason, "more digits after the point than the column's scale");
         exponent = 0;
     }
     while (p.n_whole > 0 && p.whole[0] == '0') {
@@ -446,7 +436,7 @@ walrow__decimal_append_text(walrow__column *column, const uint8_t *bytes, size_t
         return append_wide(column, sum, false);
     int64_t digits = (int64_t)(p.n_whole + p.n_fraction) + exponent;
     if (digits > column->type->precision || digits > MAX_DIGITS)
-        return unrepresentable(reason, too_many_digits);
+        return walrow__unrepresentable(reason, too_many_digits);
     add_digits(&sum, p.whole, p.n_whole);
     add_digits(&sum, p.fraction, p.n_fraction);
     wide_scale_up(&sum, (int)exponent);

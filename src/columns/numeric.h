@@ -1,7 +1,7 @@
 /*
  * columns/numeric.h
  *	  PostgreSQL's numeric, binary (numeric_send: base-10000 digits, PostgreSQL's
- *src/backend/utils/adt/numeric.c) and text, as Arrow decimals and as text.
+ *	  src/backend/utils/adt/numeric.c) and text, as Arrow decimals and as text.
  */
 #ifndef WALROW_COLUMNS_NUMERIC_H
 #define WALROW_COLUMNS_NUMERIC_H

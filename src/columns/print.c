@@ -23,9 +23,7 @@ enum {
 static bool print_value(const walrow__type *type, const uint8_t *bytes, size_t size, int depth,
                         walrow__strbuf *out);
 
-/* ---- scalars
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- scalars ---- */
 
 static bool
 print_boolean(const uint8_t *bytes, size_t size, walrow__strbuf *out)
@@ -159,8 +157,7 @@ print_uuid(const uint8_t *bytes, size_t size, walrow__strbuf *out)
     return true;
 }
 
-/* ---- quoting what was just printed
- * ----------------------------------------------------------------------------------------- */
+/* ---- quoting what was just printed ---- */
 
 static bool
 is_space(char c)
@@ -215,9 +212,7 @@ field_needs_quotes(const walrow__strbuf *out, size_t start)
     return size == 0;
 }
 
-/* ---- nested
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- nested ---- */
 
 /* The size of the next element, which *bytes points to; null: -1 on the wire. */
 static bool
@@ -408,9 +403,7 @@ print_hstore(const uint8_t *bytes, size_t size, walrow__strbuf *out)
     return walrow__cursor_left(&cursor) == 0;
 }
 
-/* ---- any
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- any ---- */
 
 static bool
 print_plain(const walrow__type *type, const uint8_t *bytes, size_t size, int depth, walrow__strbuf *out)

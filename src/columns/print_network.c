@@ -1,7 +1,7 @@
 /*
  * columns/print_network.c
  *	  inet and cidr. IPv6 is written as PostgreSQL's inet_net_ntop.c does: the first longest run of two or
- *more zero groups becomes "::", and addresses that carry an IPv4 one end in its dotted form.
+ *	  more zero groups becomes "::", and addresses that carry an IPv4 one end in its dotted form.
  */
 #include "base/cursor.h"
 #include "columns/print_types.h"

@@ -5,7 +5,7 @@
 
 #include <inttypes.h>
 
-/* ---- numbers ------------------------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 /* charsend: the byte; charout prints one past ASCII as three octal digits (since 16), and a zero as nothing.
  */
@@ -60,7 +60,7 @@ print_money(walrow__cursor *in, walrow__strbuf *out)
     return true;
 }
 
-/* ---- strings ------------------------------------------------------------------------------------------- */
+/* ---- strings ---- */
 
 /* bit_send, varbit_send: number of bits, bits from the highest on */
 static bool
@@ -120,7 +120,7 @@ print_tsvector(walrow__cursor *in, walrow__strbuf *out)
     return true;
 }
 
-/* ---- geometry ------------------------------------------------------------------------------------------ */
+/* ---- geometry ---- */
 
 static void
 print_coordinate(walrow__cursor *in, walrow__strbuf *out)
@@ -200,7 +200,7 @@ print_polygon(walrow__cursor *in, walrow__strbuf *out)
     return print_points(in, true, out);
 }
 
-/* ---- which is which ------------------------------------------------------------------------------------ */
+/* ---- which is which ---- */
 
 /* oids as in src/include/catalog/pg_type.dat; size: of the binary form, 0 where it varies */
 static const struct {

@@ -1,7 +1,7 @@
 /*
  * columns/print_types.h
  *	  PostgreSQL's types that become utf8 although their binary form is not text: what their output functions
- *print. Without them one inet column would make the server send every column of every table as text.
+ *	  print. Without them one inet column would make the server send every column of every table as text.
  */
 #ifndef WALROW_COLUMNS_PRINT_TYPES_H
 #define WALROW_COLUMNS_PRINT_TYPES_H

@@ -13,23 +13,7 @@ enum { MAX_DEPTH = 32 /* of arrays and composites in each other */ };
 static walrow__appended append_value(walrow__column *column, const uint8_t *bytes, size_t size, int depth,
                                      const char **reason);
 
-static walrow__appended
-malformed(const char **reason, const char *why)
-{
-    *reason = why;
-    return WALROW__MALFORMED;
-}
-
-static walrow__appended
-unrepresentable(const char **reason, const char *why)
-{
-    *reason = why;
-    return WALROW__UNREPRESENTABLE;
-}
-
-/* ---- scalars
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- scalars ---- */
 
 /* The whole text as an integer from -limit-1 (or 0, of an unsigned) to limit. */
 static bool
@@ -70,7 +54,7 @@ append_integer(walrow__column *column, const uint8_t *bytes, size_t size, const 
     walrow__kind kind = column->type->kind;
     int64_t value;
     if (!parse_integer(bytes, size, integers[kind].limit, integers[kind].is_signed, &value))
-        return malformed(reason, "not an integer of the type's range");
+        return walrow__malformed(reason, "not an integer of the type's range");
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the low bytes of an integer are its first"
 #endif
@@ -81,7 +65,7 @@ static walrow__appended
 append_boolean(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     if (size != 1 || (bytes[0] != 't' && bytes[0] != 'f'))
-        return malformed(reason, "not t or f");
+        return walrow__malformed(reason, "not t or f");
     return walrow__append_bool(column, bytes[0] == 't');
 }
 
@@ -90,7 +74,7 @@ append_float32(walrow__column *column, const uint8_t *bytes, size_t size, const 
 {
     float value;
     if (!walrow__parse_float(bytes, size, &value))
-        return malformed(reason, "not a float4");
+        return walrow__malformed(reason, "not a float4");
     return walrow__append_float(column, value);
 }
 
@@ -99,7 +83,7 @@ append_float64(walrow__column *column, const uint8_t *bytes, size_t size, const 
 {
     double value;
     if (!walrow__parse_double(bytes, size, &value))
-        return malformed(reason, "not a float8");
+        return walrow__malformed(reason, "not a float8");
     return walrow__append_double(column, value);
 }
 
@@ -163,7 +147,7 @@ static walrow__appended
 append_bytea(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     if (size < 2 || size % 2 != 0 || memcmp(bytes, "\\x", 2) != 0)
-        return malformed(reason, "not a bytea in hex");
+        return walrow__malformed(reason, "not a bytea in hex");
     size_t n = (size - 2) / 2;
     int64_t length = column->length;
     walrow__appended outcome = walrow__append_bytes(column, bytes, n);
@@ -171,7 +155,7 @@ append_bytea(walrow__column *column, const uint8_t *bytes, size_t size, const ch
         return outcome;
     if (!read_hex(bytes + 2, n, column->data.data + column->data.size_bytes - n)) {
         walrow__column_truncate(column, length);
-        return malformed(reason, "not a bytea in hex");
+        return walrow__malformed(reason, "not a bytea in hex");
     }
     return WALROW__APPENDED;
 }
@@ -187,11 +171,10 @@ append_uuid(walrow__column *column, const uint8_t *bytes, size_t size, const cha
     for (int i = 0; good && i < 5; i++)
         good = read_hex(bytes + groups[i].from, groups[i].n, uuid + groups[i].at) &&
                (i == 0 || bytes[groups[i].from - 1] == '-');
-    return good ? walrow__append_fixed(column, uuid, sizeof uuid) : malformed(reason, "not a uuid");
+    return good ? walrow__append_fixed(column, uuid, sizeof uuid) : walrow__malformed(reason, "not a uuid");
 }
 
-/* ---- quoted pieces of nested values
- * ------------------------------------------------------------------------------------ */
+/* ---- quoted pieces of nested values ---- */
 
 typedef struct piece {
     const uint8_t *bytes;
@@ -246,9 +229,7 @@ append_piece(walrow__column *child, piece piece, int depth, const char **reason)
     return append_value(child, piece.bytes, piece.size, depth + 1, reason);
 }
 
-/* ---- arrays
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- arrays ---- */
 
 /* "[0:2]={...}": array_out says the bounds if one is not 1. */
 static walrow__appended
@@ -256,10 +237,10 @@ refuse_bounds(const uint8_t *bytes, size_t size, const char **reason)
 {
     const uint8_t *close = memchr(bytes, ']', size);
     if (close == NULL || bytes[size - 1] != '}')
-        return malformed(reason, "not an array");
+        return walrow__malformed(reason, "not an array");
     if (close[1] == '[')
-        return unrepresentable(reason, "an array of several dimensions");
-    return unrepresentable(reason, "an array that does not begin at 1");
+        return walrow__unrepresentable(reason, "an array of several dimensions");
+    return walrow__unrepresentable(reason, "an array that does not begin at 1");
 }
 
 /* An element from *at, up to the delimiter or the end. */
@@ -269,10 +250,10 @@ append_element(walrow__column *column, const uint8_t **at, const uint8_t *end, i
     walrow__column *child = &column->children[0];
     piece piece;
     if (*at < end && **at == '{')
-        return unrepresentable(reason, "an array of several dimensions");
+        return walrow__unrepresentable(reason, "an array of several dimensions");
     if (*at < end && **at == '"') {
         if (!read_quoted(at, end, false, &child->scratch, &piece))
-            return malformed(reason, "an array with a quote left open");
+            return walrow__malformed(reason, "an array with a quote left open");
         return append_piece(child, piece, depth, reason);
     }
     piece.bytes = *at;
@@ -281,7 +262,7 @@ append_element(walrow__column *column, const uint8_t **at, const uint8_t *end, i
         ++*at;
     piece.size = (size_t)(*at - piece.bytes);
     if (piece.size == 0)
-        return malformed(reason, "an array with nothing for an element");
+        return walrow__malformed(reason, "an array with nothing for an element");
     if (equals(piece, "NULL")) {
         walrow__column_append_nulls(child, 1);
         return WALROW__APPENDED;
@@ -295,7 +276,7 @@ append_array(walrow__column *column, const uint8_t *bytes, size_t size, int dept
     if (size > 0 && bytes[0] == '[')
         return refuse_bounds(bytes, size, reason);
     if (size < 2 || bytes[0] != '{' || bytes[size - 1] != '}')
-        return malformed(reason, "not an array");
+        return walrow__malformed(reason, "not an array");
     const uint8_t *at = bytes + 1, *end = bytes + size - 1;
     for (bool more = at < end; more;) {
         walrow__appended outcome = append_element(column, &at, end, depth, reason);
@@ -303,14 +284,12 @@ append_array(walrow__column *column, const uint8_t *bytes, size_t size, int dept
             return outcome;
         more = at < end;
         if (more && *at++ != (uint8_t)column->type->delimiter)
-            return malformed(reason, "an array without a delimiter between elements");
+            return walrow__malformed(reason, "an array without a delimiter between elements");
     }
     return walrow__column_append_nested(column);
 }
 
-/* ---- composites
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- composites ---- */
 
 static const char altered[] = "a composite value from before or after its type was altered";
 
@@ -321,7 +300,7 @@ append_field(walrow__column *child, const uint8_t **at, const uint8_t *end, int 
     piece piece;
     if (*at < end && **at == '"') {
         if (!read_quoted(at, end, true, &child->scratch, &piece))
-            return malformed(reason, "a composite with a quote left open");
+            return walrow__malformed(reason, "a composite with a quote left open");
         return append_piece(child, piece, depth, reason);
     }
     piece.bytes = *at;
@@ -359,31 +338,29 @@ static walrow__appended
 append_record(walrow__column *column, const uint8_t *bytes, size_t size, int depth, const char **reason)
 {
     if (size < 2 || bytes[0] != '(' || bytes[size - 1] != ')')
-        return malformed(reason, "not a composite value");
+        return walrow__malformed(reason, "not a composite value");
     const uint8_t *at = bytes + 1, *end = bytes + size - 1;
     int64_t n = at == end && column->n_children == 0 ? 0 : count_fields(at, end);
     if (n < 0)
-        return malformed(reason, "a composite with a quote left open");
+        return walrow__malformed(reason, "a composite with a quote left open");
     if (n != column->n_children)
-        return unrepresentable(reason, altered);
+        return walrow__unrepresentable(reason, altered);
     walrow__column_begin_nested(column);
     for (int i = 0; i < column->n_children; i++) {
         if (i > 0 && *at++ != ',')
-            return malformed(reason, "a composite without a comma between fields");
+            return walrow__malformed(reason, "a composite without a comma between fields");
         walrow__appended outcome = append_field(&column->children[i], &at, end, depth, reason);
         if (outcome == WALROW__MALFORMED)
-            return unrepresentable(reason, altered); /* as many attributes, but others */
+            return walrow__unrepresentable(reason, altered); /* as many attributes, but others */
         if (outcome != WALROW__APPENDED)
             return outcome;
     }
     if (at != end)
-        return malformed(reason, "text after a composite's last field");
+        return walrow__malformed(reason, "text after a composite's last field");
     return walrow__column_append_nested(column);
 }
 
-/* ---- hstore
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- hstore ---- */
 
 static bool
 skip(const uint8_t **at, const uint8_t *end, const char *text)
@@ -400,7 +377,7 @@ append_quoted(walrow__column *child, const uint8_t **at, const uint8_t *end, int
 {
     piece piece;
     if (*at == end || **at != '"' || !read_quoted(at, end, false, &child->scratch, &piece))
-        return malformed(reason, "not an hstore");
+        return walrow__malformed(reason, "not an hstore");
     return append_piece(child, piece, depth, reason);
 }
 
@@ -410,12 +387,12 @@ append_hstore(walrow__column *column, const uint8_t *bytes, size_t size, int dep
     const uint8_t *at = bytes, *end = size == 0 ? bytes : bytes + size;
     while (at < end) {
         if (at > bytes && !skip(&at, end, ", "))
-            return malformed(reason, "an hstore without a comma between pairs");
+            return walrow__malformed(reason, "an hstore without a comma between pairs");
         walrow__appended outcome = append_quoted(&column->children[0], &at, end, depth, reason);
         if (outcome != WALROW__APPENDED)
             return outcome;
         if (!skip(&at, end, "=>"))
-            return malformed(reason, "an hstore key without =>");
+            return walrow__malformed(reason, "an hstore key without =>");
         if (skip(&at, end, "NULL"))
             walrow__column_append_nulls(&column->children[1], 1);
         else if ((outcome = append_quoted(&column->children[1], &at, end, depth, reason)) != WALROW__APPENDED)
@@ -424,15 +401,13 @@ append_hstore(walrow__column *column, const uint8_t *bytes, size_t size, int dep
     return walrow__column_append_nested(column);
 }
 
-/* ---- any
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- any ---- */
 
 static walrow__appended
 append_nested(walrow__column *column, const uint8_t *bytes, size_t size, int depth, const char **reason)
 {
     if (depth > MAX_DEPTH)
-        return unrepresentable(reason, "a value nested too deep");
+        return walrow__unrepresentable(reason, "a value nested too deep");
     int64_t length = column->length;
     walrow__appended outcome;
     switch (column->type->kind) {
@@ -489,7 +464,7 @@ append_value(walrow__column *column, const uint8_t *bytes, size_t size, int dept
     case WALROW__MAP:
         return append_nested(column, bytes, size, depth, reason);
     }
-    return malformed(reason, "a type nobody knows");
+    return walrow__malformed(reason, "a type nobody knows");
 }
 
 walrow__appended

@@ -82,8 +82,7 @@ static const walrow__type text_type = {
 static walrow_code resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, int depth, int *n_types,
                            walrow__type *out, walrow_error *err);
 
-/* ---- which type
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- which type ---- */
 
 static walrow_code
 add_children(walrow__type *type, int n, walrow_error *err)
@@ -289,8 +288,7 @@ walrow__type_resolve(walrow__catalog *catalog, uint32_t oid, int32_t typmod, con
     return code;
 }
 
-/* ---- its Arrow schema
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- its Arrow schema ---- */
 
 static const struct {
     const char *name;

@@ -189,7 +189,7 @@ walrow__catalog_forget(walrow__catalog *base)
     }
 }
 
-/* ---- preloading --------------------------------------------------------------------------------------- */
+/* ---- preloading ---- */
 
 static const char columns_sql[] =
     "SELECT DISTINCT a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod)"

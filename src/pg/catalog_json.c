@@ -13,7 +13,7 @@
 
 #include <jansson.h>
 
-/* ---- writing ------------------------------------------------------------------------------------------ */
+/* ---- writing ---- */
 
 static json_t *
 type_to_json(const walrow__pg_type *type)
@@ -84,7 +84,7 @@ walrow__catalog_dump(walrow__catalog *base, char **out, walrow_error *err)
                         "name is not UTF-8");
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------ */
+/* ---- reading ---- */
 
 static walrow_code
 fail_document(const char *what, walrow_error *err)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- findings ----------------------------------------------------------------------------------------- */
+/* ---- findings ---- */
 
 void
 walrow_findings_release(walrow_findings *findings)
@@ -66,7 +66,7 @@ walrow__check_add(walrow__check *check, const char *id, const walrow__finding *f
     return WALROW_OK;
 }
 
-/* ---- facts -------------------------------------------------------------------------------------------- */
+/* ---- facts ---- */
 
 static const char facts_sql[] =
     "SELECT current_setting('wal_level'),"
@@ -106,7 +106,7 @@ walrow__facts_get(PGconn *conn, walrow__facts *out, walrow_error *err)
     return WALROW_OK;
 }
 
-/* ---- running the table -------------------------------------------------------------------------------- */
+/* ---- running the table ---- */
 
 /* A check that fails is itself a finding: what could not be looked at is said. Only a lost connection ends it
  * all. */

@@ -1,7 +1,7 @@
 /*
  * pg/check.h
  *	  What keeps options from working against the server, as a list of findings; each check is a function in a
- *table.
+ *	  table.
  */
 #ifndef WALROW_PG_CHECK_H
 #define WALROW_PG_CHECK_H
@@ -47,7 +47,7 @@ walrow_code walrow__facts_get(PGconn *conn, walrow__facts *out, walrow_error *er
 walrow_code walrow__check_server(PGconn *conn, const walrow_options *options,
                                  walrow_error *err) WALROW_MUST_CHECK;
 
-/* ---- for the checks ----------------------------------------------------------------------------------- */
+/* ---- for the checks ---- */
 
 typedef struct walrow__check_row {
     const char *id;

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- the connection ----------------------------------------------------------------------------------- */
+/* ---- the connection ---- */
 
 static walrow_code
 check_connection(walrow__check *check, const char *id, walrow_error *err)
@@ -36,7 +36,7 @@ check_connection(walrow__check *check, const char *id, walrow_error *err)
     return walrow__check_add(check, id, &finding, err, "%s", why.message);
 }
 
-/* ---- the publication ---------------------------------------------------------------------------------- */
+/* ---- the publication ---- */
 
 /* What set-up would do to the publications, as SQL; "" if it would refuse. */
 static void
@@ -259,7 +259,7 @@ check_publication(walrow__check *check, const char *id, walrow_error *err)
     return add_age(check, id, err);
 }
 
-/* ---- may the role make it? ---------------------------------------------------------------------------- */
+/* ---- may the role make it? ---- */
 
 /* Only owners may publish their tables, so it is they who run the SQL. */
 static walrow_code
@@ -327,7 +327,7 @@ check_may_publish(walrow__check *check, const char *id, walrow_error *err)
     return add_owners(check, id, err);
 }
 
-/* ---- the slot ----------------------------------------------------------------------------------------- */
+/* ---- the slot ---- */
 
 static walrow_code
 check_slot(walrow__check *check, const char *id, walrow_error *err)

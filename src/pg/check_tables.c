@@ -128,7 +128,7 @@ check_select(walrow__check *check, const char *id, walrow_error *err)
     return WALROW_OK;
 }
 
-/* ---- replica identity --------------------------------------------------------------------------------- */
+/* ---- replica identity ---- */
 
 /* Published, but neither its updates nor its deletes. */
 static bool

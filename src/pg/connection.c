@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- parameters --------------------------------------------------------------------------------------- */
+/* ---- parameters ---- */
 
 /* libpq's keywords and values, NULL-terminated, for PQconnectStartParams. Values are borrowed. */
 typedef struct parameters {
@@ -109,7 +109,7 @@ add_ours(parameters *params, bool replication, int timeout_s)
     params->values[params->count] = NULL;
 }
 
-/* ---- connecting --------------------------------------------------------------------------------------- */
+/* ---- connecting ---- */
 
 static int64_t
 now_ms(void)
@@ -206,10 +206,12 @@ set_session(PGconn *conn, walrow_error *err)
         if (PQserverVersion(conn) >= settings[i].since)
             used += (size_t)snprintf(sql + used, sizeof sql - used, "%spg_catalog.%s", i == 0 ? "" : ", ",
                                      settings[i].call);
-    /* such a server converts nothing but refuses to send a UTF-8 client what is not UTF-8; those values are dead letters */
+    /* such a server converts nothing but refuses to send a UTF-8 client what is not UTF-8; those values are
+     * dead letters */
     const char *encoding = PQparameterStatus(conn, "server_encoding");
     if (encoding != NULL && strcmp(encoding, "SQL_ASCII") == 0)
-        snprintf(sql + used, sizeof sql - used, ", pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)");
+        snprintf(sql + used, sizeof sql - used,
+                 ", pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)");
     return walrow__pg_exec(conn, sql, WALROW_ERR_CONNECT, "setting up the session", NULL, err);
 }
 
@@ -249,7 +251,7 @@ walrow__pg_connect(const walrow_options *options, bool replication, PGconn **out
     return WALROW_OK;
 }
 
-/* ---- which server ------------------------------------------------------------------------------------- */
+/* ---- which server ---- */
 
 static void
 copy_text(char *to, size_t size, const char *from)

@@ -77,7 +77,7 @@ why_not(const walrow__found *table, int server_version)
     return "";
 }
 
-/* ---- which relations match ---------------------------------------------------------------------------- */
+/* ---- which relations match ---- */
 
 /* A sequence stands behind every serial column: only one that is called by its name is meant. */
 static bool
@@ -161,7 +161,7 @@ find_unmatched(walrow__discovery *out, const walrow__all_relations *relations, w
     return WALROW_OK;
 }
 
-/* ---- from relations to what is found ------------------------------------------------------------------ */
+/* ---- from relations to what is found ---- */
 
 static bool
 fill_ancestors(walrow__found *table, const walrow__relation *relation, const walrow__all_relations *relations)
@@ -290,7 +290,7 @@ collect(walrow__discovery *out, const walrow__all_relations *relations, int serv
     return WALROW_OK;
 }
 
-/* ---- the interface ------------------------------------------------------------------------------------ */
+/* ---- the interface ---- */
 
 walrow_code
 walrow__discover(PGconn *conn, const walrow_options *options, bool with_bytes, walrow__discovery *out,

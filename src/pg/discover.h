@@ -82,7 +82,7 @@ const char *walrow__found_identity_text(const walrow__found *table);
 /** "table", "partitioned table", "view" ...; static. */
 const char *walrow__found_kind_text(const walrow__found *table);
 
-/* ---- parts, for discover.c ---------------------------------------------------------------------------- */
+/* ---- parts, for discover.c ---- */
 
 /** Fill in what only a second look tells: identity, columns, privileges, sizes. */
 walrow_code walrow__discover_details(PGconn *conn, bool with_bytes, walrow__discovery *out,

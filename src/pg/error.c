@@ -150,7 +150,7 @@ walrow__pg_error(PGconn *conn, const PGresult *result, walrow_code code, const c
     return code;
 }
 
-/* ---- connection attempts: libpq gives no result, only text; verbose, it has ": SQLSTATE: " in it ------ */
+/* ---- connection attempts: libpq gives no result, only text; verbose, it has ": SQLSTATE: " in it ---- */
 
 static bool
 is_sqlstate(const char *text)

@@ -49,7 +49,7 @@ struct walrow_patterns {
     walrow__texts search_path;
 };
 
-/* ---- scanning: what a character is, given what stood before ------------------------------------------- */
+/* ---- scanning: what a character is, given what stood before ---- */
 
 typedef struct scanner {
     bool quoted;   /* within "..." */
@@ -159,7 +159,7 @@ find_separator(const char *text, size_t size, pattern_kind kind, bool *any_dot)
     return size;
 }
 
-/* ---- making regular expressions ----------------------------------------------------------------------- */
+/* ---- making regular expressions ---- */
 
 static void
 add_escaped(walrow__strbuf *out, char c)
@@ -311,7 +311,7 @@ compile_pattern(pattern *pattern, walrow_error *err)
     }
 }
 
-/* ---- parsing ------------------------------------------------------------------------------------------ */
+/* ---- parsing ---- */
 
 static part
 trim(part text)
@@ -407,7 +407,7 @@ walrow_patterns_free(walrow_patterns *patterns)
     free(patterns);
 }
 
-/* ---- matching ----------------------------------------------------------------------------------------- */
+/* ---- matching ---- */
 
 /* Schemas that only a pattern with their name in it reaches; PostgreSQL reserves "pg_". Temporary ones are
  * not among them. */
@@ -488,7 +488,7 @@ walrow_patterns_match(const walrow_patterns *patterns, const char *schema, const
                                           walrow__texts_has(&patterns->search_path, schema));
 }
 
-/* ---- asking about patterns ---------------------------------------------------------------------------- */
+/* ---- asking about patterns ---- */
 
 const char *const *
 walrow__patterns_search_path(const walrow_patterns *patterns)

@@ -1,11 +1,11 @@
 /*
  * pg/publication_age.c
  *	  A slot decodes changes with the catalogue as it was when they were made. A publication made after the
- *slot is not in it: an error up to 17, from 18 on a warning and changes that are left out.
+ *	  slot is not in it: an error up to 17, from 18 on a warning and changes that are left out.
  *
  *	  The catalogue has no creation time. But a publication whose row was written by a transaction that the
- *slot's catalog_xmin already holds back may be younger; for those the slot is read a little way ahead, which
- *moves nothing, to see whether the server complains.
+ *	  slot's catalog_xmin already holds back may be younger; for those the slot is read a little way ahead, which
+ *	  moves nothing, to see whether the server complains.
  */
 #include "pg/publication.h"
 

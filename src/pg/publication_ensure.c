@@ -1,7 +1,7 @@
 /*
  * pg/publication_ensure.c
  *	  Making and completing publications. First everything is planned, and refused if anything is wrong; then
- *the actions are carried out in order: replica identities, publication, publication of inserts.
+ *	  the actions are carried out in order: replica identities, publication, publication of inserts.
  */
 #include "pg/publication.h"
 
@@ -33,7 +33,7 @@ typedef struct plan {
     bool slot_exists;
 } plan;
 
-/* ---- which table goes where --------------------------------------------------------------------------- */
+/* ---- which table goes where ---- */
 
 /* Already published, by a publication that sends neither updates nor deletes: nothing can break. */
 static bool
@@ -120,7 +120,7 @@ treat_all(plan *plan, walrow__texts *refused, walrow_error *err)
     return refused != NULL || n_refused == 0 ? WALROW_OK : fail_identity(first, n_refused - 1, err);
 }
 
-/* ---- statements --------------------------------------------------------------------------------------- */
+/* ---- statements ---- */
 
 /* Takes sql. */
 static walrow_code
@@ -281,7 +281,7 @@ add_missing_tables(plan *plan, const walrow__publication *publication, walrow_er
     return walrow__actions_add(plan->actions, "create publication", publication->name, "", err);
 }
 
-/* ---- what is wrong ------------------------------------------------------------------------------------ */
+/* ---- what is wrong ---- */
 
 static walrow_code
 fail_missing(const plan *plan, const walrow__publication *publication, walrow_error *err)
@@ -379,7 +379,7 @@ check_existing(const plan *plan, const walrow__publication *publication, walrow_
     return WALROW_OK;
 }
 
-/* ---- putting it together ------------------------------------------------------------------------------ */
+/* ---- putting it together ---- */
 
 static walrow_code
 plan_publication(plan *plan, const walrow__publication *publication, walrow_error *err)

@@ -21,7 +21,7 @@ typedef struct setup {
     walrow_actions *actions;
 } setup;
 
-/* ---- grants ------------------------------------------------------------------------------------------- */
+/* ---- grants ---- */
 
 static walrow_code
 add_grant(setup *setup, const char *what, const char *schema, const char *table, walrow_error *err)
@@ -119,7 +119,7 @@ add_grants(setup *setup, walrow_error *err)
     return WALROW_OK;
 }
 
-/* ---- the slot ----------------------------------------------------------------------------------------- */
+/* ---- the slot ---- */
 
 static walrow_code
 add_slot(setup *setup, const walrow__slot *slot, bool dry_run, walrow_error *err)
@@ -149,7 +149,7 @@ add_slot(setup *setup, const walrow__slot *slot, bool dry_run, walrow_error *err
     return WALROW_OK;
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------------- */
+/* ---- all of it ---- */
 
 /* Everything that can be refused is refused before anything is changed. */
 static walrow_code

@@ -23,7 +23,7 @@ walrow__slot_plugin(const walrow_options *options)
     return "pgoutput";
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------ */
+/* ---- looking ---- */
 
 /* pg_replication_slots' columns came one by one: wal_status 13, two_phase 14, conflicting 16,
  * invalidation_reason 17. */
@@ -136,7 +136,7 @@ walrow__slot_fits(const walrow__slot *slot, const char *plugin, const char *data
     return walrow__hint(err, other_slot_hint, slot->name);
 }
 
-/* ---- changing ----------------------------------------------------------------------------------------- */
+/* ---- changing ---- */
 
 walrow_code
 walrow__slot_drop(PGconn *conn, const char *name, walrow_error *err)

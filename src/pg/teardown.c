@@ -1,7 +1,7 @@
 /*
  * pg/teardown.c
  *	  walrow_teardown: the one place where anything is dropped. First the slot, then the publications walrow
- *made.
+ *	  made.
  */
 #include "base/error.h"
 #include "pg/actions.h"

@@ -49,7 +49,8 @@ start(arrow_sink *self, const walrow_batch *batch, walrow_error *err)
     return WALROW_OK;
 }
 
-/* The stream ends inside a change set: what is before the batch is delivered, and must not come again for ever. */
+/* The stream ends inside a change set: what is before the batch is delivered, and must not come again for
+ * ever. */
 static void
 count_before(arrow_sink *self, const walrow_changes *changes, const walrow_batch *batch)
 {

@@ -454,8 +454,8 @@ write_table_chunk(directory_sink *self, const char *table, const walrow_changes 
         return WALROW_OK;
     snapshot *active = NULL;
     WALROW_TRY(find_active(self, table, &active, err));
-    point =
-        batch->array.length == 0 ? changes->snapshot_lsn : walrow__batch_position(&batch->array, 0).commit_lsn + 1;
+    point = batch->array.length == 0 ? changes->snapshot_lsn
+                                     : walrow__batch_position(&batch->array, 0).commit_lsn + 1;
     if (changes->chunk == 0) {
         discard_chunks(self, table);
         active->point = point;

@@ -16,8 +16,7 @@ struct walrow__duckdb {
     void *connection;
 };
 
-/* ---- a database
- * ---------------------------------------------------------------------------------------------- */
+/* ---- a database ---- */
 
 static walrow_code
 open_database(walrow__duckdb *duckdb, walrow_error *err)
@@ -79,8 +78,7 @@ walrow__duckdb_free(walrow__duckdb *duckdb)
     free(duckdb);
 }
 
-/* ---- queries
- * ------------------------------------------------------------------------------------------------- */
+/* ---- queries ---- */
 
 static struct ArrowStringView
 cell(const duckdb_string *text)
@@ -159,8 +157,7 @@ walrow__duckdb_query(walrow__duckdb *duckdb, const char *sql, walrow__duckdb_row
     return code;
 }
 
-/* ---- Parquet
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Parquet ---- */
 
 /* The caller's stream as DuckDB reads it: adapted batch by batch. */
 typedef struct adapter {

@@ -1,7 +1,7 @@
 /*
  * sink/duckdb.h
  *	  DuckDB through libduckdb, which is loaded when first needed and may be missing: Parquet files, and SQL
- *over them.
+ *	  over them.
  *
  * libduckdb is looked for at $WALROW_DUCKDB (a file; nothing else is tried then), as libduckdb.so in
  * WALROW_DUCKDB_DIR (set when building), beside libwalrow itself, and where the dynamic linker looks.

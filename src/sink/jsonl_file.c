@@ -401,8 +401,8 @@ write_table_chunk(jsonl_file *self, const char *table, const walrow_changes *cha
         WALROW_TRY(begin_side(self, table, err));
     else if (self->side.fd < 0 || strcmp(self->side.table, table) != 0)
         return walrow__fail(err, WALROW_ERR_UNEXPECTED, "snapshot of %s: a chunk without the first", table);
-    self->side.point =
-        batch->array.length == 0 ? changes->snapshot_lsn : walrow__batch_position(&batch->array, 0).commit_lsn + 1;
+    self->side.point = batch->array.length == 0 ? changes->snapshot_lsn
+                                                : walrow__batch_position(&batch->array, 0).commit_lsn + 1;
     WALROW_TRY(walrow__dead_letters_add_all(&self->dead_letters, changes, err));
     WALROW_TRY(switch_target(self, true, err));
     WALROW_TRY(walrow__event_print(&self->printer, changes, err));

@@ -53,8 +53,7 @@ find_conversion(const struct ArrowSchema *schema, struct ArrowSchemaView *view, 
     return WALROW_OK;
 }
 
-/* ---- the schema
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the schema ---- */
 
 static ArrowErrorCode
 set_interval_struct(struct ArrowSchema *schema)
@@ -164,8 +163,7 @@ walrow__parquet_adapt_schema(const struct ArrowSchema *schema, struct ArrowSchem
     return code;
 }
 
-/* ---- the arrays
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the arrays ---- */
 
 /* nanoarrow can append to a buffer too, but looks for the sign at its first byte: so scratch holds one value
  */
@@ -283,8 +281,7 @@ walrow__parquet_adapt_array(const struct ArrowSchema *schema, struct ArrowArray 
     return WALROW_OK;
 }
 
-/* ---- the file's metadata
- * ------------------------------------------------------------------------------------- */
+/* ---- the file's metadata ---- */
 
 static bool
 starts_with(struct ArrowStringView text, const char *prefix)

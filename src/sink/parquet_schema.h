@@ -4,13 +4,13 @@
  *
  * The only place that knows. A type that is not in this table goes through untouched and uncopied:
  *
- *	  Arrow                                     becomes
- *	  decimal256, decimal128 with a scale        utf8, all digits (a scale above the precision only needs the
- *	    Parquet does not know (below 0, > 38)      precision raised: no copy)
- *	  month_day_nano interval                    struct<months: int32, days: int32, microseconds: int64>,
- *because Parquet's INTERVAL has neither signs nor microseconds struct<> (a table or type of no columns) bool,
- *true where there was one: Parquet has no empty groups a top-level name equal to an earlier one   name_1 (_2,
- *...): DuckDB's COPY would rename it its own way but for the case of ASCII letters
+ *	  decimal256, or decimal128 with a scale Parquet does not know (below 0, above 38): utf8, all digits
+ *	  decimal128 with a scale above its precision: a higher precision, without a copy
+ *	  month_day_nano interval: struct<months: int32, days: int32, microseconds: int64>, because Parquet's INTERVAL
+ *	      has neither signs nor microseconds
+ *	  struct<> (a type of no columns): bool, true where there was one, because Parquet has no empty groups
+ *	  a top-level name equal to an earlier one but for the case of ASCII letters: name_1 (_2, ...), because DuckDB's
+ *	      COPY would rename it its own way
  *
  * also inside lists, maps and structs, except for the names, which only the top level must not repeat.
  */

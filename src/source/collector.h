@@ -4,7 +4,7 @@
  *	  decoder cuts it into change sets.
  *
  * Rows go into one batch builder per table and epoch. A table whose schema changes has its batch finished at
- *once; the others stay open until the cut.
+ *	  once; the others stay open until the cut.
  */
 #ifndef WALROW_SOURCE_COLLECTOR_H
 #define WALROW_SOURCE_COLLECTOR_H

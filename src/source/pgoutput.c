@@ -1,7 +1,7 @@
 /*
  * source/pgoutput.c
  *	  PostgreSQL's own output plugin, protocol 1 (PostgreSQL documentation, "Logical Replication Message
- *Formats").
+ *	  Formats").
  */
 #include "source/announced.h"
 #include "source/decoder.h"

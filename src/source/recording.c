@@ -16,9 +16,7 @@ enum { FORGET_BYTES = 8 << 20 };
 
 static const char magic[8] = "WALROW\1\n";
 
-/* ---- writing
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static walrow_code
 write_failed(walrow_error *err)
@@ -91,9 +89,7 @@ walrow__recording_finish(FILE *file, walrow_error *err)
     return code;
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 static walrow_code
 broken(const char *what, walrow_error *err)

@@ -1,14 +1,15 @@
 /*
  * source/recording.h
- *	  A file of what a slot sent: the raw messages of its plugin, with the type catalogue that decoding them
- *needs.
+ *	  A file of what a slot sent: the raw messages of its plugin, with the type catalogue that decoding them needs.
  *
  * Layout, integers in network byte order:
  *	  8 bytes   "WALROW\1\n"
  *	  frames:   u8 kind, u64 LSN, u32 size, size bytes
- *	  kind 'H'  the header, first and once: a JSON object (plugin, binary, system_identifier, timeline,
- *database, slot, server_version) kind 'T'  types: everything known of types so far, as walrow__catalog_dump
- *writes it; before the messages that need it kind 'w'  a message of the plugin
+ *	  kind 'H'  the header, first and once: a JSON object (plugin, binary, system_identifier, timeline, database,
+ *	            slot, server_version)
+ *	  kind 'T'  types: everything known of types so far, as walrow__catalog_dump writes it; before the messages
+ *	            that need it
+ *	  kind 'w'  a message of the plugin
  */
 #ifndef WALROW_SOURCE_RECORDING_H
 #define WALROW_SOURCE_RECORDING_H

@@ -12,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- waiting without being deaf -------------------------------------------------------------------------
- */
+/* ---- waiting without being deaf ---- */
 
 static bool
 stopping(const walrow__snapshot_request *request)
@@ -70,8 +69,7 @@ exec_patiently(const walrow__snapshot_request *request, PGconn *conn, const char
     return WALROW_OK;
 }
 
-/* ---- slot and snapshot ----------------------------------------------------------------------------------
- */
+/* ---- slot and snapshot ---- */
 
 /* slot_name, consistent_point, snapshot_name, output_plugin */
 static walrow_code
@@ -168,8 +166,7 @@ walrow__snapshot_close(walrow__snapshot *snapshot)
     snapshot->sql = NULL;
 }
 
-/* ---- a table's shape -------------------------------------------------------------------------------------
- */
+/* ---- a table's shape ---- */
 
 /*
  * The columns as pgoutput announces them: live, not generated, the replica identity's marked (without the
@@ -236,8 +233,7 @@ describe(walrow__snapshot *snapshot, const char *schema, const char *name, walro
     return code;
 }
 
-/* ---- its rows
- * ---------------------------------------------------------------------------------------------- */
+/* ---- its rows ---- */
 
 /* COPY (SELECT ...), not COPY table: that reads through a partitioned table's root and leaves out generated
  * columns. */

@@ -1,10 +1,10 @@
 /*
  * source/snapshot.h
  *	  The rows that were there before the stream: a slot is created with an exported snapshot, and tables are
- *read in it with COPY (PostgreSQL documentation, "Streaming Replication Protocol", CREATE_REPLICATION_SLOT).
+ *	  read in it with COPY (PostgreSQL documentation, "Streaming Replication Protocol", CREATE_REPLICATION_SLOT).
  *
  * What the slot streams begins where the snapshot ends: changes committed before consistent_lsn are in the
- *rows, all others in the stream. Rows carry consistent_lsn - 1.
+ *	  rows, all others in the stream. Rows carry consistent_lsn - 1.
  */
 #ifndef WALROW_SOURCE_SNAPSHOT_H
 #define WALROW_SOURCE_SNAPSHOT_H

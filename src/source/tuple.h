@@ -1,7 +1,7 @@
 /*
  * source/tuple.h
  *	  A row on pgoutput's wire (PostgreSQL documentation, "Logical Replication Message Formats", TupleData),
- *and its way into the columns. The values are borrowed from the message; nothing is copied before its column.
+ *	  and its way into the columns. The values are borrowed from the message; nothing is copied before its column.
  */
 #ifndef WALROW_SOURCE_TUPLE_H
 #define WALROW_SOURCE_TUPLE_H

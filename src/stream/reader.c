@@ -3,7 +3,7 @@
  *	  walrow_reader: one table's batches as an ArrowArrayStream.
  *
  * The change set that is being read lives in the stream, so that the reader after a change of schema goes on
- *where this one ended.
+ *	  where this one ended.
  */
 #include "base/error.h"
 #include "stream/stream.h"

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- coming again
- * ------------------------------------------------------------------------------------------- */
+/* ---- coming again ---- */
 
 /* Sleep, but wake at once when asked to stop. */
 static void
@@ -49,8 +48,7 @@ wait_to_come_again(walrow__receiver *r, int attempt, const walrow_error *err)
     return !atomic_load(&r->stop);
 }
 
-/* ---- the thread
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the thread ---- */
 
 static walrow_code
 read_snapshots(walrow__receiver *r, walrow_error *err)
@@ -131,8 +129,7 @@ receiver_main(void *arg)
     return NULL;
 }
 
-/* ---- from the caller's thread
- * ------------------------------------------------------------------------------------ */
+/* ---- from the caller's thread ---- */
 
 walrow_code
 walrow__receiver_start(walrow__receiver *r, walrow_error *err)

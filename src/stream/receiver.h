@@ -4,7 +4,7 @@
  *	  keepalives on its own clock, reconnects. A slow caller makes it stop reading, never stop answering.
  *
  * What is confirmed to the server is what the caller acknowledged; when nothing is pending, what a keepalive
- *said.
+ *	  said.
  */
 #ifndef WALROW_STREAM_RECEIVER_H
 #define WALROW_STREAM_RECEIVER_H
@@ -68,8 +68,7 @@ walrow_code walrow__receiver_start(walrow__receiver *receiver, walrow_error *err
 /** Ask it to end, wait for it, free what is its own. */
 void walrow__receiver_stop(walrow__receiver *receiver);
 
-/* ---- parts, for receiver.c --------------------------------------------------------------------------------
- */
+/* ---- parts, for receiver.c ---- */
 
 typedef enum walrow__session_end {
     WALROW__SESSION_FAILED,     /* the error says whether to come again */

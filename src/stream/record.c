@@ -1,7 +1,7 @@
 /*
  * stream/record.c
  *	  walrow_record: what a slot sends, raw, into a file. Nothing is confirmed to the server: the same changes
- *can be recorded again, or streamed.
+ *	  can be recorded again, or streamed.
  */
 #include "base/cursor.h"
 #include "base/error.h"

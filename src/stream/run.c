@@ -1,7 +1,7 @@
 /*
  * stream/run.c
  *	  walrow_run: a stream into sinks. Writes what comes, syncs by the clock, acknowledges what every sink
- *has.
+ *	  has.
  */
 #include "base/error.h"
 #include "base/log.h"

@@ -23,8 +23,7 @@ walrow__now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* ---- what is confirmed -----------------------------------------------------------------------------------
- */
+/* ---- what is confirmed ---- */
 
 static uint64_t
 max_lsn(uint64_t a, uint64_t b)
@@ -72,8 +71,7 @@ send_due_status(walrow__receiver *r, int64_t now, walrow_error *err)
     return WALROW_OK;
 }
 
-/* ---- what is handed on ------------------------------------------------------------------------------------
- */
+/* ---- what is handed on ---- */
 
 static walrow_code
 emit(walrow__receiver *r, walrow_error *err)
@@ -109,8 +107,7 @@ is_due(walrow__receiver *r, bool idle, int64_t now)
            now - r->opened_at >= r->options->batch_delay_ms;
 }
 
-/* ---- what comes in ----------------------------------------------------------------------------------------
- */
+/* ---- what comes in ---- */
 
 static walrow_code
 take_data(walrow__receiver *r, const walrow__push_message *message, walrow_error *err)

@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- what is captured
- * --------------------------------------------------------------------------------------------- */
+/* ---- what is captured ---- */
 
 static walrow_code
 plan_tables(walrow_stream *s, const walrow__discovery *tables, bool slot_exists, walrow_error *err)
@@ -79,9 +78,7 @@ choose_encoding(walrow_stream *s, const walrow__discovery *tables, walrow_error 
     return WALROW_OK;
 }
 
-/* ---- opening
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* ---- opening ---- */
 
 static walrow_code
 check_start(const walrow_options *options, const walrow__slot *slot, walrow_error *err)

@@ -30,8 +30,7 @@ walrow__stream_plan_table(walrow_stream *s, const walrow__found *info, bool in_s
     return WALROW_OK;
 }
 
-/* ---- new tables while the stream runs
- * --------------------------------------------------------------------------------- */
+/* ---- new tables while the stream runs ---- */
 
 static walrow_stream *
 stream_of(walrow__receiver *r)
@@ -82,9 +81,7 @@ walrow__receiver_discover(walrow__receiver *r, bool *found, walrow_error *err)
     return walrow__receiver_refresh_sql(r, err);
 }
 
-/* ---- snapshots
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- snapshots ---- */
 
 static bool
 is_stopping(void *arg)

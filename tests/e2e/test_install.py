@@ -35,18 +35,29 @@ def test_the_installed_command_finds_its_library(installed, walrow):
     assert walrow("version", code=0).out.startswith("walrow ")
 
 
-def test_a_program_builds_with_what_pkg_config_says(installed, tmp_path):
-    source = tmp_path / "program.c"
-    source.write_text(
-        "#include <stdio.h>\n#include <walrow.h>\n"
-        'int main(void) { printf("%s\\n", walrow_version()); return 0; }\n'
-    )
-    program = str(tmp_path / "program")
+@pytest.fixture(scope="module")
+def example(installed, tmp_path_factory):
+    """examples/basic.c, built with what pkg-config says."""
+    program = str(tmp_path_factory.mktemp("example") / "basic")
+    source = os.path.join(ROOT, "examples", "basic.c")
     flags = pkg_config(installed, "--cflags", "--libs")
     subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", source, "-o", program, *flags], check=True)
-    env = os.environ | {"LD_LIBRARY_PATH": f"{installed}{PREFIX}/lib"}
-    done = subprocess.run([program], env=env, check=True, stdout=subprocess.PIPE, text=True)
-    assert [done.stdout.strip()] == pkg_config(installed, "--modversion")
+
+    def run(*arguments):
+        env = os.environ | {"LD_LIBRARY_PATH": f"{installed}{PREFIX}/lib"}
+        return subprocess.run([program, *arguments], env=env, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+
+    return run
+
+
+def test_the_example_prints_rows_and_changes(example, db):
+    db.sql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
+    first = example(db.dsn(), "public.t", "now")
+    db.sql("INSERT INTO t VALUES (2); DELETE FROM t WHERE id = 1")
+    second = example(db.dsn(), "public.t", "now")
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert [line.split()[:2] for line in first.stdout.splitlines()] == [["public.t", "R"]]
+    assert [line.split()[:2] for line in second.stdout.splitlines()] == [["public.t", "I"], ["public.t", "D"]]
 
 
 def test_only_what_belongs_to_it_is_installed(installed):

@@ -1,7 +1,7 @@
 /*
  * tests/unit/arrays.h
  *	  Looking at finished arrays: are they what Arrow and walrow's DESIGN demand, are two of them the same
- *bits? Every function says in *why what is wrong.
+ *	  bits? Every function says in *why what is wrong.
  */
 #ifndef WALROW_TESTS_ARRAYS_H
 #define WALROW_TESTS_ARRAYS_H

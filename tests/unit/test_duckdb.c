@@ -63,8 +63,7 @@ need_duckdb(void **state)
     return f;
 }
 
-/* ---- making a batch: begin, one column after another, end
- * -------------------------------------------------- */
+/* ---- making a batch: begin, one column after another, end ---- */
 
 /* formats as in the Arrow C Data Interface; NULL ends them */
 static void
@@ -132,8 +131,7 @@ assert_written(fixture *f)
         fail_msg("%s", f->error.message);
 }
 
-/* ---- reading it back
- * --------------------------------------------------------------------------------------- */
+/* ---- reading it back ---- */
 
 static walrow_code
 keep_row(void *arg, int64_t n_cells, const struct ArrowStringView *cells, walrow_error *err)
@@ -167,8 +165,7 @@ assert_rows(fixture *f, const char *sql, const char *expected)
     assert_string_equal(walrow__strbuf_text(&f->rows), expected);
 }
 
-/* ---- tests
- * ------------------------------------------------------------------------------------------------- */
+/* ---- tests ---- */
 
 static void
 test_plain_types_come_through(void **state)

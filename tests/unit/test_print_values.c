@@ -1,7 +1,7 @@
 /*
  * test_print_values.c
  *	  Binary values printed as PostgreSQL prints them, where no server can be asked: the table altered
- *meanwhile, the value one no send function writes. The rest is test_values.c's matter.
+ *	  meanwhile, the value one no send function writes. The rest is test_values.c's matter.
  */
 #include <setjmp.h>
 #include <stdarg.h>

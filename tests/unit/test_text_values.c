@@ -1,7 +1,7 @@
 /*
  * test_text_values.c
  *	  What a value's text becomes, type by type, and which texts are refused. That text and binary agree on
- *what a real server sends is test_values.c's matter.
+ *	  what a real server sends is test_values.c's matter.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,8 +18,7 @@
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
-/* ---- types ----------------------------------------------------------------------------------------------
- */
+/* ---- types ---- */
 
 static walrow__type boolean = {.kind = WALROW__BOOL}, int2 = {.kind = WALROW__INT16},
                     int4 = {.kind = WALROW__INT32}, int8 = {.kind = WALROW__INT64},
@@ -49,8 +48,7 @@ static walrow__type nested = {.kind = WALROW__STRUCT, .children = nested_fields,
 static walrow__type hstore_parts[] = {{.kind = WALROW__UTF8}, {.kind = WALROW__UTF8}};
 static walrow__type hstore = {.kind = WALROW__MAP, .children = hstore_parts, .n_children = 2};
 
-/* ---- a slot of an array as text
- * ---------------------------------------------------------------------------- */
+/* ---- a slot of an array as text ---- */
 
 static void print_slot(const walrow__type *type, const struct ArrowArray *array, int64_t i,
                        walrow__strbuf *out);
@@ -170,8 +168,7 @@ print_slot(const walrow__type *type, const struct ArrowArray *array, int64_t i, 
     }
 }
 
-/* ---- what comes of a text
- * ------------------------------------------------------------------------------------ */
+/* ---- what comes of a text ---- */
 
 /* The slot, or why there is none. Before and after it a null, so that both have to survive it. */
 static void

@@ -39,8 +39,7 @@ typedef struct zoo {
 static struct ArrowBufferAllocator allocator;
 static walrow_error err;
 
-/* ---- the recording
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the recording ---- */
 
 static char *
 read_file(const char *name)
@@ -188,8 +187,7 @@ tear_down(void **state)
     return 0;
 }
 
-/* ---- reading values
- * ------------------------------------------------------------------------------------------------ */
+/* ---- reading values ---- */
 
 typedef enum form { TEXT, BINARY } form;
 
@@ -269,9 +267,7 @@ assert_same(const group *of, const struct ArrowArray *a, const struct ArrowArray
         fail_msg("%s: %s", of->type.name, why.text);
 }
 
-/* ---- tests
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- tests ---- */
 
 static void
 text_and_binary_become_the_same_bits(void **state)
@@ -350,8 +346,7 @@ what_is_truncated_leaves_no_trace(void **state)
     }
 }
 
-/* ---- hostile bytes
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- hostile bytes ---- */
 
 static uint64_t random_state;
 
