@@ -402,3 +402,22 @@ walrow__found_has_identity(const walrow__found *table)
             return false;
     return table->n_leaves > 0 || table->has_identity;
 }
+
+/* Every change of a row gives it another xmin. Temporary tables come and go, and are none of ours. */
+static const char token_sql[] =
+    "SELECT (SELECT count(*) || '/' || COALESCE(sum(xmin::text::int8), 0) FROM pg_class"
+    "  WHERE relkind IN ('r', 'p') AND relpersistence = 'p')"
+    " || ' ' || (SELECT count(*) || '/' || COALESCE(sum(xmin::text::int8), 0) FROM pg_index"
+    "  WHERE indisprimary OR indisreplident)"
+    " || ' ' || (SELECT COALESCE(sum(xmin::text::int8), 0) FROM pg_namespace WHERE nspname NOT LIKE "
+    "'pg\\_t%')";
+
+walrow_code
+walrow__discover_token(PGconn *conn, char *token, walrow_error *err)
+{
+    PGresult *result;
+    WALROW_TRY(walrow__pg_exec(conn, token_sql, WALROW_ERR_SERVER, "looking for new tables", &result, err));
+    snprintf(token, 64, "%s", PQgetvalue(result, 0, 0));
+    PQclear(result);
+    return WALROW_OK;
+}

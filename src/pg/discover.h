@@ -70,6 +70,13 @@ walrow_code walrow__discover(PGconn *conn, const walrow_options *options, bool w
 void walrow__discovery_release(walrow__discovery *discovery);
 
 /**
+ * A text that changes whenever tables, their names, schemas or keys do, in one round trip: whether to look
+ * again.
+ * @param token  64 bytes
+ */
+walrow_code walrow__discover_token(PGconn *conn, char *token, walrow_error *err) WALROW_MUST_CHECK;
+
+/**
  * Unless --allow-empty: every pattern matched something, and there is something to stream.
  * Errors: WALROW_ERR_USAGE, naming pattern and nearest tables
  */

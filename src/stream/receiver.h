@@ -58,6 +58,7 @@ typedef struct walrow__receiver {
     int64_t opened_at;      /* when the first row of the open change set came; milliseconds, 0: none */
     int64_t status_at;      /* when the last status was sent */
     int64_t discovery_at;
+    char tables_token[64];  /* of the last discovery; see walrow__discover_token */
     uint64_t confirmed_lsn; /* the last flush position sent */
     bool reply_wanted;
     bool connected_once; /* what fails before that is the user's to know, not to be tried again */

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "pg/catalog.h"
+#include "pg/check.h"
 #include "pg/publication.h"
 #include "pg/query.h"
 #include "pg/slot.h"
@@ -103,7 +104,7 @@ check_slot(walrow_stream *s, walrow__slot *slot, walrow_error *err)
     }
     if (s->options->no_setup && s->options->snapshot != WALROW__SNAPSHOT_ONLY)
         return walrow__slot_fits(slot, s->receiver.plugin, s->server.database, err);
-    return WALROW_OK;
+    return walrow__check_server(s->sql, s->options, err); /* before anything is made there */
 }
 
 static walrow_code
@@ -136,6 +137,8 @@ prepare(walrow_stream *s, walrow_error *err)
     walrow_actions_release(&actions);
     if (code == WALROW_OK)
         code = walrow__publication_names(s->sql, s->options, &s->publications, err);
+    if (code == WALROW_OK && slot.exists)
+        code = walrow__publication_check_age(s->sql, s->options, &s->publications, err);
     if (code == WALROW_OK)
         code = plan_tables(s, &tables, slot.exists, err);
     if (code == WALROW_OK)

@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 walrow_code
 walrow__stream_plan_table(walrow_stream *s, const walrow__found *info, bool in_snapshot, walrow_error *err)
@@ -48,33 +49,80 @@ walrow__receiver_refresh_sql(walrow__receiver *r, walrow_error *err)
     return WALROW_OK;
 }
 
+/* Known already, or to be left alone: its updates cannot be published, and the application must go on. */
+static bool
+is_new(const walrow_stream *s, const walrow__found *table, const walrow__texts *refused)
+{
+    char name[160];
+    if (!table->streamable || walrow__plan_find(&s->plan, table->schema, table->name) != NULL)
+        return false;
+    snprintf(name, sizeof name, "%s.%s", table->schema, table->name);
+    if (!walrow__texts_has(refused, name))
+        return true;
+    walrow__log(
+        WALROW_LOG_WARN,
+        "table %s appeared and is not captured: it has no replica identity; with a primary key or REPLICA "
+        "IDENTITY FULL it will be",
+        name);
+    return false;
+}
+
+static walrow_code
+plan_new_tables(walrow_stream *s, const walrow__discovery *tables, bool *found, walrow_error *err)
+{
+    /* a wide publication has sent the table's changes since it was made: there is nothing to read */
+    bool wide = s->options->publish == WALROW__PUBLISH_WIDE;
+    bool in_snapshot = !wide && s->options->snapshot != WALROW__SNAPSHOT_NEVER;
+    walrow_actions actions = {0};
+    walrow__texts refused = {0};
+    walrow_error why = {0};
+    walrow_code code =
+        walrow__publication_ensure(s->sql, s->options, tables, false, &actions, &refused, &why);
+    if (code != WALROW_OK && PQstatus(s->sql) == CONNECTION_OK) {
+        /* somebody else's new table must not end the stream of the others */
+        walrow__log(WALROW_LOG_WARN, "new tables are not captured: %s; %s", why.message, why.hint);
+        code = WALROW_OK;
+        goto done;
+    }
+    if (code != WALROW_OK && err != NULL)
+        *err = why;
+    for (size_t i = 0; code == WALROW_OK && i < tables->count; i++) {
+        const walrow__found *info = &tables->items[i];
+        if (!is_new(s, info, &refused))
+            continue;
+        walrow__log(WALROW_LOG_INFO, "table %s.%s appeared and is captured from now on", info->schema,
+                    info->name);
+        code = walrow__stream_plan_table(s, info, in_snapshot, err);
+        *found = *found || !wide;
+    }
+done:
+    walrow_actions_release(&actions);
+    walrow__texts_release(&refused);
+    return code;
+}
+
+static walrow_code
+discover(walrow__receiver *r, walrow_stream *s, bool *found, walrow_error *err)
+{
+    char token[sizeof r->tables_token];
+    walrow__discovery tables;
+    WALROW_TRY(walrow__discover_token(s->sql, token, err));
+    if (strcmp(token, r->tables_token) == 0)
+        return WALROW_OK;
+    WALROW_TRY(walrow__discover(s->sql, s->options, false, &tables, err));
+    walrow_code code = plan_new_tables(s, &tables, found, err);
+    if (code == WALROW_OK)
+        memcpy(r->tables_token, token, sizeof token);
+    walrow__discovery_release(&tables);
+    return code;
+}
+
 walrow_code
 walrow__receiver_discover(walrow__receiver *r, bool *found, walrow_error *err)
 {
     walrow_stream *s = stream_of(r);
-    walrow__discovery tables = {0};
-    walrow__texts refused = {0};
     *found = false;
-    walrow_code code = walrow__discover(s->sql, s->options, false, &tables, err);
-    for (size_t i = 0; code == WALROW_OK && i < tables.count; i++) {
-        const walrow__found *info = &tables.items[i];
-        if (!info->streamable || walrow__plan_find(&s->plan, info->schema, info->name) != NULL)
-            continue;
-        /* a wide publication has sent the table's changes since it was made: there is nothing to read */
-        bool wide = s->options->publish == WALROW__PUBLISH_WIDE;
-        walrow__log(WALROW_LOG_INFO, "table %s.%s appeared and is captured from now on", info->schema,
-                    info->name);
-        code =
-            walrow__stream_plan_table(s, info, !wide && s->options->snapshot != WALROW__SNAPSHOT_NEVER, err);
-        *found = *found || !wide;
-    }
-    if (code == WALROW_OK && *found) {
-        walrow_actions actions = {0};
-        code = walrow__publication_ensure(s->sql, s->options, &tables, false, &actions, &refused, err);
-        walrow_actions_release(&actions);
-    }
-    walrow__texts_release(&refused);
-    walrow__discovery_release(&tables);
+    walrow_code code = discover(r, s, found, err);
     if (code == WALROW_OK || PQstatus(s->sql) == CONNECTION_OK)
         return code;
     r->sql_stale = true; /* the stream itself may be well */
