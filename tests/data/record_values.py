@@ -33,10 +33,12 @@ ALTER TYPE zoo.changed DROP ATTRIBUTE gone;
 CREATE TYPE zoo.nested AS (p zoo.pair, words text[], n numeric(8, 2), at timestamptz, pairs zoo.pair[], f zoo.mood);
 CREATE TYPE zoo.opaque AS (a int4, place point);
 CREATE DOMAIN zoo.pair_domain AS zoo.pair;
+CREATE DOMAIN zoo.address AS inet;
+CREATE TYPE zoo.odd AS (n inet, r tsrange, c "char", m money, p point, v tsvector);
 """
 
 # what may be missing on a server, each with what it is for
-OPTIONAL = ["CREATE EXTENSION hstore SCHEMA zoo", "CREATE EXTENSION citext SCHEMA zoo"]
+OPTIONAL = [f"CREATE EXTENSION {name} SCHEMA zoo" for name in ("hstore", "citext", "ltree")]
 
 ODD_TEXTS = [
     "''", "'a'", "' '", "'NULL'", "'null'", "'{}'", "'{a,b}'", "'(1,2)'", "'\"'", r"'\'", "','", "';'", r"E'a\nb\tc\rd\x0b\x0c'",
@@ -149,14 +151,31 @@ VALUES = {
     "macaddr8": ["'08:00:2b:01:02:03:04:05'", "'ff:ff:ff:ff:ff:ff:ff:ff'"],
     "bit(7)": ["B'1010101'", "B'0000000'"],
     "varbit": ["B''", "B'1'", "B'101010101'", "B'11111111'"],
-    "int4range": ["'[1,5)'", "'empty'", "'(,)'"],
-    "tsvector": ["'a:1A b:2,3C ''it''''s'''", "''", r"'a\\b'"],
+    "int4range": ["'[1,5)'", "'empty'", "'(,)'", "'[,3]'", "'[7,]'"],
+    "int8range": ["'[1,5)'", "'(,9223372036854775807)'"],
+    "numrange": ["'[1.50,2)'", "'(NaN,)'", "'(-1.5,1e20]'", "'[1,1]'"],
+    "tsrange": ["'[2020-01-01 12:00,2021-01-01)'", "'(,infinity]'", "'[-infinity,)'"],
+    "tstzrange": ["'[2020-01-01 12:00+00,2021-01-01 00:00+00)'", "'[\"0044-03-15 BC\",)'"],
+    "daterange": ["'[2020-01-01,2021-01-01]'", "'[\"0044-03-15 BC\",)'", "'[,infinity)'"],
+    "int4multirange": ["'{}'", "'{[1,5),[7,9)}'", "'{(,)}'"],
+    "int8multirange": ["'{[1,5),[7,9)}'"],
+    "nummultirange": ["'{[1.5,2],(3,)}'"],
+    "tsmultirange": ["'{[2020-01-01,2020-01-02),[2021-01-01,2021-01-02]}'"],
+    "tstzmultirange": ["'{[2020-01-01,2020-01-02)}'"],
+    "datemultirange": ["'{[2020-01-01,2020-01-02),[2021-01-01,)}'"],
+    "tsvector": [
+        "''", "'a:1A b:2,3C ''it''''s'''", r"E'a\\\\b'", "setweight(to_tsvector('simple', 'a b c'), 'B')",
+        "to_tsvector('english', repeat('the quick brown fox it''s jumps ', 50))",
+        r"array_to_tsvector(ARRAY['a b', 'x" '"' r"y', E'back\\slash', 'it''s', 'Grüße'])",
+    ],
+    "jsonpath": ["'$.a[*] ? (@ > 3)'", "'$.\"x y\"'"],
+    "zoo.ltree": ["'a.b.c'", "''"],
     "tsquery": ["'a & !b | (c <-> d:*A)'"],
     "point": ["'(1,2.5)'", "'(-0,1e300)'", "'(NaN,Infinity)'"],
     "box": ["'((1,2),(3,4.5))'"],
     "lseg": ["'[(1,2),(3,4)]'"],
     "line": ["'{1,-1,0}'"],
-    "path": ["'((0,0),(1,1),(2,0))'", "'[(0,0),(1,1)]'"],
+    "path": ["'((0,0),(1,1e-7),(2,-0))'", "'[(0,0),(1,1)]'", "'[(1,2)]'"],
     "polygon": ["'((0,0),(1,1),(2,0))'"],
     "circle": ["'<(1,2),3>'"],
     "pg_lsn": ["'0/0'", "'16/B374D848'", "'FFFFFFFF/FFFFFFFF'"],
@@ -228,6 +247,16 @@ VALUES = {
     ],
     "zoo.pair[]": ["ARRAY[ROW(1, 'a'), ROW(NULL, '\"x\\'), NULL]::zoo.pair[]", "'{}'", "ARRAY[ROW(1, ''), ROW(2, NULL)]::zoo.pair[]"],
     "zoo.opaque": ["ROW(1, '(1,2)')", "ROW(NULL, NULL)"],
+    '"char"[]': ["ARRAY['a', '', ' ', '\"', '\\', ',', NULL]::\"char\"[]"],
+    "money[]": ["'{1.5,-1234567.89}'"],
+    "bit(3)[]": ["'{101,000}'"],
+    "point[]": ["'{\"(1,2)\",\"(3,4)\"}'"],
+    "tsrange[]": ["ARRAY['[2020-01-01,2021-01-01)', 'empty', NULL]::tsrange[]"],
+    "int4multirange[]": ["ARRAY['{[1,2),[4,5)}', '{}']::int4multirange[]"],
+    "tsvector[]": ["ARRAY['a b:1'::tsvector]"],
+    "zoo.ltree[]": ["'{a.b,c}'"],
+    "zoo.address": ["'1.2.3.4'"],
+    "zoo.odd": ["ROW('::1', '[2020-01-01,)', 'x', 1.5, '(1,2)', 'a:1 b')", "ROW(NULL, NULL, '', NULL, NULL, '')"],
     "zoo.hstore[]": ["ARRAY['a=>1', 'b=>NULL, \"c d\"=>\"\\\"\"', NULL, '']::zoo.hstore[]"],
 }  # fmt: skip
 
@@ -240,6 +269,11 @@ RANDOM_NUMERIC = (
 RANDOM_TEXT = (
     "(SELECT string_agg(substr(E'\"\\\\{}(),;=> \\tnNuUlLaé世🐘''', (random() * 26 + 1)::int, 1), '')"
     " FROM generate_series(1, (random() * 12 + g * 0)::int))"
+)
+RANDOM_IPV4 = "host(('x' || substr(md5(random()::text), 1, 8))::bit(32)::int8 + '0.0.0.0'::inet)"
+RANDOM_IPV6 = (
+    "(SELECT string_agg(CASE WHEN random() < 0.6 THEN '0' WHEN random() < 0.2 THEN 'ffff' ELSE to_hex((random() * 65535)::int) END, ':')"
+    " FROM generate_series(1, 8 + g * 0))"
 )
 RANDOM = {
     "int8": RANDOM_INT8,
@@ -269,7 +303,14 @@ RANDOM = {
     "zoo.nested": f"ROW(ROW(1, {RANDOM_TEXT})::zoo.pair, ARRAY[{RANDOM_TEXT}, {RANDOM_TEXT}], 1.5, now(),"
     f" ARRAY[ROW(2, {RANDOM_TEXT})::zoo.pair], 'ok'::zoo.mood)::zoo.nested",
     "zoo.hstore": f"zoo.hstore(ARRAY[coalesce({RANDOM_TEXT}, ''), 'k'], ARRAY[{RANDOM_TEXT}, {RANDOM_TEXT}])",
-    "inet": "(host(('x' || substr(md5(random()::text), 1, 8))::bit(32)::int8 + '0.0.0.0'::inet) || '/' || (random() * 32)::int)::inet",
+    "inet": f"(CASE WHEN random() < 0.3 THEN {RANDOM_IPV4} || '/' || (random() * 32)::int"
+    f" ELSE {RANDOM_IPV6} || '/' || (random() * 128)::int END)::inet",
+    "cidr": f"set_masklen({RANDOM_IPV6}::cidr, (random() * 128)::int)",
+    "money": f"(mod({RANDOM_INT8}, 90000000000000000)::numeric / 100)::money",
+    "varbit": f"substring(({RANDOM_INT8})::bit(64)::varbit, 1, (random() * 64)::int)",
+    "macaddr": "substr(md5(random()::text), 1, 12)::macaddr",
+    "macaddr8": "substr(md5(random()::text), 1, 16)::macaddr8",
+    "numrange": "numrange(-random()::numeric, random()::numeric, (ARRAY['[]', '()', '[)', '(]'])[1 + (random() * 3)::int])",
 }
 
 TYPE_QUERY = """
