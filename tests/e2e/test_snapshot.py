@@ -158,7 +158,7 @@ def test_jsonl_has_the_same_rows_and_changes(db, job, writing):
     writer.stop()
     job.snapshot(to=[f"jsonl:{job.jsonl}"])
     ops = {"read": "R", "insert": "I", "update": "U", "delete": "D"}
-    changes = [(ops[e["event_type"]], e["data"] or e["key_data"] if e.get("data") else e["key_data"], e["key_data"], None)
+    changes = [(ops[e["event_type"]], e.get("data") or e["key_data"], e.get("key_data"), None)
                for e in job.events(*ops)]  # fmt: skip
     assert replay(changes) == source_rows(db, "t")
 
