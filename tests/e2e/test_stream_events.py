@@ -66,12 +66,12 @@ def test_a_truncate_of_two_tables_is_two_events(events, db):
 
 
 def test_messages_in_and_outside_of_transactions(events):
-    dml = (
-        "BEGIN; SELECT pg_logical_emit_message(true, 'in', E'it''s\\n\"x\"'); INSERT INTO t VALUES (1, 'a'); COMMIT;"
-        "SELECT pg_logical_emit_message(false, 'out', 'ü')"
+    dml = (  # the one outside first: the server flushes it only with a commit behind it
+        "SELECT pg_logical_emit_message(false, 'out', 'ü');"
+        "BEGIN; SELECT pg_logical_emit_message(true, 'in', E'it''s\\n\"x\"'); INSERT INTO t VALUES (1, 'a'); COMMIT"
     )
     found = events(ROW, dml)
-    inside, outside = [e for e in found if e["event_type"] == "message"]
+    outside, inside = [e for e in found if e["event_type"] == "message"]
     assert (inside["message_prefix"], inside["message_content"], inside["transactional"]) == ("in", 'it\'s\n"x"', True)
     assert (outside["message_prefix"], outside["message_content"], outside["transactional"]) == ("out", "ü", False)
     assert [e["seq"] for e in found if e["event_type"] == "insert"] == [0]

@@ -164,3 +164,46 @@ def test_begin_and_commit_are_around_transactions_with_something_in_them(compare
     jobs, transactions = compared
     brackets = [(e["event_type"], lsn_value(e["lsn"]), e["transaction_id"]) for e in jobs["text"].events("begin", "commit")]
     assert brackets == [(kind, t.commit_lsn, t.xid) for t in transactions for kind in ("begin", "commit")]
+
+
+def test_a_prepared_transaction_has_the_position_of_its_commit(db, job, oracle):
+    db.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    job.setup()
+    with db.connect() as connection:
+        connection.execute("BEGIN")
+        connection.execute("INSERT INTO t VALUES (1), (2)")
+        connection.execute("PREPARE TRANSACTION 'two'")
+        connection.execute("INSERT INTO t VALUES (3)")
+        connection.execute("COMMIT PREPARED 'two'")
+    job.stream()
+    have = [(row["_commit_lsn"], row["_seq"], row["_xid"], str(row["id"])) for row in job.rows("t")]
+    assert have == [(t.commit_lsn, c.seq, t.xid, c.new["id"]) for t, c in oracle.changes(tables={"public.t"})]
+
+
+def test_interleaved_transactions_come_one_after_the_other(db, job, oracle):
+    db.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    job.setup()
+    with db.connect(autocommit=False) as first, db.connect(autocommit=False) as second:
+        for i in range(0, 10, 2):
+            first.execute(f"INSERT INTO t VALUES ({i})")
+            second.execute(f"INSERT INTO t VALUES ({i + 1})")
+        second.commit()
+        first.commit()
+    job.stream()
+    assert [row["id"] for row in job.rows("t")] == [1, 3, 5, 7, 9, 0, 2, 4, 6, 8]
+    have = [(row["_commit_lsn"], row["_seq"]) for row in job.rows("t")]
+    assert have == [(t.commit_lsn, c.seq) for t, c in oracle.changes(tables={"public.t"})]
+
+
+def test_changes_of_other_tables_take_no_number(db, new_job, oracle):
+    db.sql("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)")
+    job = new_job("some", tables="public.t")
+    job.setup()
+    with db.connect(autocommit=False) as connection:
+        connection.execute("INSERT INTO u VALUES (1)")
+        connection.execute("INSERT INTO t VALUES (1)")
+        connection.execute("INSERT INTO u VALUES (2)")
+        connection.execute("INSERT INTO t VALUES (2)")
+        connection.execute("TRUNCATE u, t")
+    job.stream()
+    assert [(row["_op"], row["_seq"]) for row in job.rows("t")] == [("I", 0), ("I", 1), ("T", 2)]

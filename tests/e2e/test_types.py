@@ -289,3 +289,38 @@ def test_bytes_that_are_no_utf8_are_kept_as_base64(server, walrow, tmp_path):
         assert [one["base64"] for one in job.dead_letters()] == ["Y2Fm6Q=="]
     finally:
         latin.drop()
+
+
+def test_dropped_columns_and_attributes_leave_no_trace(db, job):
+    db.sql("CREATE TYPE shape AS (a int, gone text, b text); ALTER TYPE shape DROP ATTRIBUTE gone")
+    db.sql("CREATE TABLE t (id int PRIMARY KEY, gone int, s shape); ALTER TABLE t DROP gone")
+    job.setup()
+    db.sql("INSERT INTO t VALUES (1, '(7,x)')")
+    for encoding in ("text", "binary"):
+        job.stream("--encoding", encoding)
+    assert [(row["id"], row["s"]) for row in job.rows("t")] == [(1, {"a": 7, "b": "x"})]
+
+
+@pytest.mark.parametrize("encoding", ["binary", "text"])
+def test_a_composite_that_grows_while_streaming_loses_nothing(db, job, encoding):
+    db.sql("CREATE TYPE shape AS (a int); CREATE TABLE t (id int PRIMARY KEY, s shape)")
+    job.setup()
+    run = job.start("--encoding", encoding, to=[f"ipc:{job.ipc}?rotate_s=1"])
+    db.sql("INSERT INTO t VALUES (1, '(7)')")
+    run.wait_for(lambda: job.rows("t"), what="the first row")
+    db.sql("ALTER TYPE shape ADD ATTRIBUTE b text")
+    db.sql("INSERT INTO t VALUES (2, '(8,x)')")
+    run.wait_for(lambda: len(job.rows("t")) == 2, what="the second row")
+    assert run.stop().code == 0
+    value = job.rows("t")[1]["s"]
+    assert value == {"a": 8, "b": "x"} or (value is None and [one["text"] for one in job.dead_letters()] == ["(8,x)"])
+
+
+@pytest.mark.parametrize("encoding", ["binary", "text"])
+def test_an_enum_label_made_while_streaming_comes(db, job, encoding):
+    db.sql("CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE t (id int PRIMARY KEY, m mood)")
+    job.setup()
+    db.sql("INSERT INTO t VALUES (1, 'sad'); ALTER TYPE mood ADD VALUE 'new'")
+    db.sql("INSERT INTO t VALUES (2, 'new')")
+    job.stream("--encoding", encoding)
+    assert [row["m"] for row in job.rows("t")] == ["sad", "new"]
