@@ -16,9 +16,9 @@
 
 enum {
     MESSAGE_MUTATIONS = 100000, /* over both recordings */
-    COPY_MUTATIONS = 20000,     /* of each format */
-    FILE_MUTATIONS = 20000,
-    CATALOG_MUTATIONS = 4000
+    COPY_MUTATIONS = 4000,      /* of each format */
+    FILE_MUTATIONS = 4000,
+    CATALOG_MUTATIONS = 1000
 };
 
 /* ---- what is allocated ---- */
@@ -55,8 +55,7 @@ begin_counting(void)
  * The base: schemas with their metadata, first buffers for each column, and a numeric, whose 10 bytes may
  * stand for the 131,072 + 16,383 digits that PostgreSQL prints. To it each byte of input may cost some.
  */
-static void
-assert_in_proportion(size_t input_size)
+static void assert_in_proportion(size_t input_size)
 {
     if (allocated > (1 << 20) + 512 * input_size || largest > (256 << 10) + 64 * input_size)
         fail_msg("%zu bytes of input: %zu allocated, the largest piece %zu", input_size, allocated, largest);
