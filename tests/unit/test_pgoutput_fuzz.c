@@ -297,8 +297,10 @@ try_message(stream *s, bytes message)
         if (err.message[0] == '\0' || err.code != code)
             fail_msg("an error without a word");
     }
+    /* changes alone leave the state as it was, unless one broke off in the middle of its row */
+    bool is_change = message.size == 0 || strchr("IUD", message.data[0]) != NULL;
     free(message.data);
-    return code == WALROW_OK;
+    return is_change && (code == WALROW_OK || strstr(err.message, "malformed") != NULL);
 }
 
 /* ---- pgoutput ---- */
@@ -363,9 +365,7 @@ try_mutations(const char *name, int n)
         const walrow__frame *message = &s.messages[i];
         if (!usable || i != (size_t)(k - 1) * s.n_messages / (size_t)n)
             renew_decoder(&s, i);
-        /* B, C and R change the decoder's state even when they are taken */
-        usable = try_message(&s, bent(message->bytes, message->size)) &&
-                 strchr("IUDTM", message->bytes[0]) != NULL;
+        usable = try_message(&s, bent(message->bytes, message->size));
     }
     assert_true(s.errors > 0 && s.results > 0);
     close_stream(&s);
