@@ -282,10 +282,14 @@ check_text(const pattern *pattern, walrow_error *err)
         return fail_pattern(text, "it is empty", err);
     for (size_t at = 0; at < size;)
         at += scan(&state, text, at, &bare);
-    if (state.quoted)
-        return fail_pattern(text, "a quote is not closed", err);
-    if (state.brackets || state.depth > 0)
-        return fail_pattern(text, "a bracket is not closed", err);
+    if (state.quoted) {
+        fail_pattern(text, "a quote is not closed", err);
+        return walrow__hint(err, "close it, or write a name with such a character in double quotes: \"public\".\"odd(name\"");
+    }
+    if (state.brackets || state.depth > 0) {
+        fail_pattern(text, "a bracket is not closed", err);
+        return walrow__hint(err, "close it, or write a name with such a character in double quotes: \"public\".\"odd(name\"");
+    }
     size_t dot = find_separator(text, size, pattern->kind, &any_dot);
     if (pattern->kind != REGEX && any_dot && dot == size) {
         fail_pattern(text, "a name is missing before or after the dot", err);

@@ -14,6 +14,23 @@
 
 /* ---- what is captured ---- */
 
+/* A sink that has a table's snapshot while the slot is missing: what changed since is kept by nobody. */
+static walrow_code
+check_nothing_read(const walrow_stream *s, walrow_error *err)
+{
+    for (size_t i = 0; i < s->plan.n_tables; i++) {
+        const walrow__planned_table *table = &s->plan.tables[i];
+        if (table->from_lsn == 0)
+            continue;
+        walrow__fail(err, WALROW_ERR_SLOT,
+                     "replication slot \"%s\" does not exist, but the sink has rows of %s.%s already: what changed "
+                     "without a slot would be missing",
+                     s->options->slot, table->schema, table->name);
+        return walrow__hint(err, "name another place with --to, to begin anew, or the slot that goes with this one");
+    }
+    return WALROW_OK;
+}
+
 static walrow_code
 plan_tables(walrow_stream *s, const walrow__discovery *tables, bool slot_exists, walrow_error *err)
 {
@@ -24,7 +41,7 @@ plan_tables(walrow_stream *s, const walrow__discovery *tables, bool slot_exists,
     for (size_t i = 0; i < tables->count; i++)
         if (tables->items[i].streamable)
             WALROW_TRY(walrow__stream_plan_table(s, &tables->items[i], wanted && unread, err));
-    return WALROW_OK;
+    return slot_exists || s->options->snapshot == WALROW__SNAPSHOT_ONLY ? WALROW_OK : check_nothing_read(s, err);
 }
 
 static walrow_code
@@ -82,8 +99,15 @@ choose_encoding(walrow_stream *s, const walrow__discovery *tables, walrow_error 
 /* ---- opening ---- */
 
 static walrow_code
-check_start(const walrow_options *options, const walrow__slot *slot, walrow_error *err)
+check_start(const walrow_stream *s, const walrow__slot *slot, walrow_error *err)
 {
+    const walrow_options *options = s->options;
+    if (options->start_lsn > s->server.flush_lsn && s->server.flush_lsn != 0) {
+        char asked[WALROW_LSN_SIZE], flushed[WALROW_LSN_SIZE];
+        walrow__fail(err, WALROW_ERR_USAGE, "--start %s is in the future: the server has written up to %s",
+                     walrow_lsn_format(options->start_lsn, asked), walrow_lsn_format(s->server.flush_lsn, flushed));
+        return walrow__hint(err, "leave out --start, or give an LSN up to %s", flushed);
+    }
     if (options->start_lsn == 0 || !slot->exists || options->start_lsn >= slot->confirmed_flush_lsn)
         return WALROW_OK;
     char asked[WALROW_LSN_SIZE], confirmed[WALROW_LSN_SIZE];
@@ -100,7 +124,7 @@ check_slot(walrow_stream *s, walrow__slot *slot, walrow_error *err)
     s->receiver.slot_exists = slot->exists;
     if (slot->exists) {
         WALROW_TRY(walrow__slot_fits(slot, s->receiver.plugin, s->server.database, err));
-        return check_start(s->options, slot, err);
+        return check_start(s, slot, err);
     }
     if (s->options->no_setup && s->options->snapshot != WALROW__SNAPSHOT_ONLY)
         return walrow__slot_fits(slot, s->receiver.plugin, s->server.database, err);

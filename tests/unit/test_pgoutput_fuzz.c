@@ -16,9 +16,9 @@
 
 enum {
     MESSAGE_MUTATIONS = 100000, /* over both recordings */
-    COPY_MUTATIONS = 20000,     /* of each format */
-    FILE_MUTATIONS = 20000,
-    CATALOG_MUTATIONS = 4000
+    COPY_MUTATIONS = 4000,      /* of each format */
+    FILE_MUTATIONS = 4000,
+    CATALOG_MUTATIONS = 1000
 };
 
 /* ---- what is allocated ---- */
@@ -55,8 +55,7 @@ begin_counting(void)
  * The base: schemas with their metadata, first buffers for each column, and a numeric, whose 10 bytes may
  * stand for the 131,072 + 16,383 digits that PostgreSQL prints. To it each byte of input may cost some.
  */
-static void
-assert_in_proportion(size_t input_size)
+static void assert_in_proportion(size_t input_size)
 {
     if (allocated > (1 << 20) + 512 * input_size || largest > (256 << 10) + 64 * input_size)
         fail_msg("%zu bytes of input: %zu allocated, the largest piece %zu", input_size, allocated, largest);
@@ -298,8 +297,10 @@ try_message(stream *s, bytes message)
         if (err.message[0] == '\0' || err.code != code)
             fail_msg("an error without a word");
     }
+    /* changes alone leave the state as it was, unless one broke off in the middle of its row */
+    bool is_change = message.size == 0 || strchr("IUD", message.data[0]) != NULL;
     free(message.data);
-    return code == WALROW_OK;
+    return is_change && (code == WALROW_OK || strstr(err.message, "malformed") != NULL);
 }
 
 /* ---- pgoutput ---- */
@@ -364,9 +365,7 @@ try_mutations(const char *name, int n)
         const walrow__frame *message = &s.messages[i];
         if (!usable || i != (size_t)(k - 1) * s.n_messages / (size_t)n)
             renew_decoder(&s, i);
-        /* B, C and R change the decoder's state even when they are taken */
-        usable = try_message(&s, bent(message->bytes, message->size)) &&
-                 strchr("IUDTM", message->bytes[0]) != NULL;
+        usable = try_message(&s, bent(message->bytes, message->size));
     }
     assert_true(s.errors > 0 && s.results > 0);
     close_stream(&s);
