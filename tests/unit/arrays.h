@@ -125,7 +125,7 @@ arrays__view(struct ArrowArrayView *view, const struct ArrowSchema *schema, cons
 }
 
 /* Valid Arrow, and the one form walrow gives it (DESIGN, "The data"). */
-static bool
+__attribute__((unused)) static bool
 array_is_canonical(const struct ArrowSchema *schema, const struct ArrowArray *array, complaint *why)
 {
     struct ArrowArrayView view;
@@ -136,7 +136,7 @@ array_is_canonical(const struct ArrowSchema *schema, const struct ArrowArray *ar
 }
 
 /* The same bits in every buffer. */
-static bool
+__attribute__((unused)) static bool
 arrays_are_equal(const struct ArrowSchema *schema, const struct ArrowArray *a, const struct ArrowArray *b,
                  complaint *why)
 {
