@@ -81,7 +81,8 @@ typedef struct option_rule {
     X("encoding", 0, NULL, "E", "auto", "how pgoutput sends values: auto, binary or text", false,            \
       RULE_CHOICE(encoding, "auto binary text"))                                                             \
     X("state", 0, NULL, "DIR", NULL,                                                                         \
-      "directory of walrow's own state; without it $XDG_STATE_HOME/walrow/SLOT or "                          \
+      "directory of walrow's own state (nothing is kept there yet); without it $XDG_STATE_HOME/walrow/SLOT " \
+      "or "                                                                                                  \
       "~/.local/state/walrow/SLOT",                                                                          \
       false, RULE(TEXT, state))                                                                              \
     X("no-setup", 0, NULL, NULL, NULL, "fail instead of creating anything on the server", false,             \
@@ -286,6 +287,13 @@ add_override(walrow_options *options, const walrow_option_info *info, const char
     walrow__type_override *last = &types[options->n_types];
     char *names[3] = {0};
     const char *rest = walrow__parse_names(value, names, 3);
+    if (rest != NULL && *rest == '=' && rest[1] != '\0' && strcmp(rest + 1, "utf8") != 0) {
+        for (int i = 0; i < 3; i++)
+            free(names[i]);
+        walrow__fail(err, WALROW_ERR_USAGE, "--%s: a column cannot be mapped to \"%s\"", info->name,
+                     rest + 1);
+        return walrow__hint(err, "only utf8 can be asked for: the value as PostgreSQL prints it");
+    }
     if (rest != NULL && *rest == '=' && rest[1] != '\0')
         *last = (walrow__type_override){names[0], names[1], names[2], strdup(rest + 1)};
     else {

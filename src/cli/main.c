@@ -157,7 +157,7 @@ main(int argc, char **argv)
 {
     keep_large_buffers();
     if (argc < 2) {
-        help_overview();
+        fputs("walrow: no command was given\nhint: walrow help lists them\n", stderr);
         return walrow_code_exit_status(WALROW_ERR_USAGE);
     }
     const char *name = argv[1];

@@ -265,8 +265,9 @@ walrow__dead_letters_warn(const char *uri, const walrow_changes *changes)
         return;
     const walrow_dead_letter *first = &changes->dead_letters[0];
     char lsn[WALROW_LSN_SIZE];
-    walrow__log(WALROW_LOG_WARN,
-                "sink %s keeps no dead letters: %zu values became null, the first %s.%s.%s at %s,%u (%s)",
-                uri, changes->n_dead_letters, first->schema_name, first->table_name, first->column,
-                walrow_lsn_format(first->lsn, lsn), first->seq, first->reason);
+    walrow__log(
+        WALROW_LOG_WARN,
+        "sink %s keeps no dead letters; values that became null: %zu, the first %s.%s.%s at %s,%u (%s)", uri,
+        changes->n_dead_letters, first->schema_name, first->table_name, first->column,
+        walrow_lsn_format(first->lsn, lsn), first->seq, first->reason);
 }

@@ -22,11 +22,13 @@ check_nothing_read(const walrow_stream *s, walrow_error *err)
         const walrow__planned_table *table = &s->plan.tables[i];
         if (table->from_lsn == 0)
             continue;
-        walrow__fail(err, WALROW_ERR_SLOT,
-                     "replication slot \"%s\" does not exist, but the sink has rows of %s.%s already: what changed "
-                     "without a slot would be missing",
-                     s->options->slot, table->schema, table->name);
-        return walrow__hint(err, "name another place with --to, to begin anew, or the slot that goes with this one");
+        walrow__fail(
+            err, WALROW_ERR_SLOT,
+            "replication slot \"%s\" does not exist, but the sink has rows of %s.%s already: what changed "
+            "without a slot would be missing",
+            s->options->slot, table->schema, table->name);
+        return walrow__hint(
+            err, "name another place with --to, to begin anew, or the slot that goes with this one");
     }
     return WALROW_OK;
 }
@@ -37,11 +39,16 @@ plan_tables(walrow_stream *s, const walrow__discovery *tables, bool slot_exists,
     /* a slot that is there already has been read from: unless somebody remembers, its tables have been, too
      */
     bool wanted = s->options->snapshot != WALROW__SNAPSHOT_NEVER;
+    if (wanted && slot_exists && s->hooks.snapshot == NULL &&
+        s->options->snapshot == WALROW__SNAPSHOT_INITIAL)
+        walrow__log(WALROW_LOG_INFO, "slot %s was there already: rows that are there are not read again",
+                    s->options->slot);
     bool unread = !slot_exists || s->hooks.snapshot != NULL || s->options->snapshot == WALROW__SNAPSHOT_ONLY;
     for (size_t i = 0; i < tables->count; i++)
         if (tables->items[i].streamable)
             WALROW_TRY(walrow__stream_plan_table(s, &tables->items[i], wanted && unread, err));
-    return slot_exists || s->options->snapshot == WALROW__SNAPSHOT_ONLY ? WALROW_OK : check_nothing_read(s, err);
+    return slot_exists || s->options->snapshot == WALROW__SNAPSHOT_ONLY ? WALROW_OK
+                                                                        : check_nothing_read(s, err);
 }
 
 static walrow_code
@@ -105,7 +112,8 @@ check_start(const walrow_stream *s, const walrow__slot *slot, walrow_error *err)
     if (options->start_lsn > s->server.flush_lsn && s->server.flush_lsn != 0) {
         char asked[WALROW_LSN_SIZE], flushed[WALROW_LSN_SIZE];
         walrow__fail(err, WALROW_ERR_USAGE, "--start %s is in the future: the server has written up to %s",
-                     walrow_lsn_format(options->start_lsn, asked), walrow_lsn_format(s->server.flush_lsn, flushed));
+                     walrow_lsn_format(options->start_lsn, asked),
+                     walrow_lsn_format(s->server.flush_lsn, flushed));
         return walrow__hint(err, "leave out --start, or give an LSN up to %s", flushed);
     }
     if (options->start_lsn == 0 || !slot->exists || options->start_lsn >= slot->confirmed_flush_lsn)
@@ -115,6 +123,40 @@ check_start(const walrow_stream *s, const walrow__slot *slot, walrow_error *err)
                  walrow_lsn_format(slot->confirmed_flush_lsn, confirmed),
                  walrow_lsn_format(options->start_lsn, asked));
     return walrow__hint(err, "leave out --start, or give an LSN from %s on", confirmed);
+}
+
+/* What this version cannot do, said before anything is made on the server. */
+static walrow_code
+check_supported(const walrow_options *options, walrow_error *err)
+{
+    if (options->transport == WALROW__TRANSPORT_PULL) {
+        walrow__fail(err, WALROW_ERR_USAGE, "the pull transport is not there yet");
+        return walrow__hint(err, "leave out --transport, or say push");
+    }
+    if (options->plugin == WALROW__PLUGIN_WAL2ARROW || options->plugin == WALROW__PLUGIN_WAL2JSON) {
+        walrow__fail(err, WALROW_ERR_USAGE, "only pgoutput can be read yet");
+        return walrow__hint(err, "leave out --plugin, or say pgoutput");
+    }
+    return WALROW_OK;
+}
+
+/* The snapshot would fail after the slot was made: better now. */
+static walrow_code
+check_readable(const walrow_stream *s, const walrow__discovery *tables, bool slot_exists, walrow_error *err)
+{
+    if (slot_exists || s->options->snapshot == WALROW__SNAPSHOT_NEVER)
+        return WALROW_OK;
+    for (size_t i = 0; i < tables->count; i++) {
+        const walrow__found *table = &tables->items[i];
+        if (!table->streamable || table->can_select)
+            continue;
+        walrow__fail(err, WALROW_ERR_SERVER, "role %s may not read table %s.%s", s->server.user,
+                     table->schema, table->name);
+        return walrow__hint(
+            err, "GRANT SELECT ON %s.%s TO %s, or leave the rows that are there with --snapshot never",
+            table->schema, table->name, s->server.user);
+    }
+    return WALROW_OK;
 }
 
 static walrow_code
@@ -156,6 +198,8 @@ prepare(walrow_stream *s, walrow_error *err)
     walrow_actions actions = {0};
     if (code == WALROW_OK)
         code = walrow__discovery_require(&tables, s->options, err);
+    if (code == WALROW_OK)
+        code = check_readable(s, &tables, slot.exists, err);
     if (code == WALROW_OK)
         code = walrow__publication_ensure(s->sql, s->options, &tables, false, &actions, NULL, err);
     walrow_actions_release(&actions);
@@ -213,6 +257,7 @@ identify(walrow_stream *s, walrow_error *err)
 walrow_code
 walrow__stream_prepare(walrow_stream *s, walrow_error *err)
 {
+    WALROW_TRY(check_supported(s->options, err));
     WALROW_TRY(walrow__stream_reconnect(s, err));
     WALROW_TRY(identify(s, err));
     s->receiver.plugin = walrow__slot_plugin(s->options);

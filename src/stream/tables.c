@@ -172,8 +172,7 @@ read_tables(walrow__receiver *r, walrow__snapshot *snapshot, walrow_error *err)
             continue;
         atomic_store(&r->figures.snapshot_rows, 0);
         atomic_store(&r->figures.snapshot_table, (int)i);
-        walrow__log(WALROW_LOG_INFO, "reading %s.%s as it was when the slot began", table->schema,
-                    table->name);
+        walrow__log(WALROW_LOG_INFO, "reading the rows of %s.%s", table->schema, table->name);
         WALROW_TRY(walrow__snapshot_read(snapshot, table->schema, table->name, err));
         table->needs_snapshot = false;
         table->from_lsn = snapshot->consistent_lsn;
