@@ -40,6 +40,12 @@ walrow__unrepresentable(const char **reason, const char *why)
     return WALROW__UNREPRESENTABLE;
 }
 
+/* Bytes of a slot in the data buffer; 0 where slots have no fixed width in bytes. */
+int walrow__slot_width(walrow__kind kind);
+bool walrow__has_offsets(walrow__kind kind);
+/* n empty slots: the last offset n times, or zero before the first; that one too if it is missing. */
+bool walrow__repeat_offset(walrow__column *column, int64_t n) WALROW_MUST_CHECK;
+
 /* Nulls counted so far get their slots: zeros, and bits in the validity bitmap. false: out of memory. */
 bool walrow__column_flush_nulls(walrow__column *column);
 
