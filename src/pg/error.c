@@ -12,6 +12,9 @@
  * raised it. The first row that fits wins; KEEP leaves the caller's code.
  */
 #define KEEP WALROW_OK
+#define YOUNGER_HINT                                                                                         \
+    "the publication is missing, or was created after the slot, which then cannot see it: with "             \
+    "\"walrow teardown\" and \"walrow setup\" both are made anew, in the right order"
 
 static const struct meaning {
     const char *sqlstate; /* a prefix */
@@ -37,9 +40,8 @@ static const struct meaning {
      "nobody uses; select slot_name, active from pg_replication_slots lists them"},
     {"55006", NULL, WALROW_ERR_SLOT, true,
      "another client streams from this slot; stop it, or choose another name with --slot"},
-    {"42704", "pg_publication.c", WALROW_ERR_PUBLICATION, false,
-     "the publication is missing, or was created after the slot, which then cannot see it: with "
-     "\"walrow teardown\" and \"walrow setup\" both are made anew, in the right order"},
+    {"42704", "pg_publication.c", WALROW_ERR_PUBLICATION, false, YOUNGER_HINT},
+    {"42704", "get_publication_oid", WALROW_ERR_PUBLICATION, false, YOUNGER_HINT}, /* 16 and 17 */
     {"42704", "publicationcmds.c", WALROW_ERR_PUBLICATION, false, "\"walrow setup\" creates it"},
     {"42704", "slot.c", WALROW_ERR_SLOT, false, "\"walrow setup\" or \"walrow stream\" creates it"},
     {"42704", "slotfuncs.c", WALROW_ERR_SLOT, false, "\"walrow setup\" or \"walrow stream\" creates it"},

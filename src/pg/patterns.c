@@ -284,11 +284,13 @@ check_text(const pattern *pattern, walrow_error *err)
         at += scan(&state, text, at, &bare);
     if (state.quoted) {
         fail_pattern(text, "a quote is not closed", err);
-        return walrow__hint(err, "close it, or write a name with such a character in double quotes: \"public\".\"odd(name\"");
+        return walrow__hint(
+            err, "close it, or write a name with such a character in double quotes: \"public\".\"odd(name\"");
     }
     if (state.brackets || state.depth > 0) {
         fail_pattern(text, "a bracket is not closed", err);
-        return walrow__hint(err, "close it, or write a name with such a character in double quotes: \"public\".\"odd(name\"");
+        return walrow__hint(
+            err, "close it, or write a name with such a character in double quotes: \"public\".\"odd(name\"");
     }
     size_t dot = find_separator(text, size, pattern->kind, &any_dot);
     if (pattern->kind != REGEX && any_dot && dot == size) {

@@ -41,8 +41,9 @@ slot_sql(int version, walrow__strbuf *sql)
     if (version >= 170000)
         walrow__strbuf_add_text(sql, ", COALESCE(s.invalidation_reason, '')");
     else if (version >= 160000)
-        walrow__strbuf_add_text(sql, ", CASE WHEN s.conflicting THEN 'conflict with recovery'"
-                                     " WHEN s.wal_status = 'lost' THEN 'wal_removed' ELSE '' END");
+        walrow__strbuf_add_text(
+            sql, ", CASE WHEN s.conflicting AND pg_is_in_recovery() THEN 'conflict with recovery'"
+                 " WHEN s.wal_status = 'lost' THEN 'wal_removed' ELSE '' END");
     else
         walrow__strbuf_add_text(sql, version >= 130000
                                          ? ", CASE s.wal_status WHEN 'lost' THEN 'wal_removed' ELSE '' END"
