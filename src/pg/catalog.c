@@ -177,18 +177,6 @@ walrow__catalog_use(walrow__catalog *base, PGconn *conn)
     ((walrow__pg_catalog *)base)->conn = conn;
 }
 
-void
-walrow__catalog_forget(walrow__catalog *base)
-{
-    walrow__pg_catalog *catalog = (walrow__pg_catalog *)base;
-    for (int i = 0; i < WALROW__CATALOG_BUCKETS; i++) {
-        for (walrow__type_entry *entry = catalog->types[i]; entry != NULL; entry = entry->next)
-            entry->stale = true;
-        for (walrow__format_entry *entry = catalog->formats[i]; entry != NULL; entry = entry->next)
-            entry->stale = true;
-    }
-}
-
 /* ---- preloading ---- */
 
 static const char columns_sql[] =

@@ -20,11 +20,6 @@ void walrow__catalog_use(walrow__catalog *catalog, PGconn *conn);
 /** Ask for every type of these tables' columns in two round trips. */
 walrow_code walrow__catalog_preload(walrow__catalog *catalog, const uint32_t *relids, size_t count,
                                     walrow_error *err) WALROW_MUST_CHECK;
-/**
- * Ask anew from now on: types may have been altered. What was borrowed stays valid as long as the catalogue.
- */
-void walrow__catalog_forget(walrow__catalog *catalog);
-
 /** Everything asked so far as a JSON document; malloc'ed, NUL-terminated. */
 walrow_code walrow__catalog_dump(walrow__catalog *catalog, char **out, walrow_error *err) WALROW_MUST_CHECK;
 /** A catalogue that knows what a dump holds and asks nobody. Errors: WALROW_ERR_PROTOCOL (not such a

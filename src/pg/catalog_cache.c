@@ -14,7 +14,7 @@ walrow__pg_type *
 walrow__catalog_find_type(walrow__pg_catalog *catalog, uint32_t oid)
 {
     walrow__type_entry *entry = catalog->types[bucket_of(oid, 0)];
-    while (entry != NULL && (entry->type.oid != oid || entry->stale))
+    while (entry != NULL && entry->type.oid != oid)
         entry = entry->next;
     return entry == NULL ? NULL : &entry->type;
 }
@@ -23,7 +23,7 @@ walrow__format_entry *
 walrow__catalog_find_format(walrow__pg_catalog *catalog, uint32_t oid, int32_t typmod)
 {
     walrow__format_entry *entry = catalog->formats[bucket_of(oid, typmod)];
-    while (entry != NULL && (entry->oid != oid || entry->typmod != typmod || entry->stale))
+    while (entry != NULL && (entry->oid != oid || entry->typmod != typmod))
         entry = entry->next;
     return entry;
 }

@@ -13,7 +13,6 @@
 
 typedef struct walrow__type_entry {
     walrow__pg_type type;
-    bool stale;
     struct walrow__type_entry *next;
 } walrow__type_entry;
 
@@ -21,7 +20,6 @@ typedef struct walrow__format_entry {
     uint32_t oid;
     int32_t typmod;
     char *text;
-    bool stale;
     struct walrow__format_entry *next;
 } walrow__format_entry;
 
@@ -35,7 +33,7 @@ typedef struct walrow__pg_catalog {
 /** An empty catalogue whose functions are those of catalog.c. NULL: no memory. */
 walrow__pg_catalog *walrow__catalog_create(PGconn *conn);
 
-/* Find what is not stale, or NULL. */
+/* NULL: not remembered. */
 walrow__pg_type *walrow__catalog_find_type(walrow__pg_catalog *catalog, uint32_t oid);
 walrow__format_entry *walrow__catalog_find_format(walrow__pg_catalog *catalog, uint32_t oid, int32_t typmod);
 /* Add; strings are copied; NULL: no memory. */

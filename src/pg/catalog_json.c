@@ -41,7 +41,7 @@ types_to_json(const walrow__pg_catalog *catalog)
     json_t *types = json_array();
     for (int i = 0; i < WALROW__CATALOG_BUCKETS; i++)
         for (const walrow__type_entry *entry = catalog->types[i]; entry != NULL; entry = entry->next)
-            if (!entry->stale && json_array_append_new(types, type_to_json(&entry->type)) != 0) {
+            if (json_array_append_new(types, type_to_json(&entry->type)) != 0) {
                 json_decref(types);
                 return NULL;
             }
@@ -54,10 +54,9 @@ formats_to_json(const walrow__pg_catalog *catalog)
     json_t *formats = json_array();
     for (int i = 0; i < WALROW__CATALOG_BUCKETS; i++)
         for (const walrow__format_entry *entry = catalog->formats[i]; entry != NULL; entry = entry->next) {
-            json_t *item = entry->stale ? NULL
-                                        : json_pack("{s:I, s:i, s:s}", "oid", (json_int_t)entry->oid,
-                                                    "typmod", (int)entry->typmod, "text", entry->text);
-            if (!entry->stale && json_array_append_new(formats, item) != 0) {
+            json_t *item = json_pack("{s:I, s:i, s:s}", "oid", (json_int_t)entry->oid, "typmod",
+                                     (int)entry->typmod, "text", entry->text);
+            if (json_array_append_new(formats, item) != 0) {
                 json_decref(formats);
                 return NULL;
             }

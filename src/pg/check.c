@@ -81,8 +81,8 @@ static const char facts_sql[] =
     " has_database_privilege(current_database(), 'CREATE')"
     " FROM pg_roles r WHERE r.rolname = current_user";
 
-walrow_code
-walrow__facts_get(PGconn *conn, walrow__facts *out, walrow_error *err)
+static walrow_code
+read_facts(PGconn *conn, walrow__facts *out, walrow_error *err)
 {
     PGresult *result;
     *out = (walrow__facts){0};
@@ -134,7 +134,7 @@ static walrow_code
 look(walrow__check *check, walrow_error *err)
 {
     char inserts[64];
-    WALROW_TRY(walrow__facts_get(check->conn, &check->facts, err));
+    WALROW_TRY(read_facts(check->conn, &check->facts, err));
     check->out->server_version = check->facts.server.version;
     WALROW_TRY(walrow__discover(check->conn, check->options, false, &check->tables, err));
     WALROW_TRY(walrow__publication_get(check->conn, check->options->publication, &check->publication, err));
@@ -176,7 +176,7 @@ walrow__check_server(PGconn *conn, const walrow_options *options, walrow_error *
 {
     walrow_findings findings = {.ok = true};
     walrow__check check = {.conn = conn, .options = options, .out = &findings};
-    walrow_code code = walrow__facts_get(conn, &check.facts, err);
+    walrow_code code = read_facts(conn, &check.facts, err);
     if (code == WALROW_OK)
         code = walrow__slot_get(conn, options->slot, &check.slot, err);
     if (code == WALROW_OK)

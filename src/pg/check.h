@@ -37,9 +37,6 @@ typedef struct walrow__check {
     walrow_findings *out;
 } walrow__check;
 
-/** Read the facts. */
-walrow_code walrow__facts_get(PGconn *conn, walrow__facts *out, walrow_error *err) WALROW_MUST_CHECK;
-
 /**
  * What a new slot and publication need of the server itself: wal_level, free slots and senders, a role that
  * may replicate, no standby. The first that is missing is the error. Errors: WALROW_ERR_SERVER

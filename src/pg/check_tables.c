@@ -130,21 +130,6 @@ check_select(walrow__check *check, const char *id, walrow_error *err)
 
 /* ---- replica identity ---- */
 
-/* Published, but neither its updates nor its deletes. */
-static bool
-inserts_are_enough(const walrow__check *check, const walrow__found *table)
-{
-    const walrow__publication *each[] = {&check->publication, &check->inserts};
-    bool covered = false;
-    for (int i = 0; i < 2; i++)
-        if (walrow__publication_covers(each[i], table)) {
-            covered = true;
-            if (each[i]->updates || each[i]->deletes)
-                return false;
-        }
-    return covered;
-}
-
 static walrow_code
 add_identity(walrow__check *check, const char *id, const walrow__found *table, const char *schema,
              const char *name, bool chosen, walrow_error *err)
@@ -187,7 +172,8 @@ check_identity(walrow__check *check, const char *id, walrow_error *err)
     walrow_code code = WALROW_OK;
     for (size_t i = 0; i < check->tables.count && code == WALROW_OK; i++) {
         const walrow__found *table = &check->tables.items[i];
-        if (!table->streamable || walrow__found_has_identity(table) || inserts_are_enough(check, table))
+        if (!table->streamable || walrow__found_has_identity(table) ||
+            walrow__publication_sends_inserts_only(&check->publication, &check->inserts, table))
             continue;
         bool chosen =
             !options->no_setup && (options->replica_identity == WALROW__IDENTITY_FULL ||

@@ -460,13 +460,6 @@ walrow__patterns_match_one_visible(const walrow_patterns *patterns, size_t i, co
 }
 
 bool
-walrow__patterns_match_one(const walrow_patterns *patterns, size_t i, const char *schema, const char *table)
-{
-    bool visible = walrow__texts_has(&patterns->search_path, schema);
-    return walrow__patterns_match_one_visible(patterns, i, schema, table, visible);
-}
-
-bool
 walrow__patterns_match_visible(const walrow_patterns *patterns, const char *schema, const char *table,
                                bool visible)
 {

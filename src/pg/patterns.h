@@ -19,15 +19,13 @@ size_t walrow__patterns_count(const walrow_patterns *patterns);
 const char *walrow__patterns_text(const walrow_patterns *patterns, size_t i); /* as written; borrowed */
 bool walrow__patterns_excludes(const walrow_patterns *patterns, size_t i);
 bool walrow__patterns_is_exact(const walrow_patterns *patterns, size_t i);
-/** Does that one pattern match, whatever the others say? */
-bool walrow__patterns_match_one(const walrow_patterns *patterns, size_t i, const char *schema,
-                                const char *table);
 /**
  * As walrow_patterns_match, for a table of which the caller knows whether an unqualified name finds it (it is
  * in the search path, and no other of its name stands in front of it there).
  */
 bool walrow__patterns_match_visible(const walrow_patterns *patterns, const char *schema, const char *table,
                                     bool visible);
+/** The same of one pattern, whatever the others say. */
 bool walrow__patterns_match_one_visible(const walrow_patterns *patterns, size_t i, const char *schema,
                                         const char *table, bool visible);
 

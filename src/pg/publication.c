@@ -144,6 +144,22 @@ walrow__publication_covers(const walrow__publication *publication, const walrow_
 }
 
 bool
+walrow__publication_sends_inserts_only(const walrow__publication *whole, const walrow__publication *inserts,
+                                       const walrow__found *table)
+{
+    const walrow__publication *each[] = {whole, inserts};
+    bool covered = false;
+    for (int i = 0; i < 2; i++) {
+        if (!walrow__publication_covers(each[i], table))
+            continue;
+        if (each[i]->updates || each[i]->deletes)
+            return false;
+        covered = true;
+    }
+    return covered;
+}
+
+bool
 walrow__publication_as_root(const walrow__publication *publication, const walrow__found *table)
 {
     return publication->exists && publication->via_root && table->is_partition &&

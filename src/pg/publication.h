@@ -34,6 +34,12 @@ walrow_code walrow__publication_get(PGconn *conn, const char *name, walrow__publ
 void walrow__publication_release(walrow__publication *publication);
 /** Are the table's changes in it, by its own name, its schema's or an ancestor's? */
 bool walrow__publication_covers(const walrow__publication *publication, const walrow__found *table);
+/**
+ * Is the table published, and by neither of the two with its updates or deletes? Then nothing can break, identity or
+ * not.
+ */
+bool walrow__publication_sends_inserts_only(const walrow__publication *whole,
+                                            const walrow__publication *inserts, const walrow__found *table);
 /** Do a partition's changes come under the name of a table above it? (Then only that table can be captured.)
  */
 bool walrow__publication_as_root(const walrow__publication *publication, const walrow__found *table);

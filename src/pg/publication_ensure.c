@@ -35,22 +35,6 @@ typedef struct plan {
 
 /* ---- which table goes where ---- */
 
-/* Already published, by a publication that sends neither updates nor deletes: nothing can break. */
-static bool
-is_published_harmlessly(const plan *plan, const walrow__found *table)
-{
-    const walrow__publication *each[] = {&plan->whole, &plan->inserts};
-    bool covered = false;
-    for (int i = 0; i < 2; i++) {
-        if (!walrow__publication_covers(each[i], table))
-            continue;
-        if (each[i]->updates || each[i]->deletes)
-            return false;
-        covered = true;
-    }
-    return covered;
-}
-
 static walrow_code
 fail_identity(const walrow__found *table, size_t n_more, walrow_error *err)
 {
@@ -82,7 +66,7 @@ treat(const plan *plan, const walrow__found *table)
         return LEAVE;
     if (walrow__found_has_identity(table))
         return LIST;
-    if (is_published_harmlessly(plan, table))
+    if (walrow__publication_sends_inserts_only(&plan->whole, &plan->inserts, table))
         return walrow__publication_covers(&plan->inserts, table) ? LIST_INSERTS : LIST;
     if (plan->options->insert_only.count > 0 &&
         walrow_patterns_match(plan->insert_only, table->schema, table->name))

@@ -136,34 +136,3 @@ walrow__slot_fits(const walrow__slot *slot, const char *plugin, const char *data
         return WALROW_OK;
     return walrow__hint(err, other_slot_hint, slot->name);
 }
-
-/* ---- changing ---- */
-
-walrow_code
-walrow__slot_drop(PGconn *conn, const char *name, walrow_error *err)
-{
-    return walrow__pg_query(conn, "SELECT pg_catalog.pg_drop_replication_slot($1)", 1, &name, WALROW_ERR_SLOT,
-                            "dropping the replication slot", NULL, err);
-}
-
-walrow_code
-walrow__slot_advance(PGconn *conn, const char *name, uint64_t upto_lsn, uint64_t *end_lsn, walrow_error *err)
-{
-    char lsn[WALROW_LSN_SIZE];
-    const char *params[2] = {name, walrow_lsn_format(upto_lsn, lsn)};
-    PGresult *result;
-    WALROW_TRY(walrow__pg_query(conn, "SELECT end_lsn FROM pg_catalog.pg_replication_slot_advance($1, $2)", 2,
-                                params, WALROW_ERR_SLOT, "advancing the replication slot", &result, err));
-    if (end_lsn != NULL)
-        *end_lsn = walrow__pg_lsn(result, 0, 0);
-    PQclear(result);
-    return WALROW_OK;
-}
-
-walrow_code
-walrow__slot_copy(PGconn *conn, const char *from, const char *to, bool temporary, walrow_error *err)
-{
-    const char *params[3] = {from, to, temporary ? "true" : "false"};
-    return walrow__pg_query(conn, "SELECT pg_catalog.pg_copy_logical_replication_slot($1, $2, $3)", 3, params,
-                            WALROW_ERR_SLOT, "copying the replication slot", NULL, err);
-}

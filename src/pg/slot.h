@@ -50,24 +50,8 @@ walrow_code walrow__slot_fits(const walrow__slot *slot, const char *plugin, cons
 walrow_code walrow__slot_create(PGconn *conn, const walrow_options *options, const char *name,
                                 const char *plugin, bool temporary, uint64_t *consistent_lsn,
                                 walrow_error *err) WALROW_MUST_CHECK;
-/**
- * The same on a replication connection, with a snapshot that other sessions may import until the connection's
- * next command.
- * @param snapshot  its name, 64 bytes
- */
-walrow_code walrow__slot_create_exported(PGconn *replication, const walrow_options *options, const char *name,
-                                         const char *plugin, bool temporary, uint64_t *consistent_lsn,
-                                         char *snapshot, walrow_error *err) WALROW_MUST_CHECK;
 /** Log which transactions keep the creation of a slot in session pid from finishing; nothing if it does not
  * wait. */
 void walrow__slot_wait_report(PGconn *conn, int pid);
-
-walrow_code walrow__slot_drop(PGconn *conn, const char *name, walrow_error *err) WALROW_MUST_CHECK;
-/** Move an inactive slot; *end_lsn, where it stands then, may be NULL. */
-walrow_code walrow__slot_advance(PGconn *conn, const char *name, uint64_t upto_lsn, uint64_t *end_lsn,
-                                 walrow_error *err) WALROW_MUST_CHECK;
-/** Copy a slot (12 and later). A temporary copy lives as long as conn. */
-walrow_code walrow__slot_copy(PGconn *conn, const char *from, const char *to, bool temporary,
-                              walrow_error *err) WALROW_MUST_CHECK;
 
 #endif

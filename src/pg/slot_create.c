@@ -105,36 +105,10 @@ walrow__slot_create(PGconn *conn, const walrow_options *options, const char *nam
     if (!PQsendQueryParams(conn, "SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot($1, $2, $3)",
                            3, NULL, params, NULL, NULL, 0))
         return walrow__pg_error(conn, NULL, WALROW_ERR_SERVER, doing, err);
-    PGresult *result;
+    PGresult *result = NULL;
     WALROW_TRY(wait_creation(conn, options, &result, err));
     if (consistent_lsn != NULL)
         *consistent_lsn = walrow__pg_lsn(result, 0, 0);
-    PQclear(result);
-    return WALROW_OK;
-}
-
-walrow_code
-walrow__slot_create_exported(PGconn *replication, const walrow_options *options, const char *name,
-                             const char *plugin, bool temporary, uint64_t *consistent_lsn, char *snapshot,
-                             walrow_error *err)
-{
-    walrow__strbuf sql;
-    walrow__strbuf_init(&sql);
-    walrow__strbuf_add_text(&sql, "CREATE_REPLICATION_SLOT ");
-    walrow__sql_identifier(&sql, replication, name);
-    walrow__strbuf_add_text(&sql, temporary ? " TEMPORARY LOGICAL " : " LOGICAL ");
-    walrow__sql_identifier(&sql, replication, plugin);
-    walrow__strbuf_add_text(&sql, " EXPORT_SNAPSHOT"); /* this form is understood from 10 to 18 */
-    bool sent = !sql.failed && PQsendQuery(replication, sql.data);
-    walrow__strbuf_release(&sql);
-    if (!sent)
-        return walrow__pg_error(replication, NULL, WALROW_ERR_SERVER, doing, err);
-
-    /* slot_name, consistent_point, snapshot_name, output_plugin */
-    PGresult *result;
-    WALROW_TRY(wait_creation(replication, options, &result, err));
-    *consistent_lsn = walrow__pg_lsn(result, 0, 1);
-    snprintf(snapshot, 64, "%s", PQgetvalue(result, 0, 2));
     PQclear(result);
     return WALROW_OK;
 }
