@@ -443,6 +443,20 @@ empty_transactions_make_nothing(void **state)
     assert_int_equal(f->changes.n_transactions, 0);
 }
 
+/* What was not cut comes again, so its end must not be confirmed: an empty transaction's neither. */
+static void
+what_is_abandoned_was_never_ended(void **state)
+{
+    fixture *f = *state;
+    feed(f, a_begin(0x100, 7));
+    commit(f, 0x100);
+    cut(f);
+    feed(f, a_begin(0x200, 8));
+    commit(f, 0x200);
+    ASSERT_OK(walrow__collector_abandon(&f->collector, &f->err), f->err);
+    assert_int_equal(f->collector.end_lsn, 0x108);
+}
+
 static void
 a_cut_within_a_transaction_is_partial(void **state)
 {
@@ -709,6 +723,7 @@ main(void)
         TEST(a_changed_table_ends_its_batch_in_the_middle_of_a_transaction),
         TEST(the_same_table_announced_again_goes_on),
         TEST(empty_transactions_make_nothing),
+        TEST(what_is_abandoned_was_never_ended),
         TEST(a_cut_within_a_transaction_is_partial),
         TEST(the_transaction_that_goes_on_is_listed_last),
         TEST(a_transaction_delivered_in_part_ends_though_it_comes_again),

@@ -245,6 +245,7 @@ numbers(void **state)
         {&float8, "9007199254740993", "0x1p+53"},
         {&float8, "-Infinity", "-inf"},
         {&float8, "NaN", "nan"},
+        {&money, "12345.67", "dead letter: more digits than the column's precision"},
         {&money, "-12.3", "-1230"},
         {&money, "9999.99", "999999"},
     };
@@ -453,13 +454,42 @@ hstores(void **state)
     assert_malformed(&hstore, bad, N(bad));
 }
 
+/* Two NaNs that are not the canonical one, a binary and a text one: one and the same bits. */
+static void
+nans_are_the_canonical_one(void **state)
+{
+    static const uint8_t odd_float4[] = {0xFF, 0xC0, 0x00, 0x01},
+                         odd_float8[] = {0x7F, 0xF0, 0, 0, 0, 0, 0, 1};
+    walrow__type types[] = {{.kind = WALROW__FLOAT32, .wire = WALROW__WIRE_PLAIN},
+                            {.kind = WALROW__FLOAT64, .wire = WALROW__WIRE_PLAIN}};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        walrow__column column;
+        walrow_error err;
+        const char *reason;
+        assert_int_equal(walrow__column_init(&column, &types[i], ArrowBufferAllocatorDefault(), &err),
+                         WALROW_OK);
+        assert_int_equal(
+            walrow__column_append_binary(&column, i == 0 ? odd_float4 : odd_float8, i == 0 ? 4 : 8, &reason),
+            WALROW__APPENDED);
+        assert_int_equal(walrow__column_append_text(&column, (const uint8_t *)"NaN", 3, &reason),
+                         WALROW__APPENDED);
+        for (int slot = 0; slot < 2 && i == 0; slot++)
+            assert_int_equal(((const uint32_t *)column.data.data)[slot], 0x7FC00000);
+        for (int slot = 0; slot < 2 && i == 1; slot++)
+            assert_true(((const uint64_t *)column.data.data)[slot] == UINT64_C(0x7FF8000000000000));
+        walrow__column_release(&column);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers),   cmocka_unit_test(bytes),  cmocka_unit_test(days_and_times),
-        cmocka_unit_test(intervals), cmocka_unit_test(arrays), cmocka_unit_test(composites),
-        cmocka_unit_test(hstores),
+        cmocka_unit_test(numbers),        cmocka_unit_test(bytes),
+        cmocka_unit_test(days_and_times), cmocka_unit_test(intervals),
+        cmocka_unit_test(arrays),         cmocka_unit_test(composites),
+        cmocka_unit_test(hstores),        cmocka_unit_test(nans_are_the_canonical_one),
     };
 
     return cmocka_run_group_tests_name("text values", tests, NULL, NULL);
