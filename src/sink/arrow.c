@@ -24,7 +24,7 @@ typedef struct arrow_sink {
 } arrow_sink;
 
 static walrow_code
-arrow_open(walrow__sink *sink, const walrow__sink_identity *identity, walrow_error *err)
+arrow_open(walrow__sink *sink, const walrow__identity *identity, walrow_error *err)
 {
     (void)sink, (void)identity;
     if (!isatty(STDOUT_FILENO))

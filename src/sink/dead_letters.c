@@ -1,11 +1,11 @@
 #include "sink/dead_letters.h"
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/utf8.h"
-#include "sink/files.h"
 
 #include <errno.h>
 #include <fcntl.h>

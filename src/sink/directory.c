@@ -7,8 +7,8 @@
  * least of those is durable. By time all open files end together: the oldest row waits rotate_s at most.
  */
 #include "base/error.h"
+#include "base/files.h"
 #include "base/log.h"
-#include "sink/files.h"
 #include "sink/names.h"
 #include "sink/params.h"
 #include "sink/sinks.h"
@@ -226,7 +226,7 @@ read_manifest(directory_sink *self, walrow_error *err)
 }
 
 static walrow_code
-directory_open(walrow__sink *sink, const walrow__sink_identity *identity, walrow_error *err)
+directory_open(walrow__sink *sink, const walrow__identity *identity, walrow_error *err)
 {
     directory_sink *self = (directory_sink *)sink;
     if (self->lake.format->start != NULL)

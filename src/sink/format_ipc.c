@@ -1,7 +1,7 @@
 /* The Arrow IPC file format, through columns/ipc.h. */
 #include "base/error.h"
+#include "base/files.h"
 #include "columns/ipc.h"
-#include "sink/files.h"
 #include "sink/format.h"
 
 #include <errno.h>

@@ -7,9 +7,9 @@
  * group, however large the file; what waits is gone with the process. A file of one batch needs none of it.
  */
 #include "base/error.h"
+#include "base/files.h"
 #include "columns/ipc.h"
 #include "sink/duckdb.h"
-#include "sink/files.h"
 #include "sink/format.h"
 
 #include <errno.h>

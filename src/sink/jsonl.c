@@ -27,7 +27,7 @@ flush_to_stdout(void *arg, walrow__strbuf *buf, walrow_error *err)
 }
 
 static walrow_code
-stdout_open(walrow__sink *sink, const walrow__sink_identity *identity, walrow_error *err)
+stdout_open(walrow__sink *sink, const walrow__identity *identity, walrow_error *err)
 {
     (void)sink, (void)identity, (void)err;
     return WALROW_OK;

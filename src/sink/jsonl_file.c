@@ -8,10 +8,10 @@
  * letters go to _FILE.dead_letters.jsonl, its size in the same record.
  */
 #include "base/error.h"
+#include "base/files.h"
 #include "base/hash.h"
 #include "sink/dead_letters.h"
 #include "sink/event.h"
-#include "sink/files.h"
 #include "sink/manifest.h"
 #include "sink/names.h"
 #include "sink/sinks.h"
@@ -279,7 +279,7 @@ open_dead_letters(jsonl_file *self, walrow_error *err)
 }
 
 static walrow_code
-file_open(walrow__sink *sink, const walrow__sink_identity *identity, walrow_error *err)
+file_open(walrow__sink *sink, const walrow__identity *identity, walrow_error *err)
 {
     jsonl_file *self = (jsonl_file *)sink;
     WALROW_TRY(open_data(self, err));

@@ -1,7 +1,7 @@
 #include "sink/manifest.h"
 
 #include "base/error.h"
-#include "sink/files.h"
+#include "base/files.h"
 #include "sink/names.h"
 
 #include <inttypes.h>
@@ -92,8 +92,8 @@ walrow__manifest_release(walrow__manifest *manifest)
 /* ---- whose it is ---- */
 
 static walrow_code
-fill(walrow__manifest *manifest, const walrow__sink_identity *identity, const char *format,
-     const char *partition, walrow_error *err)
+fill(walrow__manifest *manifest, const walrow__identity *identity, const char *format, const char *partition,
+     walrow_error *err)
 {
     char system[24];
     snprintf(system, sizeof system, "%" PRIu64, identity->system_identifier);
@@ -119,7 +119,7 @@ text_of(const walrow__manifest *manifest, const char *key)
 }
 
 static walrow_code
-compare_identity(const walrow__manifest *manifest, const walrow__sink_identity *identity, walrow_error *err)
+compare_identity(const walrow__manifest *manifest, const walrow__identity *identity, walrow_error *err)
 {
     char system[24];
     snprintf(system, sizeof system, "%" PRIu64, identity->system_identifier);
@@ -164,7 +164,7 @@ compare_layout(const walrow__manifest *manifest, const char *format, const char 
 }
 
 walrow_code
-walrow__manifest_claim(walrow__manifest *manifest, const walrow__sink_identity *identity, const char *format,
+walrow__manifest_claim(walrow__manifest *manifest, const walrow__identity *identity, const char *format,
                        const char *partition, walrow_error *err)
 {
     if (!manifest->found)

@@ -42,7 +42,7 @@ walrow_code walrow__manifest_read(walrow__manifest *manifest, const char *path, 
  * @param partition  "day", or NULL
  * Errors: WALROW_ERR_STATE, with both identities and the way out
  */
-walrow_code walrow__manifest_claim(walrow__manifest *manifest, const walrow__sink_identity *identity,
+walrow_code walrow__manifest_claim(walrow__manifest *manifest, const walrow__identity *identity,
                                    const char *format, const char *partition,
                                    walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__manifest_save(walrow__manifest *manifest, walrow_error *err) WALROW_MUST_CHECK;

@@ -15,7 +15,7 @@ typedef struct null_sink {
 } null_sink;
 
 static walrow_code
-null_open(walrow__sink *sink, const walrow__sink_identity *identity, walrow_error *err)
+null_open(walrow__sink *sink, const walrow__identity *identity, walrow_error *err)
 {
     (void)sink, (void)identity, (void)err;
     return WALROW_OK;

@@ -5,8 +5,8 @@
 #ifndef WALROW_SINK_OUTPUT_H
 #define WALROW_SINK_OUTPUT_H
 
+#include "base/files.h"
 #include "base/strbuf.h"
-#include "sink/files.h"
 
 #include <unistd.h>
 

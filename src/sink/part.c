@@ -1,7 +1,7 @@
 #include "sink/part.h"
 
 #include "base/error.h"
-#include "sink/files.h"
+#include "base/files.h"
 
 #include <stdlib.h>
 #include <string.h>

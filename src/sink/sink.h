@@ -16,20 +16,13 @@
 #ifndef WALROW_SINK_SINK_H
 #define WALROW_SINK_SINK_H
 
+#include "base/identity.h"
 #include "columns/batch.h"
-
-/* What a sink's stored positions belong to. */
-typedef struct walrow__sink_identity {
-    uint64_t system_identifier;
-    uint32_t timeline;
-    const char *database;
-    const char *slot;
-} walrow__sink_identity;
 
 typedef struct walrow__sink walrow__sink;
 
 typedef struct walrow__sink_ops {
-    walrow_code (*open)(walrow__sink *sink, const walrow__sink_identity *identity, walrow_error *err);
+    walrow_code (*open)(walrow__sink *sink, const walrow__identity *identity, walrow_error *err);
     walrow_code (*write)(walrow__sink *sink, const walrow_changes *changes, walrow_error *err);
     walrow_code (*sync)(walrow__sink *sink, bool finish_files, uint64_t *durable_lsn, walrow_error *err);
     walrow_code (*finish)(walrow__sink *sink, walrow_error *err);
@@ -60,7 +53,7 @@ walrow_code walrow__sink_new(const char *uri, walrow__sink **out, walrow_error *
  * Errors: WALROW_ERR_STATE: belongs to another server, database or slot; WALROW_ERR_SINK
  */
 static inline walrow_code
-walrow__sink_open(walrow__sink *sink, const walrow__sink_identity *identity, walrow_error *err)
+walrow__sink_open(walrow__sink *sink, const walrow__identity *identity, walrow_error *err)
 {
     return sink->ops->open(sink, identity, err);
 }

@@ -1,7 +1,7 @@
 #include "sink/table_dir.h"
 
 #include "base/error.h"
-#include "sink/files.h"
+#include "base/files.h"
 #include "sink/names.h"
 
 #include <dirent.h>

@@ -122,10 +122,10 @@ open_decoding(decoding *d, const char *path, walrow_error *err)
     if (strcmp(header->plugin, "pgoutput") != 0)
         return walrow__fail(err, WALROW_ERR_PROTOCOL, "recording: plugin %s cannot be decoded",
                             header->plugin);
-    walrow__sink_identity identity = {.system_identifier = header->system_identifier,
-                                      .timeline = header->timeline,
-                                      .database = header->database,
-                                      .slot = header->slot};
+    walrow__identity identity = {.system_identifier = header->system_identifier,
+                                 .timeline = header->timeline,
+                                 .database = header->database,
+                                 .slot = header->slot};
     WALROW_TRY(walrow__patterns_parse_list(&d->options->tables, NULL, &d->patterns, err));
     d->plan = (walrow__plan){.options = d->options, .patterns = d->patterns};
     WALROW_TRY(walrow__collector_init(&d->collector, d->options->strict, err));

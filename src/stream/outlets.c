@@ -16,8 +16,11 @@ walrow__outlets_new(const walrow_options *options, walrow__outlets *out, walrow_
                  "or null:");
     }
     out->sinks = calloc(options->to.count, sizeof *out->sinks);
-    if (out->sinks == NULL)
+    out->durable_lsns = calloc(options->to.count, sizeof *out->durable_lsns);
+    if (out->sinks == NULL || out->durable_lsns == NULL) {
+        walrow__outlets_free(out);
         return walrow__fail_memory(err);
+    }
     for (size_t i = 0; i < options->to.count; i++) {
         walrow_code code = walrow__sink_new(options->to.items[i], &out->sinks[i], err);
         if (code != WALROW_OK) {
@@ -30,7 +33,7 @@ walrow__outlets_new(const walrow_options *options, walrow__outlets *out, walrow_
 }
 
 walrow_code
-walrow__outlets_open(walrow__outlets *outlets, const walrow__sink_identity *identity, walrow_error *err)
+walrow__outlets_open(walrow__outlets *outlets, const walrow__identity *identity, walrow_error *err)
 {
     for (size_t i = 0; i < outlets->count; i++)
         WALROW_TRY(walrow__sink_open(outlets->sinks[i], identity, err));
@@ -46,13 +49,13 @@ walrow__outlets_eager(const walrow__outlets *outlets)
     return false;
 }
 
-bool
-walrow__outlets_remember(const walrow__outlets *outlets)
+size_t
+walrow__outlets_remembering(const walrow__outlets *outlets)
 {
+    size_t n = 0;
     for (size_t i = 0; i < outlets->count; i++)
-        if (outlets->sinks[i]->keeps_position)
-            return true;
-    return false;
+        n += outlets->sinks[i]->keeps_position;
+    return n;
 }
 
 walrow_code
@@ -96,10 +99,10 @@ walrow__outlets_sync(walrow__outlets *outlets, bool finish_files, uint64_t *dura
     *durable_lsn = UINT64_MAX;
     for (size_t i = 0; i < outlets->count; i++) {
         walrow__sink *sink = outlets->sinks[i];
-        uint64_t lsn;
-        WALROW_TRY(walrow__sink_sync(sink, finish_files || walrow__sink_due_ms(sink) == 0, &lsn, err));
-        if (lsn < *durable_lsn)
-            *durable_lsn = lsn;
+        uint64_t *lsn = &outlets->durable_lsns[i];
+        WALROW_TRY(walrow__sink_sync(sink, finish_files || walrow__sink_due_ms(sink) == 0, lsn, err));
+        if (*lsn < *durable_lsn)
+            *durable_lsn = *lsn;
     }
     return WALROW_OK;
 }
@@ -118,5 +121,6 @@ walrow__outlets_free(walrow__outlets *outlets)
     for (size_t i = 0; i < outlets->count; i++)
         walrow__sink_free(outlets->sinks[i]);
     free(outlets->sinks);
+    free(outlets->durable_lsns);
     memset(outlets, 0, sizeof *outlets);
 }

@@ -10,21 +10,22 @@
 
 typedef struct walrow__outlets {
     walrow__sink **sinks;
+    uint64_t *durable_lsns; /* of each, when it was last synced */
     size_t count;
 } walrow__outlets;
 
 /** Make the sinks --to names; none is a usage error. Nothing is touched. */
 walrow_code walrow__outlets_new(const walrow_options *options, walrow__outlets *out,
                                 walrow_error *err) WALROW_MUST_CHECK;
-walrow_code walrow__outlets_open(walrow__outlets *outlets, const walrow__sink_identity *identity,
+walrow_code walrow__outlets_open(walrow__outlets *outlets, const walrow__identity *identity,
                                  walrow_error *err) WALROW_MUST_CHECK;
 bool walrow__outlets_eager(const walrow__outlets *outlets);
 /** *done: every sink that remembers has the snapshot, the earliest at *point. */
 walrow_code walrow__outlets_snapshot(walrow__outlets *outlets, const char *schema, const char *table,
                                      uint32_t relid, bool *done, uint64_t *point,
                                      walrow_error *err) WALROW_MUST_CHECK;
-/** Some sink remembers which snapshots it has. */
-bool walrow__outlets_remember(const walrow__outlets *outlets);
+/** How many of them remember which snapshots they have. */
+size_t walrow__outlets_remembering(const walrow__outlets *outlets);
 walrow_code walrow__outlets_write(walrow__outlets *outlets, const walrow_changes *changes,
                                   walrow_error *err) WALROW_MUST_CHECK;
 /** Sync all; files are finished where they are due, or all of them. *durable_lsn: the least of the sinks'. */

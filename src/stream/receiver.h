@@ -11,6 +11,7 @@
 
 #include "source/decoder.h"
 #include "source/push.h"
+#include "state/state.h"
 #include "stream/plan.h"
 #include "stream/queue.h"
 
@@ -34,6 +35,7 @@ typedef struct walrow__receiver {
     PGconn *sql;              /* likewise: discovery and who-blocks-us questions */
     char **publications;      /* NULL-terminated */
     const char *plugin;
+    walrow__state *state; /* written before anything is confirmed; NULL: none is kept */
     int server_version;
     bool slot_exists;
     bool binary;

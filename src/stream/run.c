@@ -5,6 +5,7 @@
  */
 #include "base/error.h"
 #include "base/log.h"
+#include "stream/diary.h"
 #include "stream/outlets.h"
 #include "stream/stream.h"
 #include "stream/tally.h"
@@ -19,6 +20,7 @@ typedef struct run {
     walrow_report *report;
     walrow__outlets outlets;
     walrow_stream *stream;
+    walrow__diary diary;
     uint64_t acked_lsn;
     int64_t synced_at, progress_at, first_change_at, last_change_at;
     bool stop_asked;
@@ -29,10 +31,7 @@ static walrow_code
 open_sinks(void *arg, const walrow__pg_server *server, walrow_error *err)
 {
     run *r = arg;
-    walrow__sink_identity identity = {.system_identifier = server->system_identifier,
-                                      .timeline = server->timeline,
-                                      .database = server->database,
-                                      .slot = r->options->slot};
+    walrow__identity identity = walrow__stream_identity(r->options, server);
     return walrow__outlets_open(&r->outlets, &identity, err);
 }
 
@@ -74,6 +73,7 @@ sync_sinks(run *r, bool finish_files, walrow_error *err)
     uint64_t durable_lsn;
     WALROW_TRY(walrow__outlets_sync(&r->outlets, finish_files, &durable_lsn, err));
     r->synced_at = walrow__now_ms();
+    WALROW_TRY(walrow__diary_write(&r->diary, &r->outlets, durable_lsn, err));
     if (durable_lsn == UINT64_MAX || durable_lsn <= r->acked_lsn)
         return WALROW_OK;
     r->acked_lsn = durable_lsn;
@@ -86,8 +86,10 @@ deliver(run *r, walrow_changes *changes, walrow_error *err)
     if (r->first_change_at == 0)
         r->first_change_at = walrow__now_ms();
     walrow_code code = walrow__outlets_write(&r->outlets, changes, err);
-    if (code == WALROW_OK)
+    if (code == WALROW_OK) {
         walrow__tally_changes(r->report, changes);
+        code = walrow__diary_note(&r->diary, changes, err);
+    }
     r->last_change_at = walrow__now_ms();
     changes->release(changes);
     if (code == WALROW_END) {
@@ -136,9 +138,12 @@ run_stream(run *r, walrow_error *err)
 {
     walrow__stream_hooks hooks = {
         .arg = r, .eager = walrow__outlets_eager(&r->outlets), .opened = open_sinks};
-    if (walrow__outlets_remember(&r->outlets))
+    size_t remembering = walrow__outlets_remembering(&r->outlets);
+    hooks.all_remember = remembering == r->outlets.count;
+    if (remembering > 0)
         hooks.snapshot = ask_sinks;
     WALROW_TRY(walrow__stream_open(r->options, &hooks, &r->stream, err));
+    WALROW_TRY(walrow__diary_open(&r->diary, r->stream->receiver.state, err));
     r->synced_at = walrow__now_ms();
     walrow_code code = stream_to_sinks(r, err);
     /* whatever ended it, what was delivered is made durable and confirmed, unless a sink is what failed */
@@ -176,6 +181,7 @@ walrow_run(const walrow_options *options, const walrow_run_callbacks *callbacks,
     WALROW_TRY(walrow__outlets_new(options, &r.outlets, err));
     walrow_code code = run_stream(&r, err);
     complete_report(&r);
+    walrow__diary_release(&r.diary);
     walrow_close(r.stream);
     walrow__outlets_free(&r.outlets);
     return code;

@@ -53,6 +53,8 @@ send_status(walrow__receiver *r, bool wants_reply, walrow_error *err)
 {
     uint64_t flush_lsn = confirmable_lsn(r);
     uint64_t received_lsn = max_lsn(flush_lsn, atomic_load(&r->figures.received_lsn));
+    if (r->state != NULL)
+        WALROW_TRY(walrow__state_commit(r->state, NULL, flush_lsn, err));
     r->status_at = walrow__now_ms();
     r->confirmed_lsn = flush_lsn;
     r->reply_wanted = false;

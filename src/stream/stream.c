@@ -7,6 +7,7 @@
 #include "pg/publication.h"
 #include "pg/query.h"
 #include "pg/slot.h"
+#include "stream/memory.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -39,11 +40,12 @@ plan_tables(walrow_stream *s, const walrow__discovery *tables, bool slot_exists,
     /* a slot that is there already has been read from: unless somebody remembers, its tables have been, too
      */
     bool wanted = s->options->snapshot != WALROW__SNAPSHOT_NEVER;
-    if (wanted && slot_exists && s->hooks.snapshot == NULL &&
+    if (wanted && slot_exists && !walrow__memory_knows_snapshots(s) &&
         s->options->snapshot == WALROW__SNAPSHOT_INITIAL)
         walrow__log(WALROW_LOG_INFO, "slot %s was there already: rows that are there are not read again",
                     s->options->slot);
-    bool unread = !slot_exists || s->hooks.snapshot != NULL || s->options->snapshot == WALROW__SNAPSHOT_ONLY;
+    bool unread =
+        !slot_exists || walrow__memory_knows_snapshots(s) || s->options->snapshot == WALROW__SNAPSHOT_ONLY;
     for (size_t i = 0; i < tables->count; i++)
         if (tables->items[i].streamable)
             WALROW_TRY(walrow__stream_plan_table(s, &tables->items[i], wanted && unread, err));
@@ -164,8 +166,10 @@ check_slot(walrow_stream *s, walrow__slot *slot, walrow_error *err)
 {
     WALROW_TRY(walrow__slot_get(s->sql, s->options->slot, slot, err));
     s->receiver.slot_exists = slot->exists;
-    if (slot->exists) {
+    if (slot->exists)
         WALROW_TRY(walrow__slot_fits(slot, s->receiver.plugin, s->server.database, err));
+    WALROW_TRY(walrow__memory_check_slot(s, slot, err));
+    if (slot->exists) {
         return check_start(s, slot, err);
     }
     if (s->options->no_setup && s->options->snapshot != WALROW__SNAPSHOT_ONLY)
@@ -254,6 +258,15 @@ identify(walrow_stream *s, walrow_error *err)
     return code;
 }
 
+walrow__identity
+walrow__stream_identity(const walrow_options *options, const walrow__pg_server *server)
+{
+    return (walrow__identity){.system_identifier = server->system_identifier,
+                              .timeline = server->timeline,
+                              .database = server->database,
+                              .slot = options->slot};
+}
+
 walrow_code
 walrow__stream_prepare(walrow_stream *s, walrow_error *err)
 {
@@ -262,14 +275,26 @@ walrow__stream_prepare(walrow_stream *s, walrow_error *err)
     WALROW_TRY(identify(s, err));
     s->receiver.plugin = walrow__slot_plugin(s->options);
     s->plan.options = s->options;
+    if (s->keeps_state)
+        WALROW_TRY(walrow__memory_open(s, err));
     if (s->hooks.opened != NULL)
         WALROW_TRY(s->hooks.opened(s->hooks.arg, &s->server, err));
     return prepare(s, err);
 }
 
+/* --start, else where all was durable, which the slot may not have been told. */
+static uint64_t
+start_lsn(const walrow_stream *s)
+{
+    if (s->options->start_lsn != 0 || s->receiver.state == NULL || !s->receiver.slot_exists)
+        return s->options->start_lsn;
+    return walrow__state_confirmed(s->receiver.state);
+}
+
 static walrow_code
 open_stream(walrow_stream *s, walrow_error *err)
 {
+    s->keeps_state = true;
     WALROW_TRY(walrow__stream_prepare(s, err));
     walrow__receiver *r = &s->receiver;
     r->options = s->options;
@@ -278,7 +303,7 @@ open_stream(walrow_stream *s, walrow_error *err)
     r->publications = s->publications.items;
     r->server_version = s->server.version;
     r->eager = s->hooks.eager;
-    r->start_lsn = s->options->start_lsn;
+    r->start_lsn = start_lsn(s);
     return walrow__receiver_start(r, err);
 }
 
@@ -337,6 +362,7 @@ walrow__stream_release(walrow_stream *stream)
     if (stream->catalog != NULL)
         stream->catalog->free(stream->catalog);
     PQfinish(stream->sql);
+    walrow__state_close(stream->receiver.state);
 }
 
 void

@@ -5,6 +5,7 @@
 #ifndef WALROW_STREAM_STREAM_H
 #define WALROW_STREAM_STREAM_H
 
+#include "base/identity.h"
 #include "pg/connection.h"
 #include "pg/discover.h"
 #include "stream/receiver.h"
@@ -12,7 +13,8 @@
 /* What whoever stores the changes already has; asked before the stream starts. */
 typedef struct walrow__stream_hooks {
     void *arg;
-    bool eager; /* whoever waits gets what there is at once */
+    bool eager;        /* whoever waits gets what there is at once */
+    bool all_remember; /* the hook snapshot speaks for every sink */
     /* The server is known: open what belongs to it. */
     walrow_code (*opened)(void *arg, const walrow__pg_server *server, walrow_error *err);
     /*
@@ -33,6 +35,7 @@ struct walrow_stream {
     walrow__plan plan;
     walrow__texts publications;
     walrow__receiver receiver;
+    bool keeps_state;       /* what it confirms is in the state first */
     walrow_changes reading; /* what walrow_reader is in the middle of; release is NULL if nothing */
     size_t read_at;         /* its next batch */
 };
@@ -41,6 +44,8 @@ walrow_code walrow__stream_open(const walrow_options *options, const walrow__str
                                 walrow_stream **out, walrow_error *err) WALROW_MUST_CHECK;
 /** Everything before the stream itself: connect, find the tables, publish them, look at the slot, plan. */
 walrow_code walrow__stream_prepare(walrow_stream *stream, walrow_error *err) WALROW_MUST_CHECK;
+/* Whom positions of a stream belong to; borrows both. */
+walrow__identity walrow__stream_identity(const walrow_options *options, const walrow__pg_server *server);
 /** Plan one table that was found; in_snapshot: its rows are to be read, unless somebody has them. */
 walrow_code walrow__stream_plan_table(walrow_stream *stream, const walrow__found *found, bool in_snapshot,
                                       walrow_error *err) WALROW_MUST_CHECK;

@@ -10,6 +10,7 @@
 #include "pg/publication.h"
 #include "pg/slot.h"
 #include "source/snapshot.h"
+#include "stream/memory.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -21,9 +22,8 @@ walrow__stream_plan_table(walrow_stream *s, const walrow__found *info, bool in_s
     walrow__planned_table *table;
     WALROW_TRY(walrow__plan_add(&s->plan, info->schema, info->name, &table, err));
     bool done = false;
-    if (s->hooks.snapshot != NULL)
-        WALROW_TRY(s->hooks.snapshot(s->hooks.arg, info->schema, info->name, info->relid, &done,
-                                     &table->from_lsn, err));
+    if (walrow__memory_knows_snapshots(s))
+        WALROW_TRY(walrow__memory_snapshot(s, info, &done, &table->from_lsn, err));
     table->needs_snapshot = in_snapshot && !done;
     if (!done)
         table->from_lsn = 0;
@@ -180,6 +180,13 @@ read_tables(walrow__receiver *r, walrow__snapshot *snapshot, walrow_error *err)
     return WALROW_OK;
 }
 
+static walrow_code
+note_created(walrow__receiver *r, uint64_t consistent_lsn, walrow_error *err)
+{
+    walrow__log(WALROW_LOG_INFO, "created replication slot %s", r->options->slot);
+    return r->state == NULL ? WALROW_OK : walrow__state_commit(r->state, NULL, consistent_lsn, err);
+}
+
 walrow_code
 walrow__receiver_snapshot(walrow__receiver *r, walrow_error *err)
 {
@@ -208,12 +215,14 @@ walrow__receiver_snapshot(walrow__receiver *r, walrow_error *err)
         .emit = emit_chunk,
     };
     walrow__snapshot snapshot;
+    if (create && r->state != NULL)
+        WALROW_TRY(walrow__state_note_slot_made(r->state, err));
     WALROW_TRY(walrow__snapshot_open(&request, &snapshot, err));
-    if (create)
-        walrow__log(WALROW_LOG_INFO, "created replication slot %s", r->options->slot);
     r->slot_exists = r->slot_exists || create;
     r->connected_once = true;
-    walrow_code code = read_tables(r, &snapshot, err);
+    walrow_code code = create ? note_created(r, snapshot.consistent_lsn, err) : WALROW_OK;
+    if (code == WALROW_OK)
+        code = read_tables(r, &snapshot, err);
     atomic_store(&r->figures.snapshot_table, -1);
     walrow__snapshot_close(&snapshot);
     return code;

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sink/files.h"
+#include "base/files.h"
 #include "sink/names.h"
 #include "sink/sink.h"
 
@@ -22,7 +22,7 @@ typedef struct fixture {
     const char *scheme; /* "ipc" unless a test says otherwise */
     walrow__sink *sink;
     walrow__table *t, *u; /* public.t and public.u, (id integer key, name text) */
-    walrow__sink_identity identity;
+    walrow__identity identity;
     walrow_error err;
 } fixture;
 
@@ -36,7 +36,7 @@ set_up(void **state)
     f->scheme = "ipc";
     f->t = simple_table("t", 1);
     f->u = simple_table("u", 2);
-    f->identity = (walrow__sink_identity){
+    f->identity = (walrow__identity){
         .system_identifier = 7311, .timeline = 1, .database = "shop", .slot = "walrow"};
     *state = f;
     return 0;

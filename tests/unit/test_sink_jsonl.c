@@ -8,14 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sink/files.h"
+#include "base/files.h"
 #include "sink/sink.h"
 
 typedef struct fixture {
     char dir[64];
     walrow__sink *sink;
     walrow__table *t;
-    walrow__sink_identity identity;
+    walrow__identity identity;
     walrow_error err;
 } fixture;
 
@@ -27,7 +27,7 @@ set_up(void **state)
     if (mkdtemp(f->dir) == NULL)
         return -1;
     f->t = simple_table("t", 1);
-    f->identity = (walrow__sink_identity){
+    f->identity = (walrow__identity){
         .system_identifier = 7311, .timeline = 1, .database = "shop", .slot = "walrow"};
     *state = f;
     return 0;

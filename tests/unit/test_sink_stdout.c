@@ -10,7 +10,7 @@
 
 #include <nanoarrow/nanoarrow_ipc.h>
 
-#include "sink/files.h"
+#include "base/files.h"
 #include "sink/sink.h"
 
 typedef struct fixture {
@@ -73,7 +73,7 @@ turn_to(const char *path)
 static void
 open_sink(fixture *f, const char *uri)
 {
-    walrow__sink_identity identity = {.database = "", .slot = ""};
+    walrow__identity identity = {.database = "", .slot = ""};
     ASSERT_OK(walrow__sink_new(uri, &f->sink, &f->err), f->err);
     ASSERT_OK(walrow__sink_open(f->sink, &identity, &f->err), f->err);
 }

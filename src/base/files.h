@@ -1,10 +1,10 @@
 /*
- * sink/files.h
+ * base/files.h
  *	  Files that are there whole or not at all: written aside, fsynced, renamed, and the directory fsynced
  * too. Errors say what to do about a full disk, a read-only file system, a missing permission.
  */
-#ifndef WALROW_SINK_FILES_H
-#define WALROW_SINK_FILES_H
+#ifndef WALROW_BASE_FILES_H
+#define WALROW_BASE_FILES_H
 
 #include <walrow.h>
 

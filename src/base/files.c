@@ -1,4 +1,4 @@
-#include "sink/files.h"
+#include "base/files.h"
 
 #include "base/error.h"
 

@@ -1,0 +1,17 @@
+/*
+ * base/identity.h
+ *	  What stored positions belong to: an LSN of one server, database and slot means nothing to another.
+ */
+#ifndef WALROW_BASE_IDENTITY_H
+#define WALROW_BASE_IDENTITY_H
+
+#include <stdint.h>
+
+typedef struct walrow__identity {
+    uint64_t system_identifier;
+    uint32_t timeline;
+    const char *database;
+    const char *slot;
+} walrow__identity;
+
+#endif

@@ -1,0 +1,367 @@
+#include "state/state.h"
+
+#include "base/error.h"
+#include "base/files.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char format_version[] = "1";
+
+struct walrow__state {
+    walrow__store *store;
+    char *path;
+    int lock_fd;          /* -1: only read */
+    pthread_mutex_t lock; /* positions must not overtake each other */
+    uint64_t confirmed_lsn;
+    bool made_slot;
+};
+
+/* ---- whose it is ---- */
+
+static char *
+identity_text(const walrow__identity *identity)
+{
+    char system[24];
+    snprintf(system, sizeof system, "%" PRIu64, identity->system_identifier);
+    json_t *object =
+        json_pack("{s:s, s:I, s:s, s:s}", "system_identifier", system, "timeline",
+                  (json_int_t)identity->timeline, "database", identity->database, "slot", identity->slot);
+    char *text = object == NULL ? NULL : json_dumps(object, 0);
+    json_decref(object);
+    return text;
+}
+
+static walrow_code
+belongs_elsewhere(const walrow__state *state, const char *theirs, const char *ours, walrow_error *err)
+{
+    walrow__fail(err, WALROW_ERR_STATE, "the state in \"%s\" belongs to %s, and this is %s", state->path,
+                 theirs, ours);
+    return walrow__hint(
+        err, "name another directory with --state, or use the server, database and slot it belongs "
+             "to; a promoted standby or a restored server has another timeline, and what was "
+             "delivered from the old one may be unknown to it");
+}
+
+static walrow_code
+damaged(const walrow__state *state, const char *key, walrow_error *err)
+{
+    walrow__fail(err, WALROW_ERR_STATE,
+                 "the state in \"%s\" is damaged: \"%s\" is missing or not what was written", state->path,
+                 key);
+    return walrow__hint(
+        err, "bring the directory back from a copy, or begin anew: walrow teardown, remove it, and let "
+             "the tables be read again into another place");
+}
+
+static walrow_code
+check_version(walrow__state *state, walrow_error *err)
+{
+    char *version;
+    WALROW_TRY(walrow__store_get(state->store, "version", &version, NULL, err));
+    walrow_code code = WALROW_OK;
+    if (version == NULL)
+        code = damaged(state, "version", err);
+    else if (strcmp(version, format_version) != 0) {
+        walrow__fail(err, WALROW_ERR_STATE,
+                     "the state in \"%s\" is of version %s, and this walrow reads version %s", state->path,
+                     version, format_version);
+        code = walrow__hint(err, "use the walrow that wrote it, or a newer one");
+    }
+    free(version);
+    return code;
+}
+
+static walrow_code
+check_identity(walrow__state *state, const char *ours, walrow_error *err)
+{
+    char *theirs;
+    WALROW_TRY(walrow__store_get(state->store, "identity", &theirs, NULL, err));
+    walrow_code code = WALROW_OK;
+    if (theirs == NULL)
+        code = damaged(state, "identity", err);
+    else if (strcmp(theirs, ours) != 0)
+        code = belongs_elsewhere(state, theirs, ours, err);
+    free(theirs);
+    return code;
+}
+
+/* A key with an LSN; 0 if there is none. */
+static walrow_code
+get_lsn(walrow__state *state, const char *key, uint64_t *lsn, walrow_error *err)
+{
+    char *text;
+    *lsn = 0;
+    WALROW_TRY(walrow__store_get(state->store, key, &text, NULL, err));
+    bool bad = text != NULL && !walrow_lsn_parse(text, lsn);
+    free(text);
+    return bad ? damaged(state, key, err) : WALROW_OK;
+}
+
+static walrow_code
+get_made_slot(walrow__state *state, walrow_error *err)
+{
+    char *slot;
+    WALROW_TRY(walrow__store_get(state->store, "slot", &slot, NULL, err));
+    state->made_slot = slot != NULL;
+    free(slot);
+    return WALROW_OK;
+}
+
+/* ---- open ---- */
+
+static walrow__state *
+new_state(const char *path)
+{
+    walrow__state *state = calloc(1, sizeof *state);
+    if (state == NULL)
+        return NULL;
+    state->lock_fd = -1;
+    pthread_mutex_init(&state->lock, NULL);
+    state->path = strdup(path);
+    if (state->path != NULL)
+        return state;
+    walrow__state_close(state);
+    return NULL;
+}
+
+static walrow_code
+open_store(walrow__state *state, const char *name, walrow__store_mode mode, walrow_error *err)
+{
+    char *db = walrow__files_join(state->path, name);
+    if (db == NULL)
+        return walrow__fail_memory(err);
+    walrow_code code = walrow__store_open(db, mode, &state->store, err);
+    free(db);
+    return code;
+}
+
+/* A new store takes its name when it says whose it is: what a crash left half made is not there. */
+static walrow_code
+make(walrow__state *state, const char *identity, walrow_error *err)
+{
+    WALROW_TRY(walrow__place_clear_new(state->path, err));
+    WALROW_TRY(open_store(state, WALROW__PLACE_NEW, WALROW__STORE_CREATE, err));
+    walrow__store_write *write = walrow__store_begin();
+    walrow__store_put_text(write, "version", format_version);
+    walrow__store_put_text(write, "identity", identity);
+    walrow_code code = walrow__store_commit(state->store, write, err);
+    walrow__store_close(state->store);
+    state->store = NULL;
+    return code == WALROW_OK ? walrow__place_keep_new(state->path, err) : code;
+}
+
+static walrow_code
+open_existing(walrow__state *state, const char *identity, walrow_error *err)
+{
+    WALROW_TRY(open_store(state, WALROW__PLACE_STORE, WALROW__STORE_EXISTING, err));
+    WALROW_TRY(check_version(state, err));
+    WALROW_TRY(check_identity(state, identity, err));
+    WALROW_TRY(get_made_slot(state, err));
+    return get_lsn(state, "confirmed", &state->confirmed_lsn, err);
+}
+
+static walrow_code
+lock_and_open(walrow__state *state, const char *identity, walrow_error *err)
+{
+    WALROW_TRY(walrow__place_lock(state->path, &state->lock_fd, err));
+    if (!walrow__place_is_used(state->path))
+        WALROW_TRY(make(state, identity, err));
+    return open_existing(state, identity, err);
+}
+
+walrow_code
+walrow__state_open(const char *path, const walrow__identity *identity, walrow__state **out, walrow_error *err)
+{
+    char *text = identity_text(identity);
+    walrow__state *state = new_state(path);
+    walrow_code code =
+        text == NULL || state == NULL ? walrow__fail_memory(err) : lock_and_open(state, text, err);
+    free(text);
+    if (code == WALROW_OK)
+        *out = state;
+    else
+        walrow__state_close(state);
+    return code;
+}
+
+walrow_code
+walrow__state_read(const char *path, walrow__state **out, walrow_error *err)
+{
+    *out = NULL;
+    if (!walrow__place_is_used(path))
+        return WALROW_OK;
+    walrow__state *state = new_state(path);
+    if (state == NULL)
+        return walrow__fail_memory(err);
+    walrow_code code = open_store(state, WALROW__PLACE_STORE, WALROW__STORE_READ_ONLY, err);
+    if (code == WALROW_OK)
+        code = check_version(state, err);
+    if (code == WALROW_OK)
+        code = get_lsn(state, "confirmed", &state->confirmed_lsn, err);
+    if (code == WALROW_OK)
+        *out = state;
+    else
+        walrow__state_close(state);
+    return code;
+}
+
+void
+walrow__state_close(walrow__state *state)
+{
+    if (state == NULL)
+        return;
+    walrow__store_close(state->store);
+    if (state->lock_fd >= 0)
+        close(state->lock_fd);
+    pthread_mutex_destroy(&state->lock);
+    free(state->path);
+    free(state);
+}
+
+/* ---- reading ---- */
+
+uint64_t
+walrow__state_confirmed(const walrow__state *state)
+{
+    return state->confirmed_lsn;
+}
+
+bool
+walrow__state_made_slot(const walrow__state *state)
+{
+    return state->made_slot;
+}
+
+walrow_code
+walrow__state_note_slot_made(walrow__state *state, walrow_error *err)
+{
+    walrow__store_write *write = walrow__store_begin();
+    walrow__store_put_text(write, "slot", "made");
+    WALROW_TRY(walrow__store_commit(state->store, write, err));
+    state->made_slot = true;
+    return WALROW_OK;
+}
+
+/* "sink/..." and the like, malloc'ed. */
+static char *
+key_of(const char *kind, const char *a, const char *b)
+{
+    char *key;
+    int size = b == NULL ? asprintf(&key, "%s/%s", kind, a) : asprintf(&key, "%s/%s.%s", kind, a, b);
+    return size < 0 ? NULL : key;
+}
+
+walrow_code
+walrow__state_sink(walrow__state *state, const char *uri, uint64_t *lsn, walrow_error *err)
+{
+    char *key = key_of("sink", uri, NULL);
+    walrow_code code = key == NULL ? walrow__fail_memory(err) : get_lsn(state, key, lsn, err);
+    free(key);
+    return code;
+}
+
+/* One snapshot's record; false: not what was written. */
+static bool
+read_snapshot(const char *text, uint32_t *relid, uint64_t *point)
+{
+    json_t *object = json_loads(text, 0, NULL);
+    const char *lsn = json_string_value(json_object_get(object, "point"));
+    const json_t *oid = json_object_get(object, "relid");
+    bool good = lsn != NULL && json_is_integer(oid) && walrow_lsn_parse(lsn, point);
+    *relid = (uint32_t)json_integer_value(oid);
+    json_decref(object);
+    return good;
+}
+
+walrow_code
+walrow__state_snapshot(walrow__state *state, const char *schema, const char *table, uint32_t relid,
+                       bool *done, uint64_t *point, walrow_error *err)
+{
+    char *key = key_of("snapshot", schema, table), *text = NULL;
+    *done = false;
+    *point = 0;
+    walrow_code code =
+        key == NULL ? walrow__fail_memory(err) : walrow__store_get(state->store, key, &text, NULL, err);
+    if (text != NULL) {
+        uint32_t stored_relid = 0;
+        if (!read_snapshot(text, &stored_relid, point))
+            code = damaged(state, key, err);
+        else
+            *done = relid == 0 || stored_relid == relid;
+    }
+    free(text);
+    free(key);
+    return code;
+}
+
+walrow_code
+walrow__state_counters(walrow__state *state, char **json, walrow_error *err)
+{
+    return walrow__store_get(state->store, "counters", json, NULL, err);
+}
+
+/* ---- writing ---- */
+
+static void
+put_lsn(walrow__store_write *write, const char *key, uint64_t lsn)
+{
+    char text[WALROW_LSN_SIZE];
+    walrow__store_put_text(write, key, walrow_lsn_format(lsn, text));
+}
+
+walrow_code
+walrow__state_put_sink(walrow__store_write *write, const char *uri, uint64_t lsn, walrow_error *err)
+{
+    char *key = key_of("sink", uri, NULL);
+    if (key == NULL)
+        return walrow__fail_memory(err);
+    put_lsn(write, key, lsn);
+    free(key);
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__state_put_snapshot(walrow__store_write *write, const char *schema, const char *table, uint32_t relid,
+                           uint64_t point, walrow_error *err)
+{
+    char lsn[WALROW_LSN_SIZE], value[96];
+    char *key = key_of("snapshot", schema, table);
+    if (key == NULL)
+        return walrow__fail_memory(err);
+    snprintf(value, sizeof value, "{\"relid\": %" PRIu32 ", \"point\": \"%s\"}", relid,
+             walrow_lsn_format(point, lsn));
+    walrow__store_put_text(write, key, value);
+    free(key);
+    return WALROW_OK;
+}
+
+void
+walrow__state_put_counters(walrow__store_write *write, const char *json)
+{
+    walrow__store_put_text(write, "counters", json);
+}
+
+walrow_code
+walrow__state_commit(walrow__state *state, walrow__store_write *write, uint64_t confirmed_lsn,
+                     walrow_error *err)
+{
+    pthread_mutex_lock(&state->lock);
+    bool news = confirmed_lsn > state->confirmed_lsn;
+    walrow_code code = WALROW_OK;
+    if (write == NULL && news)
+        write = walrow__store_begin();
+    if (news)
+        put_lsn(write, "confirmed", confirmed_lsn);
+    if (news || write != NULL)
+        code = walrow__store_commit(state->store, write, err);
+    if (news && code == WALROW_OK)
+        state->confirmed_lsn = confirmed_lsn;
+    pthread_mutex_unlock(&state->lock);
+    return code;
+}

@@ -1,0 +1,67 @@
+/*
+ * state/state.h
+ *	  What walrow remembers of a slot between runs: how far it was confirmed, what every sink has, which
+ *	  tables' rows were read, what was counted.
+ *
+ * Keys and values are text, so that any RocksDB tool shows them:
+ *	  version            "1"
+ *	  identity           {"system_identifier": "7311...", "timeline": 1, "database": "shop", "slot": "walrow"}
+ *	  confirmed          "0/15D6B88": whatever was confirmed to the server is at or before it
+ *	  slot               "made": it did not exist when this state began
+ *	  sink/URI           "0/15D6B88": the end of what this sink had made durable
+ *	  snapshot/TABLE     {"relid": 16401, "point": "0/15D6B88"}: the rows of "schema.table" were delivered
+ *	  counters           a JSON object, the caller's
+ *
+ * One process has it open for writing; others may read. Threads: any, at the same time.
+ */
+#ifndef WALROW_STATE_STATE_H
+#define WALROW_STATE_STATE_H
+
+#include "base/identity.h"
+#include "state/place.h"
+#include "state/store.h"
+
+typedef struct walrow__state walrow__state;
+
+/**
+ * Open or make the state at path, for one server, database and slot.
+ * Errors: WALROW_ERR_STATE: in use (by whom), another's (whose), of another version, damaged
+ */
+walrow_code walrow__state_open(const char *path, const walrow__identity *identity, walrow__state **out,
+                               walrow_error *err) WALROW_MUST_CHECK;
+/** As it is now, to look at, beside a process that has it open; *out NULL: there is none. */
+walrow_code walrow__state_read(const char *path, walrow__state **out, walrow_error *err) WALROW_MUST_CHECK;
+void walrow__state_close(walrow__state *state); /* NULL is allowed */
+
+/* 0: nothing was confirmed yet. */
+uint64_t walrow__state_confirmed(const walrow__state *state);
+/* walrow made the slot, with this state beside it: what it says of snapshots is all there is. */
+bool walrow__state_made_slot(const walrow__state *state);
+/** Note it, before the slot is made. */
+walrow_code walrow__state_note_slot_made(walrow__state *state, walrow_error *err) WALROW_MUST_CHECK;
+/** What this sink had durably; 0: nothing, or not known. */
+walrow_code walrow__state_sink(walrow__state *state, const char *uri, uint64_t *lsn,
+                               walrow_error *err) WALROW_MUST_CHECK;
+/** Were the table's rows delivered, and as of which consistent point? relid 0: whichever table of that name. */
+walrow_code walrow__state_snapshot(walrow__state *state, const char *schema, const char *table,
+                                   uint32_t relid, bool *done, uint64_t *point,
+                                   walrow_error *err) WALROW_MUST_CHECK;
+/** The counters as they were last put, malloc'ed; NULL: never. */
+walrow_code walrow__state_counters(walrow__state *state, char **json, walrow_error *err) WALROW_MUST_CHECK;
+
+/* ---- a commit point: begin, put, commit ---- */
+
+walrow_code walrow__state_put_sink(walrow__store_write *write, const char *uri, uint64_t lsn,
+                                   walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__state_put_snapshot(walrow__store_write *write, const char *schema, const char *table,
+                                       uint32_t relid, uint64_t point, walrow_error *err) WALROW_MUST_CHECK;
+void walrow__state_put_counters(walrow__store_write *write, const char *json);
+/**
+ * Make it durable, with the position up to which the server may be told; one that is not beyond the stored one
+ * leaves that. Frees write whatever the outcome; NULL: nothing but the position, and nothing at all if that is
+ * no news.
+ */
+walrow_code walrow__state_commit(walrow__state *state, walrow__store_write *write, uint64_t confirmed_lsn,
+                                 walrow_error *err) WALROW_MUST_CHECK;
+
+#endif

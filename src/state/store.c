@@ -1,0 +1,165 @@
+#include "state/store.h"
+
+#include "base/error.h"
+
+#include <rocksdb/c.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct walrow__store {
+    char *path;
+    rocksdb_t *db;
+    rocksdb_options_t *options;
+    rocksdb_readoptions_t *reading;
+    rocksdb_writeoptions_t *writing;
+};
+
+enum {
+    WRITE_BUFFER_BYTES = 1 << 20, /* positions are small and overwrite each other */
+    LOG_LEVEL_WARN = 2            /* rocksdb::InfoLogLevel::WARN_LEVEL */
+};
+
+/* What RocksDB says becomes an error with the way out; takes message. */
+static walrow_code
+fail(const walrow__store *store, const char *what, char *message, walrow_error *err)
+{
+    bool damaged = strncmp(message, "Corruption", 10) == 0;
+    walrow__fail(err, WALROW_ERR_STATE, "%s state in \"%s\": %s", what, store->path, message);
+    rocksdb_free(message);
+    if (damaged)
+        return walrow__hint(
+            err, "bring the directory back from a copy, or begin anew: walrow teardown, remove it, and "
+                 "let the tables be read again into another place");
+    return walrow__hint(err,
+                        "see that the directory can be written and has room, or name another with --state");
+}
+
+static walrow_code
+prepare(walrow__store *store, walrow__store_mode mode, walrow_error *err)
+{
+    store->options = rocksdb_options_create();
+    store->reading = rocksdb_readoptions_create();
+    store->writing = rocksdb_writeoptions_create();
+    if (store->path == NULL || store->options == NULL || store->reading == NULL || store->writing == NULL)
+        return walrow__fail_memory(err);
+    rocksdb_options_set_create_if_missing(store->options, mode == WALROW__STORE_CREATE);
+    rocksdb_options_set_paranoid_checks(store->options, 1);
+    /* not the default, which drops whatever follows a damaged record without a word */
+    rocksdb_options_set_wal_recovery_mode(store->options, rocksdb_tolerate_corrupted_tail_records_recovery);
+    rocksdb_options_set_write_buffer_size(store->options, WRITE_BUFFER_BYTES);
+    rocksdb_options_set_max_open_files(store->options, 64);
+    rocksdb_options_set_keep_log_file_num(store->options, 2);
+    rocksdb_options_set_info_log_level(store->options, LOG_LEVEL_WARN);
+    rocksdb_options_set_stats_dump_period_sec(store->options, 0);
+    rocksdb_readoptions_set_verify_checksums(store->reading, 1);
+    rocksdb_writeoptions_set_sync(store->writing, 1);
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__store_open(const char *path, walrow__store_mode mode, walrow__store **out, walrow_error *err)
+{
+    walrow__store *store = calloc(1, sizeof *store);
+    if (store == NULL)
+        return walrow__fail_memory(err);
+    store->path = strdup(path);
+    char *message = NULL;
+    walrow_code code = prepare(store, mode, err);
+    if (code == WALROW_OK) {
+        store->db = mode == WALROW__STORE_READ_ONLY
+                        ? rocksdb_open_for_read_only(store->options, path, 0, &message)
+                        : rocksdb_open(store->options, path, &message);
+        if (message != NULL)
+            code = fail(store, "cannot open the", message, err);
+    }
+    if (code != WALROW_OK)
+        walrow__store_close(store);
+    else
+        *out = store;
+    return code;
+}
+
+void
+walrow__store_close(walrow__store *store)
+{
+    if (store == NULL)
+        return;
+    if (store->db != NULL)
+        rocksdb_close(store->db);
+    if (store->options != NULL)
+        rocksdb_options_destroy(store->options);
+    if (store->reading != NULL)
+        rocksdb_readoptions_destroy(store->reading);
+    if (store->writing != NULL)
+        rocksdb_writeoptions_destroy(store->writing);
+    free(store->path);
+    free(store);
+}
+
+walrow_code
+walrow__store_get(walrow__store *store, const char *key, char **value, size_t *size, walrow_error *err)
+{
+    char *message = NULL;
+    rocksdb_pinnableslice_t *slice =
+        rocksdb_get_pinned(store->db, store->reading, key, strlen(key), &message);
+    *value = NULL;
+    if (message != NULL)
+        return fail(store, "cannot read the", message, err);
+    if (slice == NULL)
+        return WALROW_OK;
+    size_t bytes;
+    const char *data = rocksdb_pinnableslice_value(slice, &bytes);
+    *value = malloc(bytes + 1);
+    if (*value != NULL) {
+        memcpy(*value, data, bytes);
+        (*value)[bytes] = '\0';
+    }
+    if (size != NULL)
+        *size = bytes;
+    rocksdb_pinnableslice_destroy(slice);
+    return *value == NULL ? walrow__fail_memory(err) : WALROW_OK;
+}
+
+/* The type has no definition: it is RocksDB's write batch under a name of ours. */
+static rocksdb_writebatch_t *
+batch_of(walrow__store_write *write)
+{
+    return (rocksdb_writebatch_t *)write;
+}
+
+walrow__store_write *
+walrow__store_begin(void)
+{
+    return (walrow__store_write *)rocksdb_writebatch_create();
+}
+
+void
+walrow__store_put(walrow__store_write *write, const char *key, const void *value, size_t size)
+{
+    if (write != NULL)
+        rocksdb_writebatch_put(batch_of(write), key, strlen(key), value, size);
+}
+
+void
+walrow__store_put_text(walrow__store_write *write, const char *key, const char *text)
+{
+    walrow__store_put(write, key, text, strlen(text));
+}
+
+walrow_code
+walrow__store_commit(walrow__store *store, walrow__store_write *write, walrow_error *err)
+{
+    if (write == NULL)
+        return walrow__fail_memory(err);
+    char *message = NULL;
+    rocksdb_write(store->db, store->writing, batch_of(write), &message);
+    rocksdb_writebatch_destroy(batch_of(write));
+    return message == NULL ? WALROW_OK : fail(store, "cannot write the", message, err);
+}
+
+void
+walrow__store_abandon(walrow__store_write *write)
+{
+    if (write != NULL)
+        rocksdb_writebatch_destroy(batch_of(write));
+}

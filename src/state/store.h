@@ -1,0 +1,44 @@
+/*
+ * state/store.h
+ *	  A durable map of bytes to bytes, in a directory of its own: RocksDB, through its C interface, with the
+ *	  choices walrow makes. A write is whole and synced, or not there.
+ *
+ * What a crash may leave (the torn end of a log) is recovered from; anything else that is not as it was
+ *	  written is an error, and never an empty store. Threads: any, at the same time.
+ */
+#ifndef WALROW_STATE_STORE_H
+#define WALROW_STATE_STORE_H
+
+#include <stdbool.h>
+#include <walrow.h>
+
+typedef struct walrow__store walrow__store;
+typedef struct walrow__store_write walrow__store_write;
+
+typedef enum walrow__store_mode {
+    WALROW__STORE_CREATE, /* a directory without one becomes one */
+    WALROW__STORE_EXISTING,
+    WALROW__STORE_READ_ONLY /* as it is now, whoever has it open */
+} walrow__store_mode;
+
+/** Errors: WALROW_ERR_STATE, with the way out. */
+walrow_code walrow__store_open(const char *path, walrow__store_mode mode, walrow__store **out,
+                               walrow_error *err) WALROW_MUST_CHECK;
+void walrow__store_close(walrow__store *store); /* NULL is allowed */
+
+/** The value, malloc'ed and NUL-terminated; NULL: there is none. size may be NULL. */
+walrow_code walrow__store_get(walrow__store *store, const char *key, char **value, size_t *size,
+                              walrow_error *err) WALROW_MUST_CHECK;
+
+/* What is to be written at once; NULL: out of memory, which put and commit take as such. */
+walrow__store_write *walrow__store_begin(void);
+void walrow__store_put(walrow__store_write *write, const char *key, const void *value, size_t size);
+void walrow__store_put_text(walrow__store_write *write, const char *key, const char *text);
+/** Make it durable, as a whole; frees write whatever the outcome. */
+walrow_code walrow__store_commit(walrow__store *store, walrow__store_write *write,
+                                 walrow_error *err) WALROW_MUST_CHECK;
+
+/** Let go of what is not to be written after all; NULL is allowed. */
+void walrow__store_abandon(walrow__store_write *write);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * stream/memory.h
+ *	  What a stream remembers between runs, against what the server says: the state is written before anything
+ *	  is confirmed, so when the two disagree, something happened that nobody may pass over.
+ */
+#ifndef WALROW_STREAM_MEMORY_H
+#define WALROW_STREAM_MEMORY_H
+
+#include "pg/slot.h"
+#include "stream/stream.h"
+
+/** Open the slot's state, unless there is to be none. Needs the server's identity. */
+walrow_code walrow__memory_open(walrow_stream *stream, walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * Compare the slot with what was confirmed to it; one seen for the first time is noted as it is.
+ * Errors: WALROW_ERR_SLOT (gone), WALROW_ERR_STATE (ahead of the state: something is missing; or the server
+ * went back)
+ */
+walrow_code walrow__memory_check_slot(walrow_stream *stream, const walrow__slot *slot,
+                                      walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * Were the table's rows delivered, to all of the sinks, and as of which point (the earliest)?
+ */
+walrow_code walrow__memory_snapshot(walrow_stream *stream, const walrow__found *table, bool *done,
+                                    uint64_t *point, walrow_error *err) WALROW_MUST_CHECK;
+/** Does anybody remember which tables were read? */
+bool walrow__memory_knows_snapshots(const walrow_stream *stream);
+
+#endif

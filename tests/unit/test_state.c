@@ -1,0 +1,357 @@
+/*
+ * test_state.c
+ *	  What was written is there again, as a whole; what is not as it was written is an error, never a beginning.
+ */
+#include "changes.h"
+
+#include "state/state.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct fixture {
+    char path[64];
+    walrow__state *state;
+    walrow_error err;
+} fixture;
+
+static const walrow__identity shop = {
+    .system_identifier = UINT64_C(7311234567890123456), .timeline = 1, .database = "shop", .slot = "walrow"};
+
+static int
+set_up(void **state)
+{
+    fixture *f = calloc(1, sizeof *f);
+    snprintf(f->path, sizeof f->path, "/tmp/walrow-test-state-%d", (int)getpid());
+    *state = f;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    fixture *f = *state;
+    walrow__state_close(f->state);
+    walrow_code removed = walrow__place_remove(f->path, NULL);
+    free(f);
+    return removed == WALROW_OK ? 0 : -1;
+}
+
+static void
+reopen(fixture *f)
+{
+    walrow__state_close(f->state);
+    f->state = NULL;
+    ASSERT_OK(walrow__state_open(f->path, &shop, &f->state, &f->err), f->err);
+}
+
+static void
+assert_refused(fixture *f, const walrow__identity *identity, const char *why)
+{
+    walrow__state_close(f->state);
+    f->state = NULL;
+    assert_int_equal(walrow__state_open(f->path, identity, &f->state, &f->err), WALROW_ERR_STATE);
+    if (strstr(f->err.message, why) == NULL || f->err.hint[0] == '\0')
+        fail_msg("\"%s\" does not say \"%s\" and what to do", f->err.message, why);
+}
+
+/* The files of the store whose names begin so. */
+static int
+each_file(const fixture *f, const char *prefix, void (*act)(const char *path))
+{
+    char folder[96], path[400];
+    snprintf(folder, sizeof folder, "%s/db", f->path);
+    DIR *dir = opendir(folder);
+    int n = 0;
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        size_t length = strlen(entry->d_name), wanted = strlen(prefix);
+        bool log =
+            strcmp(prefix, "*.log") == 0 && length > 4 && strcmp(entry->d_name + length - 4, ".log") == 0;
+        if (!log && strncmp(entry->d_name, prefix, wanted) != 0)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        act(path);
+        n++;
+    }
+    closedir(dir);
+    return n;
+}
+
+static void
+remove_file(const char *path)
+{
+    assert_int_equal(unlink(path), 0);
+}
+
+static void
+damage_middle(const char *path)
+{
+    int fd = open(path, O_RDWR);
+    off_t size = lseek(fd, 0, SEEK_END);
+    uint8_t byte;
+    assert_int_equal(pread(fd, &byte, 1, size / 2), 1);
+    byte ^= 0x55;
+    assert_int_equal(pwrite(fd, &byte, 1, size / 2), 1);
+    close(fd);
+}
+
+static void
+cut_tail(const char *path)
+{
+    int fd = open(path, O_RDWR);
+    assert_int_equal(ftruncate(fd, lseek(fd, 0, SEEK_END) - 3), 0);
+    close(fd);
+}
+
+/* ---- what is kept ---- */
+
+static void
+a_new_state_knows_nothing(void **state)
+{
+    fixture *f = *state;
+    bool done;
+    uint64_t lsn;
+    char *counters;
+    reopen(f);
+    assert_int_equal(walrow__state_confirmed(f->state), 0);
+    assert_false(walrow__state_made_slot(f->state));
+    ASSERT_OK(walrow__state_sink(f->state, "jsonl:-", &lsn, &f->err), f->err);
+    assert_int_equal(lsn, 0);
+    ASSERT_OK(walrow__state_snapshot(f->state, "public", "orders", 0, &done, &lsn, &f->err), f->err);
+    assert_false(done);
+    ASSERT_OK(walrow__state_counters(f->state, &counters, &f->err), f->err);
+    assert_null(counters);
+}
+
+static void
+a_commit_point_is_there_after_the_next_start(void **state)
+{
+    fixture *f = *state;
+    bool done;
+    uint64_t lsn, point;
+    char *counters;
+    reopen(f);
+    ASSERT_OK(walrow__state_note_slot_made(f->state, &f->err), f->err);
+    walrow__store_write *write = walrow__store_begin();
+    ASSERT_OK(walrow__state_put_sink(write, "parquet:lake", 0x200, &f->err), f->err);
+    ASSERT_OK(walrow__state_put_snapshot(write, "public", "orders", 16401, 0x150, &f->err), f->err);
+    walrow__state_put_counters(write, "{\"transactions\": 3}");
+    ASSERT_OK(walrow__state_commit(f->state, write, 0x1A0, &f->err), f->err);
+    reopen(f);
+    assert_int_equal(walrow__state_confirmed(f->state), 0x1A0);
+    assert_true(walrow__state_made_slot(f->state));
+    ASSERT_OK(walrow__state_sink(f->state, "parquet:lake", &lsn, &f->err), f->err);
+    assert_int_equal(lsn, 0x200);
+    ASSERT_OK(walrow__state_snapshot(f->state, "public", "orders", 16401, &done, &point, &f->err), f->err);
+    assert_true(done && point == 0x150);
+    ASSERT_OK(walrow__state_counters(f->state, &counters, &f->err), f->err);
+    assert_string_equal(counters, "{\"transactions\": 3}");
+    free(counters);
+}
+
+static void
+a_table_made_anew_was_not_read(void **state)
+{
+    fixture *f = *state;
+    bool done;
+    uint64_t point;
+    reopen(f);
+    walrow__store_write *write = walrow__store_begin();
+    ASSERT_OK(walrow__state_put_snapshot(write, "public", "orders", 16401, 0x150, &f->err), f->err);
+    ASSERT_OK(walrow__state_commit(f->state, write, 0, &f->err), f->err);
+    ASSERT_OK(walrow__state_snapshot(f->state, "public", "orders", 16402, &done, &point, &f->err), f->err);
+    assert_false(done);
+}
+
+static void
+what_was_confirmed_never_goes_back(void **state)
+{
+    fixture *f = *state;
+    reopen(f);
+    ASSERT_OK(walrow__state_commit(f->state, NULL, 0x300, &f->err), f->err);
+    ASSERT_OK(walrow__state_commit(f->state, NULL, 0x100, &f->err), f->err);
+    assert_int_equal(walrow__state_confirmed(f->state), 0x300);
+    reopen(f);
+    assert_int_equal(walrow__state_confirmed(f->state), 0x300);
+}
+
+static void
+a_commit_survives_a_process_that_is_killed(void **state)
+{
+    fixture *f = *state;
+    pid_t child = fork();
+    if (child == 0) {
+        if (walrow__state_open(f->path, &shop, &f->state, &f->err) == WALROW_OK &&
+            walrow__state_commit(f->state, NULL, 0x777, &f->err) == WALROW_OK)
+            kill(getpid(), SIGKILL);
+        _exit(1);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    assert_true(WIFSIGNALED(status));
+    reopen(f);
+    assert_int_equal(walrow__state_confirmed(f->state), 0x777);
+}
+
+static void
+others_may_look_at_it(void **state)
+{
+    fixture *f = *state;
+    walrow__state *seen = NULL;
+    reopen(f);
+    ASSERT_OK(walrow__state_commit(f->state, NULL, 0x300, &f->err), f->err);
+    ASSERT_OK(walrow__state_read(f->path, &seen, &f->err), f->err);
+    assert_int_equal(walrow__state_confirmed(seen), 0x300);
+    walrow__state_close(seen);
+}
+
+static void
+where_there_is_none_there_is_none(void **state)
+{
+    fixture *f = *state;
+    walrow__state *seen = NULL;
+    ASSERT_OK(walrow__state_read(f->path, &seen, &f->err), f->err);
+    assert_null(seen);
+}
+
+/* ---- what is refused ---- */
+
+static void
+one_process_at_a_time(void **state)
+{
+    fixture *f = *state;
+    walrow__state *second = NULL;
+    char pid[16];
+    reopen(f);
+    snprintf(pid, sizeof pid, "process %d", (int)getpid());
+    assert_int_equal(walrow__state_open(f->path, &shop, &second, &f->err), WALROW_ERR_STATE);
+    assert_non_null(strstr(f->err.message, pid));
+    assert_int_equal(walrow__place_remove(f->path, &f->err), WALROW_ERR_STATE);
+}
+
+static void
+another_servers_state_is_not_used(void **state)
+{
+    fixture *f = *state;
+    walrow__identity other = shop;
+    reopen(f);
+    other.system_identifier++;
+    assert_refused(f, &other, "7311234567890123457");
+    other = shop;
+    other.timeline = 2;
+    assert_refused(f, &other, "\"timeline\": 2");
+    other = shop;
+    other.database = "store";
+    assert_refused(f, &other, "\"database\": \"store\"");
+    other = shop;
+    other.slot = "second";
+    assert_refused(f, &other, "\"slot\": \"second\"");
+    reopen(f);
+}
+
+static void
+a_newer_version_is_not_read(void **state)
+{
+    fixture *f = *state;
+    walrow__store *store;
+    char folder[96];
+    reopen(f);
+    walrow__state_close(f->state);
+    f->state = NULL;
+    snprintf(folder, sizeof folder, "%s/db", f->path);
+    ASSERT_OK(walrow__store_open(folder, WALROW__STORE_EXISTING, &store, &f->err), f->err);
+    walrow__store_write *write = walrow__store_begin();
+    walrow__store_put_text(write, "version", "2");
+    ASSERT_OK(walrow__store_commit(store, write, &f->err), f->err);
+    walrow__store_close(store);
+    assert_refused(f, &shop, "version 2");
+}
+
+/* Some commits, in the log only. */
+static void
+make_with_commits(fixture *f)
+{
+    reopen(f);
+    for (uint64_t lsn = 1; lsn <= 50; lsn++)
+        ASSERT_OK(walrow__state_commit(f->state, NULL, lsn << 20, &f->err), f->err);
+    walrow__state_close(f->state);
+    f->state = NULL;
+}
+
+static void
+a_lost_file_is_no_beginning(void **state)
+{
+    fixture *f = *state;
+    make_with_commits(f);
+    assert_int_equal(each_file(f, "CURRENT", remove_file), 1);
+    assert_refused(f, &shop, "CURRENT");
+}
+
+static void
+a_lost_manifest_is_no_beginning(void **state)
+{
+    fixture *f = *state;
+    make_with_commits(f);
+    assert_true(each_file(f, "MANIFEST", remove_file) > 0);
+    assert_refused(f, &shop, "MANIFEST");
+}
+
+static void
+a_damaged_log_is_said(void **state)
+{
+    fixture *f = *state;
+    make_with_commits(f);
+    assert_true(each_file(f, "*.log", damage_middle) > 0);
+    assert_refused(f, &shop, "Corruption");
+}
+
+static void
+the_torn_end_of_a_log_is_what_a_crash_leaves(void **state)
+{
+    fixture *f = *state;
+    make_with_commits(f);
+    assert_true(each_file(f, "*.log", cut_tail) > 0);
+    reopen(f);
+    assert_int_equal(walrow__state_confirmed(f->state), UINT64_C(49) << 20);
+}
+
+static void
+a_store_that_was_being_made_is_made_again(void **state)
+{
+    fixture *f = *state;
+    char file[192];
+    reopen(f);
+    walrow__state_close(f->state);
+    f->state = NULL;
+    ASSERT_OK(walrow__place_remove(f->path, &f->err), f->err);
+    snprintf(file, sizeof file, "mkdir -p %s/db.new && echo x > %s/db.new/CURRENT", f->path, f->path);
+    assert_int_equal(system(file), 0);
+    reopen(f);
+    assert_int_equal(walrow__state_confirmed(f->state), 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_new_state_knows_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_commit_point_is_there_after_the_next_start, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_table_made_anew_was_not_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_confirmed_never_goes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_commit_survives_a_process_that_is_killed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(others_may_look_at_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(where_there_is_none_there_is_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_process_at_a_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_servers_state_is_not_used, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_newer_version_is_not_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_lost_file_is_no_beginning, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_lost_manifest_is_no_beginning, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_damaged_log_is_said, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_torn_end_of_a_log_is_what_a_crash_leaves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_store_that_was_being_made_is_made_again, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
