@@ -263,7 +263,8 @@ typedef struct walrow_actions {
 /** Create or complete publication, slot, grants; idempotent. dry_run: say what would be done. */
 WALROW_API walrow_code walrow_setup(const walrow_options *options, bool dry_run, walrow_actions *out,
                                     walrow_error *err) WALROW_MUST_CHECK;
-/** Drop the slot and the publication walrow made. dry_run: say what would be dropped. */
+/** Drop the slot and the publication walrow made, and forget the slot's state. dry_run: say what would be done.
+ */
 WALROW_API walrow_code walrow_teardown(const walrow_options *options, bool dry_run, walrow_actions *out,
                                        walrow_error *err) WALROW_MUST_CHECK;
 WALROW_API void walrow_actions_release(walrow_actions *actions);
@@ -305,6 +306,8 @@ typedef struct walrow_status {
     const char *snapshot_state; /* "none", "running", "done" */
     walrow_snapshot_status *snapshot;
     size_t n_snapshot;
+    uint64_t state_lsn; /* what walrow's own state says was confirmed; 0: there is none here */
+    char *counters;     /* what was delivered since the slot was made, JSON; NULL: not known */
 } walrow_status;
 
 WALROW_API walrow_code walrow_status_get(const walrow_options *options, walrow_status *out,

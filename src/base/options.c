@@ -81,8 +81,7 @@ typedef struct option_rule {
     X("encoding", 0, NULL, "E", "auto", "how pgoutput sends values: auto, binary or text", false,            \
       RULE_CHOICE(encoding, "auto binary text"))                                                             \
     X("state", 0, NULL, "DIR", NULL,                                                                         \
-      "directory of walrow's own state (nothing is kept there yet); without it $XDG_STATE_HOME/walrow/SLOT " \
-      "or "                                                                                                  \
+      "directory of walrow's own state of the slot, or off; default $XDG_STATE_HOME/walrow/SLOT, else "      \
       "~/.local/state/walrow/SLOT",                                                                          \
       false, RULE(TEXT, state))                                                                              \
     X("no-setup", 0, NULL, NULL, NULL, "fail instead of creating anything on the server", false,             \

@@ -37,9 +37,9 @@ const command commands[] = {
     {"status", "", "slot, lag, retained WAL, sinks",
      "  walrow status --slot walrow --to parquet:lake --watch\n", CONNECTION WHAT "to state watch json ", 0,
      0, run_status},
-    {"teardown", "", "drop the slot, and the publication walrow made, after asking",
+    {"teardown", "", "drop the slot, the publication walrow made and its state of them, after asking",
      "What another session is reading is left alone. Files are never touched.\n",
-     CONNECTION "slot publication dry-run yes json ", 0, 0, run_teardown},
+     CONNECTION "slot publication state dry-run yes json ", 0, 0, run_teardown},
     {"record", "FILE", "write the raw stream of a slot to a file",
      "Nothing is confirmed to the server: the same changes can be recorded again, or streamed.\n\n"
      "  walrow record changes.walrow --tables 'public.*' --until now\n",

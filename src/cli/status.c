@@ -35,7 +35,9 @@ status_json(const walrow_status *status)
                                                 (json_int_t)table->rows, "total", (json_int_t)table->total,
                                                 "done", table->done));
     }
-    return json_pack("{so ss so s{ss so}}", "slot", slot_json(&status->slot), "transport", status->transport,
+    json_t *counters = status->counters == NULL ? json_null() : json_loads(status->counters, 0, NULL);
+    return json_pack("{s{so so} so ss so s{ss so}}", "state", "confirmed_lsn", json_lsn(status->state_lsn),
+                     "counters", counters, "slot", slot_json(&status->slot), "transport", status->transport,
                      "sinks", sinks, "snapshot", "state", status->snapshot_state, "tables", tables);
 }
 
@@ -70,6 +72,10 @@ print_status(const walrow_status *status)
                sink->lsn == 0 ? "no position" : walrow_lsn_format(sink->lsn, lsn),
                human_size(sink->behind_bytes, behind));
     }
+    if (status->state_lsn != 0)
+        printf("state       confirmed up to %s\n", walrow_lsn_format(status->state_lsn, lsn));
+    if (status->counters != NULL)
+        printf("delivered   %s\n", status->counters);
     printf("snapshot    %s\n", status->snapshot_state);
     for (size_t i = 0; i < status->n_snapshot; i++)
         printf("            %s: %s\n", status->snapshot[i].table,

@@ -73,5 +73,6 @@ walrow_status_release(walrow_status *status)
         free(status->snapshot[i].table);
     free(status->sinks);
     free(status->snapshot);
+    free(status->counters);
     *status = (walrow_status){0};
 }

@@ -1,8 +1,5 @@
-/*
- * pg/teardown.c
- *	  walrow_teardown: the one place where anything is dropped. First the slot, then the publications walrow
- *	  made.
- */
+#include "pg/teardown.h"
+
 #include "base/error.h"
 #include "pg/actions.h"
 #include "pg/connection.h"
@@ -72,7 +69,7 @@ plan_publication(PGconn *conn, const char *name, bool say_if_missing, walrow_act
 }
 
 walrow_code
-walrow_teardown(const walrow_options *options, bool dry_run, walrow_actions *out, walrow_error *err)
+walrow__teardown_server(const walrow_options *options, bool dry_run, walrow_actions *out, walrow_error *err)
 {
     char inserts[64];
     PGconn *conn;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "pg/connection.h"
 #include "sink/sink.h"
+#include "state/state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,41 @@ ask_sinks(const walrow_options *options, uint64_t flush_lsn, walrow_status *out,
     return WALROW_OK;
 }
 
+/* What the state knows of a sink that does not know itself. */
+static walrow_code
+fill_sinks(walrow__state *state, uint64_t flush_lsn, walrow_status *out, walrow_error *err)
+{
+    for (size_t i = 0; i < out->n_sinks; i++) {
+        walrow_sink_status *sink = &out->sinks[i];
+        if (sink->lsn != 0)
+            continue;
+        WALROW_TRY(walrow__state_sink(state, sink->uri, &sink->lsn, err));
+        if (sink->lsn != 0 && flush_lsn >= sink->lsn)
+            sink->behind_bytes = (int64_t)(flush_lsn - sink->lsn);
+    }
+    return WALROW_OK;
+}
+
+static walrow_code
+ask_state(const walrow_options *options, uint64_t flush_lsn, walrow_status *out, walrow_error *err)
+{
+    char *path;
+    walrow__state *state;
+    if (walrow__state_is_off(options))
+        return WALROW_OK;
+    WALROW_TRY(walrow__state_place(options, &path, err));
+    walrow_code code = walrow__state_read(path, &state, err);
+    free(path);
+    if (code != WALROW_OK || state == NULL)
+        return code;
+    out->state_lsn = walrow__state_confirmed(state);
+    code = walrow__state_counters(state, &out->counters, err);
+    if (code == WALROW_OK)
+        code = fill_sinks(state, flush_lsn, out, err);
+    walrow__state_close(state);
+    return code;
+}
+
 walrow_code
 walrow_status_get(const walrow_options *options, walrow_status *out, walrow_error *err)
 {
@@ -65,6 +101,8 @@ walrow_status_get(const walrow_options *options, walrow_status *out, walrow_erro
     walrow_code code = ask_server(options, out, &flush_lsn, err);
     if (code == WALROW_OK)
         code = ask_sinks(options, flush_lsn, out, err);
+    if (code == WALROW_OK)
+        code = ask_state(options, flush_lsn, out, err);
     if (code != WALROW_OK)
         walrow_status_release(out);
     return code;
