@@ -6,17 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Column families: RocksDB keeps each in files of its own. */
+enum { MAP, LOG, N_FAMILIES };
+static const char *const family_names[N_FAMILIES] = {"default", "log"};
+
 struct walrow__store {
     char *path;
     rocksdb_t *db;
-    rocksdb_options_t *options;
+    rocksdb_column_family_handle_t *families[N_FAMILIES];
+    rocksdb_options_t *options, *log_options;
     rocksdb_readoptions_t *reading;
     rocksdb_writeoptions_t *writing;
 };
 
 enum {
     WRITE_BUFFER_BYTES = 1 << 20, /* positions are small and overwrite each other */
-    LOG_LEVEL_WARN = 2            /* rocksdb::InfoLogLevel::WARN_LEVEL */
+    LOG_BUFFER_BYTES = 16 << 20,  /* what is trimmed before it is full costs one write, not two */
+    LOG_BLOB_BYTES = 4096,        /* larger entries are not copied when RocksDB compacts */
+    MAX_WAL_BYTES = 64 << 20,
+    LOG_LEVEL_WARN = 2 /* rocksdb::InfoLogLevel::WARN_LEVEL */
 };
 
 /* What RocksDB says becomes an error with the way out; takes message. */
@@ -38,10 +46,18 @@ static walrow_code
 prepare(walrow__store *store, walrow__store_mode mode, walrow_error *err)
 {
     store->options = rocksdb_options_create();
+    store->log_options = rocksdb_options_create();
     store->reading = rocksdb_readoptions_create();
     store->writing = rocksdb_writeoptions_create();
-    if (store->path == NULL || store->options == NULL || store->reading == NULL || store->writing == NULL)
+    if (store->path == NULL || store->options == NULL || store->log_options == NULL ||
+        store->reading == NULL || store->writing == NULL)
         return walrow__fail_memory(err);
+    rocksdb_options_set_create_missing_column_families(store->options, mode == WALROW__STORE_CREATE);
+    rocksdb_options_set_max_total_wal_size(store->options, MAX_WAL_BYTES);
+    rocksdb_options_set_write_buffer_size(store->log_options, LOG_BUFFER_BYTES);
+    rocksdb_options_set_enable_blob_files(store->log_options, 1);
+    rocksdb_options_set_min_blob_size(store->log_options, LOG_BLOB_BYTES);
+    rocksdb_options_set_enable_blob_gc(store->log_options, 1);
     rocksdb_options_set_create_if_missing(store->options, mode == WALROW__STORE_CREATE);
     rocksdb_options_set_paranoid_checks(store->options, 1);
     /* not the default, which drops whatever follows a damaged record without a word */
@@ -56,6 +72,20 @@ prepare(walrow__store *store, walrow__store_mode mode, walrow_error *err)
     return WALROW_OK;
 }
 
+static walrow_code
+open_families(walrow__store *store, walrow__store_mode mode, walrow_error *err)
+{
+    const rocksdb_options_t *options[N_FAMILIES] = {store->options, store->log_options};
+    char *message = NULL;
+    if (mode == WALROW__STORE_READ_ONLY)
+        store->db = rocksdb_open_for_read_only_column_families(
+            store->options, store->path, N_FAMILIES, family_names, options, store->families, 0, &message);
+    else
+        store->db = rocksdb_open_column_families(store->options, store->path, N_FAMILIES, family_names,
+                                                 options, store->families, &message);
+    return message == NULL ? WALROW_OK : fail(store, "cannot open the", message, err);
+}
+
 walrow_code
 walrow__store_open(const char *path, walrow__store_mode mode, walrow__store **out, walrow_error *err)
 {
@@ -63,15 +93,9 @@ walrow__store_open(const char *path, walrow__store_mode mode, walrow__store **ou
     if (store == NULL)
         return walrow__fail_memory(err);
     store->path = strdup(path);
-    char *message = NULL;
     walrow_code code = prepare(store, mode, err);
-    if (code == WALROW_OK) {
-        store->db = mode == WALROW__STORE_READ_ONLY
-                        ? rocksdb_open_for_read_only(store->options, path, 0, &message)
-                        : rocksdb_open(store->options, path, &message);
-        if (message != NULL)
-            code = fail(store, "cannot open the", message, err);
-    }
+    if (code == WALROW_OK)
+        code = open_families(store, mode, err);
     if (code != WALROW_OK)
         walrow__store_close(store);
     else
@@ -84,8 +108,12 @@ walrow__store_close(walrow__store *store)
 {
     if (store == NULL)
         return;
+    for (int i = 0; store->db != NULL && i < N_FAMILIES; i++)
+        rocksdb_column_family_handle_destroy(store->families[i]);
     if (store->db != NULL)
         rocksdb_close(store->db);
+    if (store->log_options != NULL)
+        rocksdb_options_destroy(store->log_options);
     if (store->options != NULL)
         rocksdb_options_destroy(store->options);
     if (store->reading != NULL)
@@ -96,12 +124,13 @@ walrow__store_close(walrow__store *store)
     free(store);
 }
 
-walrow_code
-walrow__store_get(walrow__store *store, const char *key, char **value, size_t *size, walrow_error *err)
+static walrow_code
+get(walrow__store *store, int family, const char *key, size_t key_size, char **value, size_t *size,
+    walrow_error *err)
 {
     char *message = NULL;
     rocksdb_pinnableslice_t *slice =
-        rocksdb_get_pinned(store->db, store->reading, key, strlen(key), &message);
+        rocksdb_get_pinned_cf(store->db, store->reading, store->families[family], key, key_size, &message);
     *value = NULL;
     if (message != NULL)
         return fail(store, "cannot read the", message, err);
@@ -118,6 +147,12 @@ walrow__store_get(walrow__store *store, const char *key, char **value, size_t *s
         *size = bytes;
     rocksdb_pinnableslice_destroy(slice);
     return *value == NULL ? walrow__fail_memory(err) : WALROW_OK;
+}
+
+walrow_code
+walrow__store_get(walrow__store *store, const char *key, char **value, size_t *size, walrow_error *err)
+{
+    return get(store, MAP, key, strlen(key), value, size, err);
 }
 
 /* The type has no definition: it is RocksDB's write batch under a name of ours. */
@@ -145,6 +180,70 @@ walrow__store_put_text(walrow__store_write *write, const char *key, const char *
 {
     walrow__store_put(write, key, text, strlen(text));
 }
+
+/* ---- the log ---- */
+
+/* Big-endian, so that numbers sort as bytes do. */
+typedef struct log_key {
+    char bytes[8];
+} log_key;
+
+static log_key
+key_of(uint64_t number)
+{
+    log_key key;
+    number = __builtin_bswap64(number);
+    memcpy(key.bytes, &number, sizeof number);
+    return key;
+}
+
+void
+walrow__store_append(walrow__store *store, walrow__store_write *write, uint64_t number, const void *bytes,
+                     size_t size)
+{
+    log_key key = key_of(number);
+    if (write != NULL)
+        rocksdb_writebatch_put_cf(batch_of(write), store->families[LOG], key.bytes, sizeof key.bytes, bytes,
+                                  size);
+}
+
+void
+walrow__store_trim(walrow__store *store, walrow__store_write *write, uint64_t before)
+{
+    log_key first = key_of(0), end = key_of(before);
+    if (write != NULL)
+        rocksdb_writebatch_delete_range_cf(batch_of(write), store->families[LOG], first.bytes,
+                                           sizeof first.bytes, end.bytes, sizeof end.bytes);
+}
+
+walrow_code
+walrow__store_entry(walrow__store *store, uint64_t number, char **bytes, size_t *size, walrow_error *err)
+{
+    log_key key = key_of(number);
+    return get(store, LOG, key.bytes, sizeof key.bytes, bytes, size, err);
+}
+
+walrow_code
+walrow__store_each_entry(walrow__store *store, bool (*each)(void *arg, uint64_t number, size_t size),
+                         void *arg, walrow_error *err)
+{
+    rocksdb_iterator_t *at = rocksdb_create_iterator_cf(store->db, store->reading, store->families[LOG]);
+    char *message = NULL;
+    bool more = true;
+    for (rocksdb_iter_seek_to_first(at); more && rocksdb_iter_valid(at); rocksdb_iter_next(at)) {
+        size_t key_size, size;
+        const char *key = rocksdb_iter_key(at, &key_size);
+        uint64_t number = 0;
+        memcpy(&number, key, key_size < sizeof number ? key_size : sizeof number);
+        rocksdb_iter_value(at, &size);
+        more = each(arg, __builtin_bswap64(number), size);
+    }
+    rocksdb_iter_get_error(at, &message);
+    rocksdb_iter_destroy(at);
+    return message == NULL ? WALROW_OK : fail(store, "cannot read the", message, err);
+}
+
+/* ---- commit ---- */
 
 walrow_code
 walrow__store_commit(walrow__store *store, walrow__store_write *write, walrow_error *err)

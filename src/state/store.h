@@ -1,7 +1,7 @@
 /*
  * state/store.h
- *	  A durable map of bytes to bytes, in a directory of its own: RocksDB, through its C interface, with the
- *	  choices walrow makes. A write is whole and synced, or not there.
+ *	  A durable map of keys to values, and a log of numbered entries, in a directory of their own: RocksDB,
+ *	  through its C interface, with the choices walrow makes. A write, of both, is whole and synced, or not there.
  *
  * What a crash may leave (the torn end of a log) is recovered from; anything else that is not as it was
  *	  written is an error, and never an empty store. Threads: any, at the same time.
@@ -34,6 +34,20 @@ walrow_code walrow__store_get(walrow__store *store, const char *key, char **valu
 walrow__store_write *walrow__store_begin(void);
 void walrow__store_put(walrow__store_write *write, const char *key, const void *value, size_t size);
 void walrow__store_put_text(walrow__store_write *write, const char *key, const char *text);
+
+/* The log: entries are large, written once, read a few times and trimmed from the front. */
+void walrow__store_append(walrow__store *store, walrow__store_write *write, uint64_t number,
+                          const void *bytes, size_t size);
+/** Remove the entries before that one. */
+void walrow__store_trim(walrow__store *store, walrow__store_write *write, uint64_t before);
+/** The entry, malloc'ed; NULL: there is none. */
+walrow_code walrow__store_entry(walrow__store *store, uint64_t number, char **bytes, size_t *size,
+                                walrow_error *err) WALROW_MUST_CHECK;
+/** Call each for every entry, in order, with its size. */
+walrow_code walrow__store_each_entry(walrow__store *store,
+                                     bool (*each)(void *arg, uint64_t number, size_t size), void *arg,
+                                     walrow_error *err) WALROW_MUST_CHECK;
+
 /** Make it durable, as a whole; frees write whatever the outcome. */
 walrow_code walrow__store_commit(walrow__store *store, walrow__store_write *write,
                                  walrow_error *err) WALROW_MUST_CHECK;

@@ -217,6 +217,54 @@ where_there_is_none_there_is_none(void **state)
     assert_null(seen);
 }
 
+/* ---- the log ---- */
+
+static walrow__store *
+open_log(fixture *f)
+{
+    char folder[96];
+    walrow__store *store;
+    reopen(f);
+    walrow__state_close(f->state);
+    f->state = NULL;
+    snprintf(folder, sizeof folder, "%s/db", f->path);
+    ASSERT_OK(walrow__store_open(folder, WALROW__STORE_EXISTING, &store, &f->err), f->err);
+    return store;
+}
+
+static bool
+add_number(void *arg, uint64_t number, size_t size)
+{
+    char *seen = arg;
+    snprintf(seen + strlen(seen), 100 - strlen(seen), "%d:%d ", (int)number, (int)size);
+    return true;
+}
+
+static void
+entries_are_kept_in_order_until_they_are_trimmed(void **state)
+{
+    fixture *f = *state;
+    walrow__store *store = open_log(f);
+    char seen[100] = "", *bytes;
+    size_t size;
+    for (uint64_t number = 254; number <= 258; number++) {
+        walrow__store_write *write = walrow__store_begin();
+        walrow__store_append(store, write, number, "entry", number - 253);
+        ASSERT_OK(walrow__store_commit(store, write, &f->err), f->err);
+    }
+    walrow__store_write *write = walrow__store_begin();
+    walrow__store_trim(store, write, 256);
+    ASSERT_OK(walrow__store_commit(store, write, &f->err), f->err);
+    ASSERT_OK(walrow__store_each_entry(store, add_number, seen, &f->err), f->err);
+    assert_string_equal(seen, "256:3 257:4 258:5 ");
+    ASSERT_OK(walrow__store_entry(store, 257, &bytes, &size, &f->err), f->err);
+    assert_string_equal(bytes, "entr");
+    free(bytes);
+    ASSERT_OK(walrow__store_entry(store, 255, &bytes, &size, &f->err), f->err);
+    assert_null(bytes);
+    walrow__store_close(store);
+}
+
 /* ---- what is refused ---- */
 
 static void
@@ -344,6 +392,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_commit_survives_a_process_that_is_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(others_may_look_at_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(where_there_is_none_there_is_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(entries_are_kept_in_order_until_they_are_trimmed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_process_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_servers_state_is_not_used, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_newer_version_is_not_read, set_up, tear_down),

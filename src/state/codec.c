@@ -1,0 +1,407 @@
+#include "state/codec.h"
+
+#include "base/cursor.h"
+#include "base/error.h"
+#include "columns/ipc.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+enum {
+    HEAD_BYTES = 4 + 8,
+    LEVEL = 1, /* the disk is faster than any higher one */
+    MAX_RAW_BYTES = 0x7fffffff
+};
+
+static const char magic[4] = "WCS1";
+
+enum { PARTIAL = 1, SNAPSHOT = 2, SNAPSHOT_END = 4 };
+
+/* ---- fields ---- */
+
+static void
+put_u32(walrow__strbuf *out, uint32_t value)
+{
+    uint32_t bytes = __builtin_bswap32(value);
+    walrow__strbuf_add(out, &bytes, sizeof bytes);
+}
+
+static void
+put_u64(walrow__strbuf *out, uint64_t value)
+{
+    uint64_t bytes = __builtin_bswap64(value);
+    walrow__strbuf_add(out, &bytes, sizeof bytes);
+}
+
+static void
+put_text(walrow__strbuf *out, const char *text)
+{
+    walrow__strbuf_add(out, text, strlen(text) + 1);
+}
+
+static void
+put_bytes(walrow__strbuf *out, const void *bytes, size_t size)
+{
+    put_u64(out, size);
+    walrow__strbuf_add(out, bytes, size);
+}
+
+/* Borrowed from the cursor's bytes. */
+static const uint8_t *
+read_sized(walrow__cursor *cursor, size_t *size)
+{
+    *size = walrow__read_u64(cursor);
+    return walrow__read_bytes(cursor, *size);
+}
+
+/* How many items follow, each of which takes at least least bytes. */
+static size_t
+read_count(walrow__cursor *cursor, size_t least)
+{
+    size_t n = walrow__read_u32(cursor);
+    if (n > walrow__cursor_left(cursor) / least)
+        cursor->failed = true;
+    return cursor->failed ? 0 : n;
+}
+
+/* ---- transactions ---- */
+
+static void
+put_transaction(walrow__strbuf *out, const walrow_transaction *transaction)
+{
+    put_u32(out, transaction->xid);
+    put_u64(out, transaction->commit_lsn);
+    put_u64(out, transaction->end_lsn);
+    put_u64(out, (uint64_t)transaction->commit_time);
+    walrow__strbuf_add_char(out, transaction->origin != NULL);
+    if (transaction->origin != NULL)
+        put_text(out, transaction->origin);
+}
+
+static void
+read_transaction(walrow__cursor *cursor, walrow_transaction *out)
+{
+    out->xid = walrow__read_u32(cursor);
+    out->commit_lsn = walrow__read_u64(cursor);
+    out->end_lsn = walrow__read_u64(cursor);
+    out->commit_time = (int64_t)walrow__read_u64(cursor);
+    out->origin = walrow__read_u8(cursor) != 0 ? walrow__read_string(cursor) : NULL;
+}
+
+/* ---- logical messages ---- */
+
+static void
+put_message(walrow__strbuf *out, const walrow_message *message)
+{
+    put_text(out, message->prefix);
+    put_bytes(out, message->content, message->content_size);
+    walrow__strbuf_add_char(out, message->transactional);
+    put_u64(out, message->lsn);
+    put_u64(out, message->commit_lsn);
+    put_u32(out, message->seq);
+    put_u32(out, message->xid);
+}
+
+static void
+read_message(walrow__cursor *cursor, walrow_message *out)
+{
+    out->prefix = walrow__read_string(cursor);
+    out->content = read_sized(cursor, &out->content_size);
+    out->transactional = walrow__read_u8(cursor) != 0;
+    out->lsn = walrow__read_u64(cursor);
+    out->commit_lsn = walrow__read_u64(cursor);
+    out->seq = walrow__read_u32(cursor);
+    out->xid = walrow__read_u32(cursor);
+}
+
+/* ---- dead letters ---- */
+
+static void
+put_dead_letter(walrow__strbuf *out, const walrow_dead_letter *letter)
+{
+    put_text(out, letter->schema_name);
+    put_text(out, letter->table_name);
+    put_text(out, letter->column);
+    put_text(out, letter->pg_type);
+    put_text(out, letter->reason);
+    put_bytes(out, letter->text, letter->text_size);
+    walrow__strbuf_add_char(out, letter->op);
+    walrow__strbuf_add_char(out, letter->old);
+    put_u64(out, letter->lsn);
+    put_u32(out, letter->seq);
+    put_u32(out, letter->xid);
+}
+
+static void
+read_dead_letter(walrow__cursor *cursor, walrow_dead_letter *out)
+{
+    out->schema_name = walrow__read_string(cursor);
+    out->table_name = walrow__read_string(cursor);
+    out->column = walrow__read_string(cursor);
+    out->pg_type = walrow__read_string(cursor);
+    out->reason = walrow__read_string(cursor);
+    out->text = read_sized(cursor, &out->text_size);
+    out->op = (char)walrow__read_u8(cursor);
+    out->old = walrow__read_u8(cursor) != 0;
+    out->lsn = walrow__read_u64(cursor);
+    out->seq = walrow__read_u32(cursor);
+    out->xid = walrow__read_u32(cursor);
+}
+
+/* ---- batches ---- */
+
+static walrow_code
+add_to_strbuf(void *arg, const void *bytes, size_t size, walrow_error *err)
+{
+    walrow__strbuf *out = arg;
+    walrow__strbuf_add(out, bytes, size);
+    return out->failed ? walrow__fail_memory(err) : WALROW_OK;
+}
+
+static walrow_code
+put_stream(walrow__strbuf *out, const walrow_batch *batch, walrow_error *err)
+{
+    walrow__ipc_writer writer;
+    WALROW_TRY(walrow__ipc_open(&writer, WALROW__IPC_STREAM, batch->schema, add_to_strbuf, out, err));
+    walrow_code code = walrow__ipc_write(&writer, &batch->array, err);
+    if (code == WALROW_OK)
+        code = walrow__ipc_finish(&writer, err);
+    walrow__ipc_release(&writer);
+    return code;
+}
+
+static walrow_code
+put_batch(walrow__strbuf *out, const walrow_batch *batch, walrow_error *err)
+{
+    put_text(out, batch->schema_name);
+    put_text(out, batch->table_name);
+    put_u32(out, batch->relid);
+    put_u64(out, batch->epoch);
+    size_t at = out->size;
+    put_u64(out, 0);
+    WALROW_TRY(put_stream(out, batch, err));
+    if (out->failed)
+        return walrow__fail_memory(err);
+    uint64_t size = __builtin_bswap64(out->size - at - 8);
+    memcpy(out->data + at, &size, sizeof size);
+    return WALROW_OK;
+}
+
+static walrow_code
+damaged(const char *what, walrow_error *err)
+{
+    walrow__fail(err, WALROW_ERR_STATE, "the buffer is damaged: %s", what);
+    return walrow__hint(
+        err, "bring the state's directory back from a copy, or begin anew: walrow teardown, and let "
+             "the tables be read again into another place");
+}
+
+/* The one batch of an IPC stream. */
+static walrow_code
+read_stream(const uint8_t *bytes, size_t size, struct ArrowSchema *schema, struct ArrowArray *array,
+            walrow_error *err)
+{
+    struct ArrowBuffer input;
+    struct ArrowIpcInputStream stream;
+    struct ArrowArrayStream reader = {.release = NULL};
+    ArrowBufferInit(&input);
+    if (ArrowBufferAppend(&input, bytes, (int64_t)size) != NANOARROW_OK ||
+        ArrowIpcInputStreamInitBuffer(&stream, &input) != NANOARROW_OK) {
+        ArrowBufferReset(&input);
+        return walrow__fail_memory(err);
+    }
+    if (ArrowIpcArrayStreamReaderInit(&reader, &stream, NULL) != NANOARROW_OK) {
+        stream.release(&stream);
+        return walrow__fail_memory(err);
+    }
+    bool good = ArrowArrayStreamGetSchema(&reader, schema, NULL) == NANOARROW_OK &&
+                ArrowArrayStreamGetNext(&reader, array, NULL) == NANOARROW_OK && array->release != NULL;
+    ArrowArrayStreamRelease(&reader);
+    return good ? WALROW_OK : damaged("a batch that is not an Arrow IPC stream", err);
+}
+
+/* ---- a decoded change set ---- */
+
+typedef struct decoded {
+    char *raw;                   /* what texts point into */
+    struct ArrowSchema *schemas; /* of each batch */
+    walrow_changes changes;
+} decoded;
+
+static void
+free_decoded(decoded *d)
+{
+    walrow_changes *changes = &d->changes;
+    for (size_t i = 0; i < changes->n_batches; i++) {
+        if (changes->batches[i].array.release != NULL)
+            changes->batches[i].array.release(&changes->batches[i].array);
+        if (d->schemas[i].release != NULL)
+            d->schemas[i].release(&d->schemas[i]);
+    }
+    free(changes->batches);
+    free(changes->transactions);
+    free(changes->messages);
+    free(changes->dead_letters);
+    free(d->schemas);
+    free(d->raw);
+    free(d);
+}
+
+static void
+release_decoded(walrow_changes *changes)
+{
+    decoded *d = changes->private_data;
+    d->changes = *changes; /* arrays may have been moved out */
+    free_decoded(d);
+    memset(changes, 0, sizeof *changes);
+}
+
+static walrow_code
+read_batches(walrow__cursor *cursor, decoded *d, walrow_error *err)
+{
+    size_t n = read_count(cursor, 1 + 1 + 4 + 8 + 8);
+    d->changes.batches = calloc(n + 1, sizeof *d->changes.batches);
+    d->schemas = calloc(n + 1, sizeof *d->schemas);
+    if (d->changes.batches == NULL || d->schemas == NULL)
+        return walrow__fail_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        size_t size;
+        walrow_batch *batch = &d->changes.batches[d->changes.n_batches++];
+        batch->schema_name = walrow__read_string(cursor);
+        batch->table_name = walrow__read_string(cursor);
+        batch->relid = walrow__read_u32(cursor);
+        batch->epoch = walrow__read_u64(cursor);
+        batch->schema = &d->schemas[i];
+        const uint8_t *bytes = read_sized(cursor, &size);
+        if (cursor->failed)
+            return damaged("a batch is cut off", err);
+        WALROW_TRY(read_stream(bytes, size, &d->schemas[i], &batch->array, err));
+    }
+    return WALROW_OK;
+}
+
+/* A list of what read_item reads; false: out of memory. */
+#define READ_LIST(cursor, least, items, count, read_item)                                                    \
+    do {                                                                                                     \
+        size_t n_ = read_count(cursor, least);                                                               \
+        (items) = calloc(n_ + 1, sizeof *(items));                                                           \
+        for (; (items) != NULL && (count) < n_; (count)++)                                                   \
+            read_item(cursor, &(items)[count]);                                                              \
+    } while (0)
+
+static walrow_code
+read_changes(walrow__cursor *cursor, decoded *d, walrow_error *err)
+{
+    walrow_changes *changes = &d->changes;
+    changes->end_lsn = walrow__read_u64(cursor);
+    changes->snapshot_lsn = walrow__read_u64(cursor);
+    changes->chunk = walrow__read_u32(cursor);
+    uint8_t flags = walrow__read_u8(cursor);
+    changes->partial = (flags & PARTIAL) != 0;
+    changes->snapshot = (flags & SNAPSHOT) != 0;
+    changes->snapshot_end = (flags & SNAPSHOT_END) != 0;
+    WALROW_TRY(read_batches(cursor, d, err));
+    READ_LIST(cursor, 4 + 3 * 8 + 1, changes->transactions, changes->n_transactions, read_transaction);
+    READ_LIST(cursor, 1 + 8 + 1 + 2 * 8 + 2 * 4, changes->messages, changes->n_messages, read_message);
+    READ_LIST(cursor, 5 + 8 + 2 + 8 + 2 * 4, changes->dead_letters, changes->n_dead_letters,
+              read_dead_letter);
+    if (changes->transactions == NULL || changes->messages == NULL || changes->dead_letters == NULL)
+        return walrow__fail_memory(err);
+    return cursor->failed || walrow__cursor_left(cursor) != 0 ? damaged("a change set is cut off", err)
+                                                              : WALROW_OK;
+}
+
+static walrow_code
+decompress(const uint8_t *bytes, size_t size, char **raw, size_t *raw_size, walrow_error *err)
+{
+    walrow__cursor cursor = walrow__cursor_over(bytes, size);
+    const uint8_t *head = walrow__read_bytes(&cursor, sizeof magic);
+    *raw_size = walrow__read_u64(&cursor);
+    if (cursor.failed || memcmp(head, magic, sizeof magic) != 0 || *raw_size > MAX_RAW_BYTES)
+        return damaged("what is there is not a change set", err);
+    *raw = malloc(*raw_size + 1);
+    if (*raw == NULL)
+        return walrow__fail_memory(err);
+    size_t got = ZSTD_decompress(*raw, *raw_size, cursor.at, walrow__cursor_left(&cursor));
+    return got == *raw_size ? WALROW_OK : damaged("a change set cannot be decompressed", err);
+}
+
+walrow_code
+walrow__changes_decode(const void *bytes, size_t size, walrow_changes *out, walrow_error *err)
+{
+    size_t raw_size;
+    decoded *d = calloc(1, sizeof *d);
+    if (d == NULL)
+        return walrow__fail_memory(err);
+    walrow_code code = decompress(bytes, size, &d->raw, &raw_size, err);
+    if (code == WALROW_OK) {
+        walrow__cursor cursor = walrow__cursor_over(d->raw, raw_size);
+        code = read_changes(&cursor, d, err);
+    }
+    if (code != WALROW_OK) {
+        free_decoded(d);
+        return code;
+    }
+    *out = d->changes;
+    out->release = release_decoded;
+    out->private_data = d;
+    return WALROW_OK;
+}
+
+/* ---- encoding ---- */
+
+static walrow_code
+put_changes(walrow__strbuf *out, const walrow_changes *changes, walrow_error *err)
+{
+    put_u64(out, changes->end_lsn);
+    put_u64(out, changes->snapshot_lsn);
+    put_u32(out, changes->chunk);
+    walrow__strbuf_add_char(out,
+                            (char)((changes->partial ? PARTIAL : 0) | (changes->snapshot ? SNAPSHOT : 0) |
+                                   (changes->snapshot_end ? SNAPSHOT_END : 0)));
+    put_u32(out, (uint32_t)changes->n_batches);
+    for (size_t i = 0; i < changes->n_batches; i++)
+        WALROW_TRY(put_batch(out, &changes->batches[i], err));
+    put_u32(out, (uint32_t)changes->n_transactions);
+    for (size_t i = 0; i < changes->n_transactions; i++)
+        put_transaction(out, &changes->transactions[i]);
+    put_u32(out, (uint32_t)changes->n_messages);
+    for (size_t i = 0; i < changes->n_messages; i++)
+        put_message(out, &changes->messages[i]);
+    put_u32(out, (uint32_t)changes->n_dead_letters);
+    for (size_t i = 0; i < changes->n_dead_letters; i++)
+        put_dead_letter(out, &changes->dead_letters[i]);
+    return out->failed ? walrow__fail_memory(err) : WALROW_OK;
+}
+
+static walrow_code
+compress(const walrow__strbuf *raw, walrow__strbuf *out, walrow_error *err)
+{
+    size_t bound = ZSTD_compressBound(raw->size);
+    walrow__strbuf_add(out, magic, sizeof magic);
+    put_u64(out, raw->size);
+    if (!walrow__strbuf_reserve(out, bound))
+        return walrow__fail_memory(err);
+    size_t size = ZSTD_compress(out->data + out->size, bound, raw->data, raw->size, LEVEL);
+    if (ZSTD_isError(size))
+        return walrow__fail(err, WALROW_ERR_UNEXPECTED, "cannot compress a change set: %s",
+                            ZSTD_getErrorName(size));
+    out->size += size;
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__changes_encode(const walrow_changes *changes, walrow__strbuf *out, walrow_error *err)
+{
+    walrow__strbuf raw;
+    walrow__strbuf_init(&raw);
+    walrow_code code = put_changes(&raw, changes, err);
+    if (code == WALROW_OK && raw.size > MAX_RAW_BYTES)
+        code = walrow__fail(err, WALROW_ERR_STATE, "a change set of %zu bytes does not fit the buffer",
+                            raw.size);
+    if (code == WALROW_OK)
+        code = compress(&raw, out, err);
+    walrow__strbuf_release(&raw);
+    return code;
+}
