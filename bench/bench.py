@@ -81,6 +81,7 @@ class Bench:
             self.walrow, "stream", "--source", self.server.dsn(), "--slot", "copy", "--publication", "bench",
             "--tables", "public.bench", "--no-setup", "--snapshot", "never", "--until", self.ends[slot],
             "--encoding", "binary", "--to", sink, "--report", self.report_file, "--plugin", "pgoutput",
+            "--state", self.fresh("state"),
         ]  # fmt: skip
 
     @property

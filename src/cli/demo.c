@@ -105,11 +105,13 @@ show_figures(void *arg, const walrow_progress *progress)
 static walrow_code
 make_options(const demo *d, bool until_now, walrow_options **out, walrow_error *err)
 {
-    char sink[400];
+    char sink[400], state[400];
+    snprintf(state, sizeof state, "%s/state", d->server.folder);
     snprintf(sink, sizeof sink, "parquet:%s?rotate_s=2", d->lake);
     const char *settings[][2] = {{"source", d->server.conninfo},
                                  {"tables", "shop.*"},
                                  {"to", sink},
+                                 {"state", state},
                                  {"until", until_now ? "now" : NULL}};
     walrow_code code = walrow_options_new(out, err);
     for (size_t i = 0; code == WALROW_OK && i < sizeof settings / sizeof *settings; i++)

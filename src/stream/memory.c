@@ -80,7 +80,7 @@ walrow__memory_check_slot(walrow_stream *s, const walrow__slot *slot, walrow_err
         return WALROW_OK;
     uint64_t confirmed_lsn = walrow__state_confirmed(state);
     if (confirmed_lsn == 0)
-        return slot->exists ? walrow__state_commit(state, NULL, slot->confirmed_flush_lsn, err) : WALROW_OK;
+        return WALROW_OK;
     if (!slot->exists)
         return slot_is_gone(s, confirmed_lsn, err);
     if (s->server.flush_lsn != 0 && s->server.flush_lsn < confirmed_lsn)
@@ -90,13 +90,23 @@ walrow__memory_check_slot(walrow_stream *s, const walrow__slot *slot, walrow_err
     return WALROW_OK;
 }
 
+walrow_code
+walrow__memory_adopt(walrow_stream *s, const walrow__slot *slot, walrow_error *err)
+{
+    walrow__state *state = s->receiver.state;
+    if (state == NULL || !slot->exists)
+        return WALROW_OK;
+    return walrow__state_commit(state, NULL, slot->confirmed_flush_lsn, err);
+}
+
 /* ---- snapshots ---- */
 
 /* Sinks without a memory of their own have what the state says, if it has known the slot from its beginning. */
 static bool
 state_knows_snapshots(const walrow_stream *s)
 {
-    return s->receiver.state != NULL && walrow__state_made_slot(s->receiver.state);
+    return s->hooks.notes_snapshots && s->receiver.state != NULL &&
+           walrow__state_made_slot(s->receiver.state);
 }
 
 bool

@@ -12,12 +12,15 @@
 /** Open the slot's state, unless there is to be none. Needs the server's identity. */
 walrow_code walrow__memory_open(walrow_stream *stream, walrow_error *err) WALROW_MUST_CHECK;
 /**
- * Compare the slot with what was confirmed to it; one seen for the first time is noted as it is.
+ * Compare the slot with what was confirmed to it.
  * Errors: WALROW_ERR_SLOT (gone), WALROW_ERR_STATE (ahead of the state: something is missing; or the server
  * went back)
  */
 walrow_code walrow__memory_check_slot(walrow_stream *stream, const walrow__slot *slot,
                                       walrow_error *err) WALROW_MUST_CHECK;
+/** The stream is about to begin: note how far a slot seen for the first time is confirmed. */
+walrow_code walrow__memory_adopt(walrow_stream *stream, const walrow__slot *slot,
+                                 walrow_error *err) WALROW_MUST_CHECK;
 /**
  * Were the table's rows delivered, to all of the sinks, and as of which point (the earliest)?
  */

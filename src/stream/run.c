@@ -139,6 +139,7 @@ run_stream(run *r, walrow_error *err)
     walrow__stream_hooks hooks = {
         .arg = r, .eager = walrow__outlets_eager(&r->outlets), .opened = open_sinks};
     size_t remembering = walrow__outlets_remembering(&r->outlets);
+    hooks.notes_snapshots = true;
     hooks.all_remember = remembering == r->outlets.count;
     if (remembering > 0)
         hooks.snapshot = ask_sinks;

@@ -217,6 +217,8 @@ prepare(walrow_stream *s, walrow_error *err)
         code = choose_encoding(s, &tables, err);
     if (code == WALROW_OK)
         code = find_until(s, err);
+    if (code == WALROW_OK)
+        code = walrow__memory_adopt(s, &slot, err);
     s->patterns = tables.patterns;
     tables.patterns = NULL;
     s->plan.patterns = s->patterns;

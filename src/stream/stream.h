@@ -13,8 +13,9 @@
 /* What whoever stores the changes already has; asked before the stream starts. */
 typedef struct walrow__stream_hooks {
     void *arg;
-    bool eager;        /* whoever waits gets what there is at once */
-    bool all_remember; /* the hook snapshot speaks for every sink */
+    bool eager;           /* whoever waits gets what there is at once */
+    bool all_remember;    /* the hook snapshot speaks for every sink */
+    bool notes_snapshots; /* tables that were delivered are noted in the state */
     /* The server is known: open what belongs to it. */
     walrow_code (*opened)(void *arg, const walrow__pg_server *server, walrow_error *err);
     /*

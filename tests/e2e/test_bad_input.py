@@ -182,7 +182,8 @@ def test_a_slot_that_is_active_names_who_has_it(walrow, shop, tmp_path):
     add(shop, 6)
     first.wait_for(lambda: (tmp_path / "lake").exists() and 6 in ids(tmp_path / "lake"), what="a change to come")
     pid = shop.slot(shop.name)["active_pid"]
-    assert_refused(walrow("stream", *options(shop, "null:")), 5, shop.name, pid)
+    assert_refused(walrow("stream", *options(shop, "null:", "--state", tmp_path / "mine")), 5, shop.name, pid)
+    assert_refused(walrow("stream", *options(shop, "null:")), 10, first.pid)
     add(shop, 7)
     assert first.stop().code == 0
     assert_delivers(walrow, shop, tmp_path / "lake")
@@ -196,6 +197,7 @@ def test_a_slot_dropped_while_away(walrow, shop, tmp_path):
     result = walrow("stream", *options(shop, f"ipc:{lake}", "--until", "now"))
     assert_refused(result, 5, shop.name)
     assert shop.slot(shop.name) is None, "silently recreated"
+    walrow("teardown", "--source", shop.url(), "--slot", shop.name, "--yes", code=0)
     assert_delivers(walrow, shop, tmp_path / "another")
 
 
@@ -230,7 +232,7 @@ def test_a_publication_dropped_while_streaming(walrow, shop, tmp_path):
     assert_refused(run.wait(), 6, "walrow")
     again = walrow("stream", *options(shop, f"ipc:{tmp_path / 'lake'}", "--until", "now"))
     assert_refused(again, 6)  # missing, or younger than the slot: never silently recreated
-    shop.sql("SELECT pg_drop_replication_slot(%s)", (shop.name,))
+    walrow("teardown", "--source", shop.url(), "--slot", shop.name, "--yes", code=0)
     shop.sql("DROP PUBLICATION IF EXISTS walrow")
     assert_delivers(walrow, shop, tmp_path / "another")
 

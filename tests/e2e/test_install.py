@@ -38,13 +38,14 @@ def test_the_installed_command_finds_its_library(installed, walrow):
 @pytest.fixture(scope="module")
 def example(installed, tmp_path_factory):
     """examples/basic.c, built with what pkg-config says."""
-    program = str(tmp_path_factory.mktemp("example") / "basic")
+    folder = tmp_path_factory.mktemp("example")
+    program = str(folder / "basic")
     source = os.path.join(ROOT, "examples", "basic.c")
     flags = pkg_config(installed, "--cflags", "--libs")
     subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", source, "-o", program, *flags], check=True)
 
     def run(*arguments):
-        env = os.environ | {"LD_LIBRARY_PATH": f"{installed}{PREFIX}/lib"}
+        env = os.environ | {"LD_LIBRARY_PATH": f"{installed}{PREFIX}/lib", "XDG_STATE_HOME": str(folder)}
         return subprocess.run([program, *arguments], env=env, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
 
     return run
