@@ -127,21 +127,24 @@ ask_state(walrow_stream *s, const walrow__found *table, bool *done, uint64_t *po
 }
 
 walrow_code
-walrow__memory_snapshot(walrow_stream *s, const walrow__found *table, bool *done, uint64_t *point,
+walrow__memory_snapshot(walrow_stream *s, const walrow__found *table, bool *done, bool *some, uint64_t *point,
                         walrow_error *err)
 {
-    bool noted = true;
+    bool noted = false;
     uint64_t noted_point = 0;
     *done = true;
     *point = 0;
     if (s->hooks.snapshot != NULL)
         WALROW_TRY(
             s->hooks.snapshot(s->hooks.arg, table->schema, table->name, table->relid, done, point, err));
-    if (!s->hooks.all_remember)
-        WALROW_TRY(ask_state(s, table, &noted, &noted_point, err));
+    *some = *point != 0;
+    if (s->hooks.all_remember)
+        return WALROW_OK;
+    WALROW_TRY(ask_state(s, table, &noted, &noted_point, err));
     *done = *done && noted;
     /* the stream drops only what all have; a sink with a memory drops what lies in its own snapshot */
-    if (!s->hooks.all_remember && (*point == 0 || noted_point < *point))
+    if (noted && (!*some || noted_point < *point))
         *point = noted_point;
+    *some = *some || noted;
     return WALROW_OK;
 }

@@ -22,9 +22,10 @@ walrow_code walrow__memory_check_slot(walrow_stream *stream, const walrow__slot 
 walrow_code walrow__memory_adopt(walrow_stream *stream, const walrow__slot *slot,
                                  walrow_error *err) WALROW_MUST_CHECK;
 /**
- * Were the table's rows delivered, to all of the sinks, and as of which point (the earliest)?
+ * Were the table's rows delivered, to all of the sinks (*done) or to some, and as of which point, the earliest?
+ * 0: not known, so that every change counts.
  */
-walrow_code walrow__memory_snapshot(walrow_stream *stream, const walrow__found *table, bool *done,
+walrow_code walrow__memory_snapshot(walrow_stream *stream, const walrow__found *table, bool *done, bool *some,
                                     uint64_t *point, walrow_error *err) WALROW_MUST_CHECK;
 /** Does anybody remember which tables were read? */
 bool walrow__memory_knows_snapshots(const walrow_stream *stream);

@@ -10,8 +10,9 @@
 
 typedef struct walrow__planned_table {
     char *schema, *name;
-    uint64_t from_lsn;   /* its snapshot's consistent point; 0: no snapshot, all changes count */
+    uint64_t from_lsn;   /* its snapshot's consistent point, the earliest of all; 0: all changes count */
     bool needs_snapshot; /* to be read before the stream (goes on) */
+    bool has_readers;    /* a sink has its rows, and needs every change since */
     int64_t rows;        /* the planner's estimate; -1 unknown */
 } walrow__planned_table;
 

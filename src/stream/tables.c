@@ -23,10 +23,8 @@ walrow__stream_plan_table(walrow_stream *s, const walrow__found *info, bool in_s
     WALROW_TRY(walrow__plan_add(&s->plan, info->schema, info->name, &table, err));
     bool done = false;
     if (walrow__memory_knows_snapshots(s))
-        WALROW_TRY(walrow__memory_snapshot(s, info, &done, &table->from_lsn, err));
+        WALROW_TRY(walrow__memory_snapshot(s, info, &done, &table->has_readers, &table->from_lsn, err));
     table->needs_snapshot = in_snapshot && !done;
-    if (!done)
-        table->from_lsn = 0;
     table->rows = info->rows;
     return WALROW_OK;
 }
@@ -175,7 +173,9 @@ read_tables(walrow__receiver *r, walrow__snapshot *snapshot, walrow_error *err)
         walrow__log(WALROW_LOG_INFO, "reading the rows of %s.%s", table->schema, table->name);
         WALROW_TRY(walrow__snapshot_read(snapshot, table->schema, table->name, err));
         table->needs_snapshot = false;
-        table->from_lsn = snapshot->consistent_lsn;
+        /* a sink that had it before does without these rows, and not without what changed in between */
+        if (!table->has_readers)
+            table->from_lsn = snapshot->consistent_lsn;
     }
     return WALROW_OK;
 }

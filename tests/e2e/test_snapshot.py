@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from postgres import wait_until
+from readers import read_ipc
 from streaming import own_values, positions, replay, replay_rows, source_rows
 
 ROWS = "CREATE TABLE {0} (id int PRIMARY KEY, v text); INSERT INTO {0} SELECT i, 'v' || i FROM generate_series(1, {1}) i"
@@ -177,3 +178,14 @@ def test_rows_of_every_snapshot_chunk_are_there_once(db, job):
     assert len(job.files("t")) >= 5
     assert sorted(row["id"] for row in job.rows("t")) == list(range(1, 5001))
     assert own_values(job.rows("t")[0]) == {"id": 1, "v": "v1"}
+
+
+def test_a_sink_that_comes_later_takes_nothing_from_the_first(db, job, tmp_path):
+    """Its rows are read at a later point; the first one gets every change before that all the same."""
+    db.sql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
+    job.snapshot()
+    db.sql("INSERT INTO t VALUES (2)")
+    second = tmp_path / "second"
+    job.snapshot(to=[f"ipc:{job.ipc}", f"ipc:{second}"])
+    assert [row["id"] for row in job.rows("t")] == [1, 2]
+    assert [(row["_op"], row["id"]) for row in read_ipc(second).rows("public.t")] == [("R", 1), ("R", 2)]
