@@ -84,6 +84,11 @@ typedef struct option_rule {
       "directory of walrow's own state of the slot, or off; default $XDG_STATE_HOME/walrow/SLOT, else "      \
       "~/.local/state/walrow/SLOT",                                                                          \
       false, RULE(TEXT, state))                                                                              \
+    X("buffer", 0, NULL, "WHEN", "auto",                                                                     \
+      "keep changes on disk, in the state, until the sinks have them: auto (with several sinks), on, off",   \
+      false, RULE_CHOICE(buffer, "auto on off"))                                                             \
+    X("buffer-bytes", 0, NULL, "SIZE", "1GB", "most bytes of the buffer; past it the stream waits", false,   \
+      RULE_RANGE(SIZE, buffer_bytes, 1 << 20, INT64_MAX))                                                    \
     X("no-setup", 0, NULL, NULL, NULL, "fail instead of creating anything on the server", false,             \
       RULE(FLAG, no_setup))                                                                                  \
     X("publish", 0, NULL, "FORM", "listed",                                                                  \

@@ -36,6 +36,12 @@ typedef enum walrow__encoding {
     WALROW__ENCODING_TEXT
 } walrow__encoding;
 
+typedef enum walrow__buffering {
+    WALROW__BUFFER_AUTO,
+    WALROW__BUFFER_ON,
+    WALROW__BUFFER_OFF
+} walrow__buffering;
+
 typedef enum walrow__publish { WALROW__PUBLISH_LISTED, WALROW__PUBLISH_WIDE } walrow__publish;
 
 typedef enum walrow__identity_choice { WALROW__IDENTITY_KEEP, WALROW__IDENTITY_FULL } walrow__identity_choice;
@@ -67,6 +73,8 @@ struct walrow_options {
     int64_t batch_delay_ms;
     int encoding; /* walrow__encoding */
     char *state;  /* NULL: the default directory */
+    int buffer;   /* walrow__buffering */
+    int64_t buffer_bytes;
     bool no_setup;
     int publish;               /* walrow__publish */
     int replica_identity;      /* walrow__identity_choice */

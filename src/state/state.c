@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/parse.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -257,10 +258,20 @@ key_of(const char *kind, const char *a, const char *b)
     return size < 0 ? NULL : key;
 }
 
+/* A sink is known by its URI without parameters, which may change from run to run. */
+static char *
+sink_key(const char *kind, const char *uri)
+{
+    char *key = key_of(kind, uri, NULL);
+    if (key != NULL)
+        key[strcspn(key, "?")] = '\0';
+    return key;
+}
+
 walrow_code
 walrow__state_sink(walrow__state *state, const char *uri, uint64_t *lsn, walrow_error *err)
 {
-    char *key = key_of("sink", uri, NULL);
+    char *key = sink_key("sink", uri);
     walrow_code code = key == NULL ? walrow__fail_memory(err) : get_lsn(state, key, lsn, err);
     free(key);
     return code;
@@ -268,36 +279,80 @@ walrow__state_sink(walrow__state *state, const char *uri, uint64_t *lsn, walrow_
 
 /* One snapshot's record; false: not what was written. */
 static bool
-read_snapshot(const char *text, uint32_t *relid, uint64_t *point)
+read_table(const char *text, walrow__state_table *out)
 {
     json_t *object = json_loads(text, 0, NULL);
     const char *lsn = json_string_value(json_object_get(object, "point"));
     const json_t *oid = json_object_get(object, "relid");
-    bool good = lsn != NULL && json_is_integer(oid) && walrow_lsn_parse(lsn, point);
-    *relid = (uint32_t)json_integer_value(oid);
+    bool good = lsn != NULL && json_is_integer(oid) && walrow_lsn_parse(lsn, &out->point);
+    out->relid = (uint32_t)json_integer_value(oid);
+    out->entry = (uint64_t)json_integer_value(json_object_get(object, "entry"));
     json_decref(object);
     return good;
 }
 
 walrow_code
-walrow__state_snapshot(walrow__state *state, const char *schema, const char *table, uint32_t relid,
-                       bool *done, uint64_t *point, walrow_error *err)
+walrow__state_snapshot(walrow__state *state, const char *schema, const char *name, uint32_t relid,
+                       bool *known, walrow__state_table *out, walrow_error *err)
 {
-    char *key = key_of("snapshot", schema, table), *text = NULL;
-    *done = false;
-    *point = 0;
+    char *key = key_of("snapshot", schema, name), *text = NULL;
+    *known = false;
+    *out = (walrow__state_table){.schema = schema, .name = name};
     walrow_code code =
         key == NULL ? walrow__fail_memory(err) : walrow__store_get(state->store, key, &text, NULL, err);
     if (text != NULL) {
-        uint32_t stored_relid = 0;
-        if (!read_snapshot(text, &stored_relid, point))
+        if (!read_table(text, out))
             code = damaged(state, key, err);
         else
-            *done = relid == 0 || stored_relid == relid;
+            *known = relid == 0 || out->relid == relid;
     }
     free(text);
     free(key);
     return code;
+}
+
+/* A key with a number. */
+static walrow_code
+get_number(walrow__state *state, const char *key, bool *known, uint64_t *number, walrow_error *err)
+{
+    char *text;
+    int64_t value = 0;
+    WALROW_TRY(walrow__store_get(state->store, key, &text, NULL, err));
+    bool bad = text != NULL && !walrow__parse_int(text, &value);
+    *known = text != NULL;
+    *number = (uint64_t)value;
+    free(text);
+    return bad ? damaged(state, key, err) : WALROW_OK;
+}
+
+static void
+put_number(walrow__store_write *write, const char *key, uint64_t number)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, number);
+    walrow__store_put_text(write, key, text);
+}
+
+walrow_code
+walrow__state_cursor(walrow__state *state, const char *uri, bool *known, uint64_t *number, walrow_error *err)
+{
+    char *key = sink_key("cursor", uri);
+    walrow_code code = key == NULL ? walrow__fail_memory(err) : get_number(state, key, known, number, err);
+    free(key);
+    return code;
+}
+
+walrow_code
+walrow__state_log_next(walrow__state *state, uint64_t *number, walrow_error *err)
+{
+    bool known;
+    return get_number(state, "log", &known, number, err);
+}
+
+walrow__store *
+walrow__state_store(walrow__state *state)
+{
+    return state->store;
 }
 
 walrow_code
@@ -318,7 +373,7 @@ put_lsn(walrow__store_write *write, const char *key, uint64_t lsn)
 walrow_code
 walrow__state_put_sink(walrow__store_write *write, const char *uri, uint64_t lsn, walrow_error *err)
 {
-    char *key = key_of("sink", uri, NULL);
+    char *key = sink_key("sink", uri);
     if (key == NULL)
         return walrow__fail_memory(err);
     put_lsn(write, key, lsn);
@@ -327,18 +382,34 @@ walrow__state_put_sink(walrow__store_write *write, const char *uri, uint64_t lsn
 }
 
 walrow_code
-walrow__state_put_snapshot(walrow__store_write *write, const char *schema, const char *table, uint32_t relid,
-                           uint64_t point, walrow_error *err)
+walrow__state_put_snapshot(walrow__store_write *write, const walrow__state_table *table, walrow_error *err)
 {
-    char lsn[WALROW_LSN_SIZE], value[96];
-    char *key = key_of("snapshot", schema, table);
+    char lsn[WALROW_LSN_SIZE], value[128];
+    char *key = key_of("snapshot", table->schema, table->name);
     if (key == NULL)
         return walrow__fail_memory(err);
-    snprintf(value, sizeof value, "{\"relid\": %" PRIu32 ", \"point\": \"%s\"}", relid,
-             walrow_lsn_format(point, lsn));
+    snprintf(value, sizeof value, "{\"relid\": %" PRIu32 ", \"point\": \"%s\", \"entry\": %" PRIu64 "}",
+             table->relid, walrow_lsn_format(table->point, lsn), table->entry);
     walrow__store_put_text(write, key, value);
     free(key);
     return WALROW_OK;
+}
+
+walrow_code
+walrow__state_put_cursor(walrow__store_write *write, const char *uri, uint64_t number, walrow_error *err)
+{
+    char *key = sink_key("cursor", uri);
+    if (key == NULL)
+        return walrow__fail_memory(err);
+    put_number(write, key, number);
+    free(key);
+    return WALROW_OK;
+}
+
+void
+walrow__state_put_log_next(walrow__store_write *write, uint64_t number)
+{
+    put_number(write, "log", number);
 }
 
 void

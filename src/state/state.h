@@ -8,8 +8,11 @@
  *	  identity           {"system_identifier": "7311...", "timeline": 1, "database": "shop", "slot": "walrow"}
  *	  confirmed          "0/15D6B88": whatever was confirmed to the server is at or before it
  *	  slot               "made": it did not exist when this state began
- *	  sink/URI           "0/15D6B88": the end of what this sink had made durable
- *	  snapshot/TABLE     {"relid": 16401, "point": "0/15D6B88"}: the rows of "schema.table" were delivered
+ *	  sink/URI           "0/15D6B88": the end of what this sink had made durable; the URI without parameters
+ *	  snapshot/TABLE     {"relid": 16401, "point": "0/15D6B88", "entry": 12}: its rows were delivered, or are in
+ *	                     the log up to that entry
+ *	  cursor/URI         "17": likewise; the first entry of the log that this sink does not have for good
+ *	  log                "18": the number of the log's next entry
  *	  counters           a JSON object, the caller's
  *
  * One process has it open for writing; others may read. Threads: any, at the same time.
@@ -42,10 +45,26 @@ walrow_code walrow__state_note_slot_made(walrow__state *state, walrow_error *err
 /** What this sink had durably; 0: nothing, or not known. */
 walrow_code walrow__state_sink(walrow__state *state, const char *uri, uint64_t *lsn,
                                walrow_error *err) WALROW_MUST_CHECK;
-/** Were the table's rows delivered, and as of which consistent point? relid 0: whichever table of that name. */
-walrow_code walrow__state_snapshot(walrow__state *state, const char *schema, const char *table,
-                                   uint32_t relid, bool *done, uint64_t *point,
+/* A table whose rows were read. */
+typedef struct walrow__state_table {
+    const char *schema, *name;
+    uint32_t relid;
+    uint64_t point; /* the consistent point they were read at */
+    uint64_t entry; /* of the log, their last; 0 where they went to the sinks without it */
+} walrow__state_table;
+/** Were the table's rows read? relid 0: whichever table of that name. */
+walrow_code walrow__state_snapshot(walrow__state *state, const char *schema, const char *name, uint32_t relid,
+                                   bool *known, walrow__state_table *out,
                                    walrow_error *err) WALROW_MUST_CHECK;
+/** *known: false if nothing was put for this sink. */
+walrow_code walrow__state_cursor(walrow__state *state, const char *uri, bool *known, uint64_t *number,
+                                 walrow_error *err) WALROW_MUST_CHECK;
+/** The number of the log's next entry, over all its life. */
+walrow_code walrow__state_log_next(walrow__state *state, uint64_t *number,
+                                   walrow_error *err) WALROW_MUST_CHECK;
+void walrow__state_put_log_next(walrow__store_write *write, uint64_t number);
+/** The log beside it, whose entries go into the same commit points. */
+walrow__store *walrow__state_store(walrow__state *state);
 /** The counters as they were last put, malloc'ed; NULL: never. */
 walrow_code walrow__state_counters(walrow__state *state, char **json, walrow_error *err) WALROW_MUST_CHECK;
 
@@ -53,8 +72,11 @@ walrow_code walrow__state_counters(walrow__state *state, char **json, walrow_err
 
 walrow_code walrow__state_put_sink(walrow__store_write *write, const char *uri, uint64_t lsn,
                                    walrow_error *err) WALROW_MUST_CHECK;
-walrow_code walrow__state_put_snapshot(walrow__store_write *write, const char *schema, const char *table,
-                                       uint32_t relid, uint64_t point, walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__state_put_snapshot(walrow__store_write *write, const walrow__state_table *table,
+                                       walrow_error *err) WALROW_MUST_CHECK;
+/** The first entry of the log that this sink does not have for good. */
+walrow_code walrow__state_put_cursor(walrow__store_write *write, const char *uri, uint64_t number,
+                                     walrow_error *err) WALROW_MUST_CHECK;
 void walrow__state_put_counters(walrow__store_write *write, const char *json);
 /**
  * Make it durable, with the position up to which the server may be told; one that is not beyond the stored one

@@ -208,12 +208,12 @@ walrow__store_append(walrow__store *store, walrow__store_write *write, uint64_t 
 }
 
 void
-walrow__store_trim(walrow__store *store, walrow__store_write *write, uint64_t before)
+walrow__store_remove(walrow__store *store, walrow__store_write *write, uint64_t first, uint64_t end)
 {
-    log_key first = key_of(0), end = key_of(before);
-    if (write != NULL)
-        rocksdb_writebatch_delete_range_cf(batch_of(write), store->families[LOG], first.bytes,
-                                           sizeof first.bytes, end.bytes, sizeof end.bytes);
+    log_key from = key_of(first), to = key_of(end);
+    if (write != NULL && first < end)
+        rocksdb_writebatch_delete_range_cf(batch_of(write), store->families[LOG], from.bytes,
+                                           sizeof from.bytes, to.bytes, sizeof to.bytes);
 }
 
 walrow_code
@@ -224,19 +224,17 @@ walrow__store_entry(walrow__store *store, uint64_t number, char **bytes, size_t 
 }
 
 walrow_code
-walrow__store_each_entry(walrow__store *store, bool (*each)(void *arg, uint64_t number, size_t size),
-                         void *arg, walrow_error *err)
+walrow__store_each_entry(walrow__store *store, walrow__store_each_fn each, void *arg, walrow_error *err)
 {
     rocksdb_iterator_t *at = rocksdb_create_iterator_cf(store->db, store->reading, store->families[LOG]);
     char *message = NULL;
-    bool more = true;
-    for (rocksdb_iter_seek_to_first(at); more && rocksdb_iter_valid(at); rocksdb_iter_next(at)) {
+    for (rocksdb_iter_seek_to_first(at); rocksdb_iter_valid(at); rocksdb_iter_next(at)) {
         size_t key_size, size;
         const char *key = rocksdb_iter_key(at, &key_size);
         uint64_t number = 0;
         memcpy(&number, key, key_size < sizeof number ? key_size : sizeof number);
-        rocksdb_iter_value(at, &size);
-        more = each(arg, __builtin_bswap64(number), size);
+        const char *bytes = rocksdb_iter_value(at, &size);
+        each(arg, __builtin_bswap64(number), bytes, size);
     }
     rocksdb_iter_get_error(at, &message);
     rocksdb_iter_destroy(at);

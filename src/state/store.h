@@ -38,14 +38,14 @@ void walrow__store_put_text(walrow__store_write *write, const char *key, const c
 /* The log: entries are large, written once, read a few times and trimmed from the front. */
 void walrow__store_append(walrow__store *store, walrow__store_write *write, uint64_t number,
                           const void *bytes, size_t size);
-/** Remove the entries before that one. */
-void walrow__store_trim(walrow__store *store, walrow__store_write *write, uint64_t before);
+/** Remove the entries from first on, up to end, which stays. */
+void walrow__store_remove(walrow__store *store, walrow__store_write *write, uint64_t first, uint64_t end);
 /** The entry, malloc'ed; NULL: there is none. */
 walrow_code walrow__store_entry(walrow__store *store, uint64_t number, char **bytes, size_t *size,
                                 walrow_error *err) WALROW_MUST_CHECK;
-/** Call each for every entry, in order, with its size. */
-walrow_code walrow__store_each_entry(walrow__store *store,
-                                     bool (*each)(void *arg, uint64_t number, size_t size), void *arg,
+/** Call each for every entry, in order; bytes are borrowed during the call. */
+typedef void (*walrow__store_each_fn)(void *arg, uint64_t number, const char *bytes, size_t size);
+walrow_code walrow__store_each_entry(walrow__store *store, walrow__store_each_fn each, void *arg,
                                      walrow_error *err) WALROW_MUST_CHECK;
 
 /** Make it durable, as a whole; frees write whatever the outcome. */

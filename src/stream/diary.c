@@ -7,9 +7,7 @@
 
 /* A table whose last snapshot chunk was delivered. */
 typedef struct walrow__read_table {
-    char *schema, *table;
-    uint32_t relid;
-    uint64_t point;
+    walrow__state_table table; /* owns its names */
     struct walrow__read_table *next;
 } read_table;
 
@@ -30,16 +28,16 @@ static walrow_code
 note_table(walrow__diary *diary, const walrow_changes *changes, walrow_error *err)
 {
     const walrow_batch *batch = &changes->batches[0];
-    read_table *table = calloc(1, sizeof *table);
-    if (table == NULL)
+    read_table *read = calloc(1, sizeof *read);
+    if (read == NULL)
         return walrow__fail_memory(err);
-    table->schema = strdup(batch->schema_name);
-    table->table = strdup(batch->table_name);
-    table->relid = batch->relid;
-    table->point = changes->snapshot_lsn;
-    table->next = diary->read_tables;
-    diary->read_tables = table;
-    return table->schema == NULL || table->table == NULL ? walrow__fail_memory(err) : WALROW_OK;
+    read->next = diary->read_tables;
+    diary->read_tables = read;
+    read->table = (walrow__state_table){.schema = strdup(batch->schema_name),
+                                        .name = strdup(batch->table_name),
+                                        .relid = batch->relid,
+                                        .point = changes->snapshot_lsn};
+    return read->table.schema == NULL || read->table.name == NULL ? walrow__fail_memory(err) : WALROW_OK;
 }
 
 walrow_code
@@ -55,19 +53,18 @@ walrow__diary_note(walrow__diary *diary, const walrow_changes *changes, walrow_e
 static void
 drop_first(walrow__diary *diary)
 {
-    read_table *table = diary->read_tables;
-    diary->read_tables = table->next;
-    free(table->schema);
-    free(table->table);
-    free(table);
+    read_table *read = diary->read_tables;
+    diary->read_tables = read->next;
+    free((char *)read->table.schema);
+    free((char *)read->table.name);
+    free(read);
 }
 
 static walrow_code
 put_tables(const walrow__diary *diary, walrow__store_write *write, walrow_error *err)
 {
-    for (const read_table *table = diary->read_tables; table != NULL; table = table->next)
-        WALROW_TRY(
-            walrow__state_put_snapshot(write, table->schema, table->table, table->relid, table->point, err));
+    for (const read_table *read = diary->read_tables; read != NULL; read = read->next)
+        WALROW_TRY(walrow__state_put_snapshot(write, &read->table, err));
     return WALROW_OK;
 }
 
@@ -89,6 +86,43 @@ put_sinks(walrow__diary *diary, const walrow__outlets *outlets, walrow__store_wr
     for (size_t i = 0; i < outlets->count; i++)
         if (outlets->durable_lsns[i] != 0 && outlets->durable_lsns[i] != UINT64_MAX)
             WALROW_TRY(walrow__state_put_sink(write, outlets->sinks[i]->uri, outlets->durable_lsns[i], err));
+    return WALROW_OK;
+}
+
+/* What changed hands is written as one. */
+static walrow_code
+fill_keeping(walrow__diary *diary, walrow__buffer *buffer, const walrow_changes *changes,
+             walrow__store_write *write, walrow_error *err)
+{
+    char *counters;
+    WALROW_TRY(walrow__diary_note(diary, changes, err));
+    WALROW_TRY(walrow__buffer_put(buffer, write, changes, err));
+    for (read_table *read = diary->read_tables; read != NULL; read = read->next)
+        read->table.entry = walrow__buffer_next(buffer);
+    WALROW_TRY(put_tables(diary, write, err));
+    /* what is in the buffer is as good as delivered */
+    WALROW_TRY(walrow__ledger_settle(&diary->ledger, UINT64_MAX, &counters, err));
+    if (counters != NULL)
+        walrow__state_put_counters(write, counters);
+    free(counters);
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__diary_keep(walrow__diary *diary, walrow__buffer *buffer, const walrow_changes *changes,
+                   walrow_error *err)
+{
+    walrow__store_write *write = walrow__store_begin();
+    walrow_code code = fill_keeping(diary, buffer, changes, write, err);
+    if (code != WALROW_OK) {
+        walrow__store_abandon(write);
+        return code;
+    }
+    /* a part may have to be dropped after a crash, with the whole transactions that came in front of it */
+    WALROW_TRY(walrow__state_commit(diary->state, write, changes->partial ? 0 : changes->end_lsn, err));
+    while (diary->read_tables != NULL)
+        drop_first(diary);
+    walrow__buffer_publish(buffer);
     return WALROW_OK;
 }
 

@@ -6,7 +6,7 @@
 #ifndef WALROW_STREAM_DIARY_H
 #define WALROW_STREAM_DIARY_H
 
-#include "state/state.h"
+#include "state/buffer.h"
 #include "stream/ledger.h"
 #include "stream/outlets.h"
 
@@ -25,6 +25,9 @@ walrow_code walrow__diary_note(walrow__diary *diary, const walrow_changes *chang
 /** The sinks were synced: write what is durable now, if that is news. */
 walrow_code walrow__diary_write(walrow__diary *diary, const walrow__outlets *outlets, uint64_t durable_lsn,
                                 walrow_error *err) WALROW_MUST_CHECK;
+/** Put the change set into the buffer, with all it brings: durable on return, and there for the sinks. */
+walrow_code walrow__diary_keep(walrow__diary *diary, walrow__buffer *buffer, const walrow_changes *changes,
+                               walrow_error *err) WALROW_MUST_CHECK;
 void walrow__diary_release(walrow__diary *diary);
 
 #endif

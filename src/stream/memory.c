@@ -122,8 +122,11 @@ ask_state(walrow_stream *s, const walrow__found *table, bool *done, uint64_t *po
     *point = 0;
     if (!state_knows_snapshots(s))
         return WALROW_OK;
-    return walrow__state_snapshot(s->receiver.state, table->schema, table->name, table->relid, done, point,
-                                  err);
+    walrow__state_table read;
+    WALROW_TRY(walrow__state_snapshot(s->receiver.state, table->schema, table->name, table->relid, done,
+                                      &read, err));
+    *point = *done ? read.point : 0;
+    return WALROW_OK;
 }
 
 walrow_code

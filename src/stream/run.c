@@ -6,11 +6,13 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "stream/diary.h"
+#include "stream/fanout.h"
 #include "stream/outlets.h"
 #include "stream/stream.h"
 #include "stream/tally.h"
 
 #include <string.h>
+#include <time.h>
 
 enum { TURN_MS = 100, PROGRESS_EVERY_MS = 200 };
 
@@ -21,18 +23,41 @@ typedef struct run {
     walrow__outlets outlets;
     walrow_stream *stream;
     walrow__diary diary;
+    walrow__fanout *fanout; /* NULL: the sinks are written by this thread */
     uint64_t acked_lsn;
     int64_t synced_at, progress_at, first_change_at, last_change_at;
     bool stop_asked;
     bool ended; /* a sink cannot go on, and says that is fine */
 } run;
 
+/* A buffer that was used goes on to be: what is in it is for the sinks. */
 static walrow_code
-open_sinks(void *arg, const walrow__pg_server *server, walrow_error *err)
+wants_buffer(const run *r, walrow__state *state, bool *wanted, walrow_error *err)
+{
+    uint64_t used = 0;
+    *wanted = r->options->buffer == WALROW__BUFFER_ON;
+    if (state == NULL && *wanted) {
+        walrow__fail(err, WALROW_ERR_USAGE, "the buffer is part of the state, and --state off keeps none");
+        return walrow__hint(err, "leave out --state off, or --buffer on");
+    }
+    if (state == NULL || r->options->buffer != WALROW__BUFFER_AUTO)
+        return WALROW_OK;
+    WALROW_TRY(walrow__state_log_next(state, &used, err));
+    *wanted = used > 0 || r->outlets.count > 1;
+    return WALROW_OK;
+}
+
+static walrow_code
+open_sinks(void *arg, const walrow__pg_server *server, walrow__state *state, walrow_error *err)
 {
     run *r = arg;
+    bool buffered;
     walrow__identity identity = walrow__stream_identity(r->options, server);
-    return walrow__outlets_open(&r->outlets, &identity, err);
+    WALROW_TRY(walrow__outlets_open(&r->outlets, &identity, err));
+    WALROW_TRY(wants_buffer(r, state, &buffered, err));
+    if (buffered)
+        return walrow__fanout_open(state, &r->outlets, r->options, &r->fanout, err);
+    return state == NULL ? WALROW_OK : walrow__buffer_require_empty(state, err);
 }
 
 static walrow_code
@@ -40,6 +65,8 @@ ask_sinks(void *arg, const char *schema, const char *table, uint32_t relid, bool
           walrow_error *err)
 {
     run *r = arg;
+    if (r->fanout != NULL)
+        return walrow__fanout_snapshot(r->fanout, schema, table, relid, done, point, err);
     return walrow__outlets_snapshot(&r->outlets, schema, table, relid, done, point, err);
 }
 
@@ -68,12 +95,8 @@ show_progress(run *r, int64_t now)
 }
 
 static walrow_code
-sync_sinks(run *r, bool finish_files, walrow_error *err)
+acknowledge(run *r, uint64_t durable_lsn, walrow_error *err)
 {
-    uint64_t durable_lsn;
-    WALROW_TRY(walrow__outlets_sync(&r->outlets, finish_files, &durable_lsn, err));
-    r->synced_at = walrow__now_ms();
-    WALROW_TRY(walrow__diary_write(&r->diary, &r->outlets, durable_lsn, err));
     if (durable_lsn == UINT64_MAX || durable_lsn <= r->acked_lsn)
         return WALROW_OK;
     r->acked_lsn = durable_lsn;
@@ -81,15 +104,40 @@ sync_sinks(run *r, bool finish_files, walrow_error *err)
 }
 
 static walrow_code
+sync_sinks(run *r, bool finish_files, walrow_error *err)
+{
+    uint64_t durable_lsn;
+    r->synced_at = walrow__now_ms();
+    if (r->fanout != NULL) {
+        walrow_code code = walrow__fanout_commit(r->fanout, err);
+        r->ended = r->ended || code == WALROW_END;
+        return code == WALROW_END ? WALROW_OK : code;
+    }
+    WALROW_TRY(walrow__outlets_sync(&r->outlets, finish_files, &durable_lsn, err));
+    WALROW_TRY(walrow__diary_write(&r->diary, &r->outlets, durable_lsn, err));
+    return acknowledge(r, durable_lsn, err);
+}
+
+/* To the sinks, or into the buffer, where it is durable. */
+static walrow_code
+hand_over(run *r, walrow_changes *changes, walrow_error *err)
+{
+    if (r->fanout == NULL) {
+        WALROW_TRY(walrow__outlets_write(&r->outlets, changes, err));
+        return walrow__diary_note(&r->diary, changes, err);
+    }
+    WALROW_TRY(walrow__diary_keep(&r->diary, walrow__fanout_buffer(r->fanout), changes, err));
+    return changes->partial ? WALROW_OK : acknowledge(r, changes->end_lsn, err);
+}
+
+static walrow_code
 deliver(run *r, walrow_changes *changes, walrow_error *err)
 {
     if (r->first_change_at == 0)
         r->first_change_at = walrow__now_ms();
-    walrow_code code = walrow__outlets_write(&r->outlets, changes, err);
-    if (code == WALROW_OK) {
+    walrow_code code = hand_over(r, changes, err);
+    if (code == WALROW_OK)
         walrow__tally_changes(r->report, changes);
-        code = walrow__diary_note(&r->diary, changes, err);
-    }
     r->last_change_at = walrow__now_ms();
     changes->release(changes);
     if (code == WALROW_END) {
@@ -111,6 +159,17 @@ ask_stop(run *r)
     return stop;
 }
 
+/* Past the buffer's bound the stream waits, and the server's WAL with it. */
+static walrow_code
+next_changes(run *r, walrow_changes *out, walrow_error *err)
+{
+    if (r->fanout == NULL || walrow__buffer_has_room(walrow__fanout_buffer(r->fanout)))
+        return walrow_next(r->stream, out, TURN_MS, err);
+    struct timespec turn = {.tv_nsec = TURN_MS * 1000000L};
+    nanosleep(&turn, NULL);
+    return WALROW_TIMEOUT;
+}
+
 static walrow_code
 stream_to_sinks(run *r, walrow_error *err)
 {
@@ -119,7 +178,7 @@ stream_to_sinks(run *r, walrow_error *err)
         if (ask_stop(r) == 2)
             return walrow__fail(err, WALROW_INTERRUPTED, "stopped at once, as asked");
         walrow_changes changes;
-        code = walrow_next(r->stream, &changes, TURN_MS, err);
+        code = next_changes(r, &changes, err);
         if (code == WALROW_OK)
             WALROW_TRY(deliver(r, &changes, err));
         else if (code != WALROW_TIMEOUT)
@@ -131,6 +190,16 @@ stream_to_sinks(run *r, walrow_error *err)
         show_progress(r, now);
     }
     return WALROW_OK;
+}
+
+/* Asked to stop, sinks behind the buffer need not catch up: what is in it waits for the next run. */
+static walrow_code
+finish(run *r, bool well, walrow_error *err)
+{
+    if (r->fanout != NULL)
+        return walrow__fanout_finish(r->fanout, well && !r->stop_asked, err);
+    WALROW_TRY(sync_sinks(r, true, err));
+    return walrow__outlets_finish(&r->outlets, err);
 }
 
 static walrow_code
@@ -146,18 +215,15 @@ run_stream(run *r, walrow_error *err)
     WALROW_TRY(walrow__stream_open(r->options, &hooks, &r->stream, err));
     WALROW_TRY(walrow__diary_open(&r->diary, r->stream->receiver.state, err));
     r->synced_at = walrow__now_ms();
+    if (r->fanout != NULL)
+        WALROW_TRY(walrow__fanout_start(r->fanout, err));
     walrow_code code = stream_to_sinks(r, err);
+    if (code == WALROW_INTERRUPTED || code == WALROW_ERR_SINK)
+        return code;
     /* whatever ended it, what was delivered is made durable and confirmed, unless a sink is what failed */
-    if (code != WALROW_INTERRUPTED && code != WALROW_ERR_SINK) {
-        walrow_error ignored;
-        walrow_error *sync_err = code == WALROW_OK ? err : &ignored;
-        walrow_code synced = sync_sinks(r, true, sync_err);
-        if (synced == WALROW_OK)
-            synced = walrow__outlets_finish(&r->outlets, sync_err);
-        if (code == WALROW_OK)
-            code = synced;
-    }
-    return code;
+    walrow_error ignored;
+    walrow_code finished = finish(r, code == WALROW_OK, code == WALROW_OK ? err : &ignored);
+    return code == WALROW_OK ? finished : code;
 }
 
 static void
@@ -183,6 +249,7 @@ walrow_run(const walrow_options *options, const walrow_run_callbacks *callbacks,
     walrow_code code = run_stream(&r, err);
     complete_report(&r);
     walrow__diary_release(&r.diary);
+    walrow__fanout_free(r.fanout);
     walrow_close(r.stream);
     walrow__outlets_free(&r.outlets);
     return code;

@@ -280,7 +280,7 @@ walrow__stream_prepare(walrow_stream *s, walrow_error *err)
     if (s->keeps_state)
         WALROW_TRY(walrow__memory_open(s, err));
     if (s->hooks.opened != NULL)
-        WALROW_TRY(s->hooks.opened(s->hooks.arg, &s->server, err));
+        WALROW_TRY(s->hooks.opened(s->hooks.arg, &s->server, s->receiver.state, err));
     return prepare(s, err);
 }
 

@@ -16,8 +16,9 @@ typedef struct walrow__stream_hooks {
     bool eager;           /* whoever waits gets what there is at once */
     bool all_remember;    /* the hook snapshot speaks for every sink */
     bool notes_snapshots; /* tables that were delivered are noted in the state */
-    /* The server is known: open what belongs to it. */
-    walrow_code (*opened)(void *arg, const walrow__pg_server *server, walrow_error *err);
+    /* The server is known: open what belongs to it. state: NULL if none is kept. */
+    walrow_code (*opened)(void *arg, const walrow__pg_server *server, walrow__state *state,
+                          walrow_error *err);
     /*
      * Is the table's snapshot there, and at which consistent point? NULL: nobody remembers, so that only a
      * slot created now has its tables read.

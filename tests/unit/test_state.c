@@ -20,6 +20,9 @@ typedef struct fixture {
 static const walrow__identity shop = {
     .system_identifier = UINT64_C(7311234567890123456), .timeline = 1, .database = "shop", .slot = "walrow"};
 
+static const walrow__state_table orders = {
+    .schema = "public", .name = "orders", .relid = 16401, .point = 0x150, .entry = 12};
+
 static int
 set_up(void **state)
 {
@@ -114,13 +117,14 @@ a_new_state_knows_nothing(void **state)
     fixture *f = *state;
     bool done;
     uint64_t lsn;
+    walrow__state_table read;
     char *counters;
     reopen(f);
     assert_int_equal(walrow__state_confirmed(f->state), 0);
     assert_false(walrow__state_made_slot(f->state));
     ASSERT_OK(walrow__state_sink(f->state, "jsonl:-", &lsn, &f->err), f->err);
     assert_int_equal(lsn, 0);
-    ASSERT_OK(walrow__state_snapshot(f->state, "public", "orders", 0, &done, &lsn, &f->err), f->err);
+    ASSERT_OK(walrow__state_snapshot(f->state, "public", "orders", 0, &done, &read, &f->err), f->err);
     assert_false(done);
     ASSERT_OK(walrow__state_counters(f->state, &counters, &f->err), f->err);
     assert_null(counters);
@@ -131,13 +135,14 @@ a_commit_point_is_there_after_the_next_start(void **state)
 {
     fixture *f = *state;
     bool done;
-    uint64_t lsn, point;
+    uint64_t lsn;
+    walrow__state_table read;
     char *counters;
     reopen(f);
     ASSERT_OK(walrow__state_note_slot_made(f->state, &f->err), f->err);
     walrow__store_write *write = walrow__store_begin();
     ASSERT_OK(walrow__state_put_sink(write, "parquet:lake", 0x200, &f->err), f->err);
-    ASSERT_OK(walrow__state_put_snapshot(write, "public", "orders", 16401, 0x150, &f->err), f->err);
+    ASSERT_OK(walrow__state_put_snapshot(write, &orders, &f->err), f->err);
     walrow__state_put_counters(write, "{\"transactions\": 3}");
     ASSERT_OK(walrow__state_commit(f->state, write, 0x1A0, &f->err), f->err);
     reopen(f);
@@ -145,8 +150,8 @@ a_commit_point_is_there_after_the_next_start(void **state)
     assert_true(walrow__state_made_slot(f->state));
     ASSERT_OK(walrow__state_sink(f->state, "parquet:lake", &lsn, &f->err), f->err);
     assert_int_equal(lsn, 0x200);
-    ASSERT_OK(walrow__state_snapshot(f->state, "public", "orders", 16401, &done, &point, &f->err), f->err);
-    assert_true(done && point == 0x150);
+    ASSERT_OK(walrow__state_snapshot(f->state, "public", "orders", 16401, &done, &read, &f->err), f->err);
+    assert_true(done && read.point == 0x150 && read.entry == 12);
     ASSERT_OK(walrow__state_counters(f->state, &counters, &f->err), f->err);
     assert_string_equal(counters, "{\"transactions\": 3}");
     free(counters);
@@ -157,12 +162,12 @@ a_table_made_anew_was_not_read(void **state)
 {
     fixture *f = *state;
     bool done;
-    uint64_t point;
+    walrow__state_table read;
     reopen(f);
     walrow__store_write *write = walrow__store_begin();
-    ASSERT_OK(walrow__state_put_snapshot(write, "public", "orders", 16401, 0x150, &f->err), f->err);
+    ASSERT_OK(walrow__state_put_snapshot(write, &orders, &f->err), f->err);
     ASSERT_OK(walrow__state_commit(f->state, write, 0, &f->err), f->err);
-    ASSERT_OK(walrow__state_snapshot(f->state, "public", "orders", 16402, &done, &point, &f->err), f->err);
+    ASSERT_OK(walrow__state_snapshot(f->state, "public", "orders", 16402, &done, &read, &f->err), f->err);
     assert_false(done);
 }
 
@@ -232,12 +237,12 @@ open_log(fixture *f)
     return store;
 }
 
-static bool
-add_number(void *arg, uint64_t number, size_t size)
+static void
+add_number(void *arg, uint64_t number, const char *bytes, size_t size)
 {
     char *seen = arg;
+    assert_memory_equal(bytes, "entry", size);
     snprintf(seen + strlen(seen), 100 - strlen(seen), "%d:%d ", (int)number, (int)size);
-    return true;
 }
 
 static void
@@ -253,7 +258,7 @@ entries_are_kept_in_order_until_they_are_trimmed(void **state)
         ASSERT_OK(walrow__store_commit(store, write, &f->err), f->err);
     }
     walrow__store_write *write = walrow__store_begin();
-    walrow__store_trim(store, write, 256);
+    walrow__store_remove(store, write, 0, 256);
     ASSERT_OK(walrow__store_commit(store, write, &f->err), f->err);
     ASSERT_OK(walrow__store_each_entry(store, add_number, seen, &f->err), f->err);
     assert_string_equal(seen, "256:3 257:4 258:5 ");
