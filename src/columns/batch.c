@@ -74,8 +74,8 @@ reserve(struct ArrowBuffer *buffer, int64_t rows, int64_t width)
     return ArrowBufferReserve(buffer, rows * width) == NANOARROW_OK;
 }
 
-static bool
-reserve_rows(walrow__batch_builder *batch, int64_t rows)
+bool
+walrow__batch_reserve_rows(walrow__batch_builder *batch, int64_t rows)
 {
     if (rows <= batch->row_capacity)
         return true;
@@ -95,7 +95,7 @@ walrow__batch_begin_row(walrow__batch_builder *batch, char op, walrow__position 
                         int64_t commit_time)
 {
     int64_t row = batch->rows;
-    if (row == batch->row_capacity && !reserve_rows(batch, row + 1))
+    if (row == batch->row_capacity && !walrow__batch_reserve_rows(batch, row + 1))
         return false;
     batch->ops.data[row] = (uint8_t)op;
     ((uint64_t *)batch->commit_lsns.data)[row] = position.commit_lsn;
@@ -214,7 +214,7 @@ walrow__batch_append_range(walrow__batch_builder *batch, const struct ArrowArray
 {
     if (n == 0)
         return true;
-    if (!reserve_rows(batch, batch->rows + n))
+    if (!walrow__batch_reserve_rows(batch, batch->rows + n))
         return false;
     copy_fixed(batch, src, start, n);
     if (!copy_columns(batch, src, start, n)) {

@@ -59,6 +59,9 @@ void walrow__batch_truncate(walrow__batch_builder *batch, int64_t rows);
 /* Bytes in the builder's buffers. */
 int64_t walrow__batch_bytes(const walrow__batch_builder *batch);
 
+/* Room for that many rows in all, so that the five fixed-width buffers can be filled by hand. */
+bool walrow__batch_reserve_rows(walrow__batch_builder *batch, int64_t rows) WALROW_MUST_CHECK;
+
 /** Copy rows [start, start + n) of a finished batch of a table with the same epoch. false: as before. */
 bool walrow__batch_append_range(walrow__batch_builder *batch, const struct ArrowArray *src, int64_t start,
                                 int64_t n) WALROW_MUST_CHECK;

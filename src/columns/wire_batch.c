@@ -40,6 +40,16 @@ bitmap_size(int64_t bits)
     return (size_t)(bits + 7) / 8;
 }
 
+/*
+ * A node all null is not written, but below lists and maps: there only the offsets bound its length, and a reader
+ * could be made to allocate what was never sent. Nor is a node of length 0.
+ */
+static bool
+is_elided(const walrow__column *column, int64_t length, bool in_list)
+{
+    return length == 0 || (!in_list && null_count(column, length) == length);
+}
+
 static int64_t
 child_length(const walrow__column *column, int64_t length)
 {
@@ -69,11 +79,12 @@ buffers_size(const walrow__column *column, int64_t length)
 }
 
 static void
-measure(const walrow__column *column, int64_t length, layout *out)
+measure(const walrow__column *column, int64_t length, bool in_list, layout *out)
 {
     out->n_nodes++;
-    if (null_count(column, length) == length) /* or there are none */
+    if (is_elided(column, length, in_list))
         return;
+    in_list |= walrow__has_offsets(column->type->kind);
     out->bytes += buffers_size(column, length);
     int64_t n = child_length(column, length);
     if (column->type->kind == WALROW__MAP) {
@@ -82,7 +93,7 @@ measure(const walrow__column *column, int64_t length, layout *out)
             return;
     }
     for (int i = 0; i < column->n_children; i++)
-        measure(&column->children[i], n, out);
+        measure(&column->children[i], n, in_list, out);
 }
 
 static layout
@@ -96,10 +107,10 @@ measure_batch(const walrow__batch_builder *batch)
         out.bytes += walrow__wire_padded(n * 4);
     if (!batch->without_commit_times)
         out.bytes += n * 8;
-    measure(&batch->unchanged, batch->rows, &out);
-    measure(&batch->old, batch->rows, &out);
+    measure(&batch->unchanged, batch->rows, false, &out);
+    measure(&batch->old, batch->rows, false, &out);
     for (int i = 0; i < batch->table->n_columns; i++)
-        measure(&batch->values[i], batch->rows, &out);
+        measure(&batch->values[i], batch->rows, false, &out);
     return out;
 }
 
@@ -111,10 +122,9 @@ typedef struct body {
 } body;
 
 static void
-put_null_count(body *out, int64_t nulls, int64_t length)
+put_null_count(body *out, uint32_t nulls)
 {
-    bool all = nulls == length && length > 0;
-    out->nulls = walrow__put_u32(out->nulls, all ? WALROW__WIRE_ALL_NULL : (uint32_t)nulls);
+    out->nulls = walrow__put_u32(out->nulls, nulls);
 }
 
 /* Size bytes, zeros up to full, and to a multiple of 8. */
@@ -171,21 +181,23 @@ put_buffers(body *out, const walrow__column *column, int64_t length)
 }
 
 static void
-put_column(body *out, const walrow__column *column, int64_t length)
+put_column(body *out, const walrow__column *column, int64_t length, bool in_list)
 {
-    int64_t nulls = null_count(column, length);
-    put_null_count(out, nulls, length);
-    if (nulls == length)
+    if (is_elided(column, length, in_list)) {
+        put_null_count(out, length == 0 ? 0 : WALROW__WIRE_ALL_NULL);
         return;
+    }
+    put_null_count(out, (uint32_t)null_count(column, length));
     put_buffers(out, column, length);
     int64_t n = child_length(column, length);
     if (column->type->kind == WALROW__MAP) {
-        put_null_count(out, 0, n);
+        put_null_count(out, 0);
         if (n == 0)
             return;
     }
+    in_list |= walrow__has_offsets(column->type->kind);
     for (int i = 0; i < column->n_children; i++)
-        put_column(out, &column->children[i], n);
+        put_column(out, &column->children[i], n, in_list);
 }
 
 /* Every op is one byte long. */
@@ -205,7 +217,7 @@ put_fixed(body *out, const walrow__batch_builder *batch, const struct ArrowBuffe
           bool all_null)
 {
     size_t size = (size_t)batch->rows * width;
-    put_null_count(out, all_null ? batch->rows : 0, batch->rows);
+    put_null_count(out, all_null ? WALROW__WIRE_ALL_NULL : 0);
     if (!all_null)
         put_buffer(out, values->data, size, size);
 }
@@ -213,16 +225,16 @@ put_fixed(body *out, const walrow__batch_builder *batch, const struct ArrowBuffe
 static void
 put_batch(body *out, const walrow__batch_builder *batch)
 {
-    put_null_count(out, 0, batch->rows);
+    put_null_count(out, 0);
     put_ops(out, batch);
     put_fixed(out, batch, &batch->commit_lsns, 8, false);
     put_fixed(out, batch, &batch->seqs, 4, false);
     put_fixed(out, batch, &batch->xids, 4, batch->without_xids);
     put_fixed(out, batch, &batch->commit_times, 8, batch->without_commit_times);
-    put_column(out, &batch->unchanged, batch->rows);
-    put_column(out, &batch->old, batch->rows);
+    put_column(out, &batch->unchanged, batch->rows, false);
+    put_column(out, &batch->old, batch->rows, false);
     for (int i = 0; i < batch->table->n_columns; i++)
-        put_column(out, &batch->values[i], batch->rows);
+        put_column(out, &batch->values[i], batch->rows, false);
 }
 
 bool
