@@ -31,7 +31,12 @@ metadata_text(const struct ArrowSchema *schema, const char *key)
         value.data == NULL || memchr(value.data, 0, (size_t)value.size_bytes) != NULL ||
         !walrow__utf8_valid(value.data, (size_t)value.size_bytes))
         return NULL;
-    return strndup(value.data, (size_t)value.size_bytes);
+    char *text = malloc((size_t)value.size_bytes + 1);
+    if (text != NULL) {
+        memcpy(text, value.data, (size_t)value.size_bytes);
+        text[value.size_bytes] = '\0';
+    }
+    return text;
 }
 
 static bool
