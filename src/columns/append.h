@@ -13,6 +13,9 @@
 /* Room for more bytes; the buffer grows by doubling and is as before where there is no memory. */
 bool walrow__buffer_grow(struct ArrowBuffer *buffer, int64_t more);
 
+/* Grow to at least size bytes, the new ones filled; never shrinks. */
+bool walrow__buffer_extend(struct ArrowBuffer *buffer, int64_t size, int fill) WALROW_MUST_CHECK;
+
 static inline bool
 walrow__buffer_has_room(const struct ArrowBuffer *buffer, int64_t size)
 {
@@ -40,6 +43,8 @@ walrow__unrepresentable(const char **reason, const char *why)
     return WALROW__UNREPRESENTABLE;
 }
 
+/* The type whose buffer layout the kind has; the schema says the rest. */
+enum ArrowType walrow__layout_of(walrow__kind kind);
 /* Bytes of a slot in the data buffer; 0 where slots have no fixed width in bytes. */
 int walrow__slot_width(walrow__kind kind);
 bool walrow__has_offsets(walrow__kind kind);

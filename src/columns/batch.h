@@ -34,6 +34,7 @@ typedef struct walrow__batch_builder {
     walrow__column old;       /* STRUCT; its children are the old tuple's columns */
     walrow__column *values;   /* n_columns */
     int unchanged_in_row;
+    bool without_xids, without_commit_times; /* all null, whatever rows were begun with */
 } walrow__batch_builder;
 
 walrow_code walrow__batch_init(walrow__batch_builder *batch, walrow__table *table,
@@ -57,6 +58,9 @@ void walrow__batch_truncate(walrow__batch_builder *batch, int64_t rows);
 
 /* Bytes in the builder's buffers. */
 int64_t walrow__batch_bytes(const walrow__batch_builder *batch);
+
+/* Room for that many rows in all, so that the five fixed-width buffers can be filled by hand. */
+bool walrow__batch_reserve_rows(walrow__batch_builder *batch, int64_t rows) WALROW_MUST_CHECK;
 
 /** Copy rows [start, start + n) of a finished batch of a table with the same epoch. false: as before. */
 bool walrow__batch_append_range(walrow__batch_builder *batch, const struct ArrowArray *src, int64_t start,

@@ -109,9 +109,8 @@ walrow__buffer_grow(struct ArrowBuffer *buffer, int64_t more)
     return true;
 }
 
-/* Grow to at least size bytes, the new ones filled; never shrinks. */
-static bool
-extend(struct ArrowBuffer *buffer, int64_t size, int fill)
+bool
+walrow__buffer_extend(struct ArrowBuffer *buffer, int64_t size, int fill)
 {
     int64_t missing = size - buffer->size_bytes;
     if (missing <= 0)
@@ -161,11 +160,11 @@ append_zero_slots(walrow__column *column, int64_t from, int64_t n)
 {
     walrow__kind kind = column->type->kind;
     if (kind == WALROW__BOOL)
-        return extend(&column->data, bitmap_size(from + n), 0);
+        return walrow__buffer_extend(&column->data, bitmap_size(from + n), 0);
     if (walrow__has_offsets(kind))
         return walrow__repeat_offset(column, n);
     if (kind != WALROW__STRUCT)
-        return extend(&column->data, (from + n) * walrow__slot_width(kind), 0);
+        return walrow__buffer_extend(&column->data, (from + n) * walrow__slot_width(kind), 0);
     walrow__column_begin_nested(column); /* brings them up to the struct's length, which is from + n */
     return true;
 }
@@ -180,7 +179,8 @@ walrow__column_flush_nulls(walrow__column *column)
     int64_t n = column->trailing_nulls, from = filled_slots(column);
     if (n == 0)
         return true;
-    if (!extend(&column->validity, bitmap_size(from + n), 0xFF) || !append_zero_slots(column, from, n))
+    if (!walrow__buffer_extend(&column->validity, bitmap_size(from + n), 0xFF) ||
+        !append_zero_slots(column, from, n))
         return false;
     ArrowBitsSetTo(column->validity.data, from, n, 0);
     column->trailing_nulls = 0;
@@ -193,7 +193,7 @@ finish_validity(walrow__column *column)
 {
     if (column->null_count == 0)
         return true;
-    if (!extend(&column->validity, bitmap_size(column->length), 0xFF))
+    if (!walrow__buffer_extend(&column->validity, bitmap_size(column->length), 0xFF))
         return false;
     if (column->length % 8 != 0)
         column->validity.data[column->length / 8] &= (uint8_t)((1 << column->length % 8) - 1);
@@ -279,9 +279,8 @@ walrow__column_truncate(walrow__column *column, int64_t length)
 
 /* ---- finish ---- */
 
-/* The type whose buffer layout the kind has; the schema says the rest. */
-static enum ArrowType
-layout_of(walrow__kind kind)
+enum ArrowType
+walrow__layout_of(walrow__kind kind)
 {
     switch (kind) {
     case WALROW__BOOL:
@@ -368,7 +367,7 @@ walrow__column_finish(walrow__column *column, struct ArrowArray *out, walrow_err
 {
     out->release = NULL;
     if (!walrow__column_flush_nulls(column) || !finish_validity(column) ||
-        ArrowArrayInitFromType(out, layout_of(column->type->kind)) != NANOARROW_OK)
+        ArrowArrayInitFromType(out, walrow__layout_of(column->type->kind)) != NANOARROW_OK)
         return walrow__fail_memory(err);
     out->length = column->length;
     out->null_count = column->null_count;

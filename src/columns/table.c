@@ -229,6 +229,27 @@ init_schema(walrow__table *table, walrow_error *err)
 
 /* ---- life ---- */
 
+walrow_code
+walrow__table_begin(uint32_t relid, char identity, walrow__table **out, walrow_error *err)
+{
+    walrow__table *table = calloc(1, sizeof *table);
+    if (table == NULL)
+        return walrow__fail_memory(err);
+    table->references = 1;
+    table->relid = relid;
+    table->identity = identity;
+    *out = table;
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__table_complete(walrow__table *table, walrow_error *err)
+{
+    WALROW_TRY(init_old_type(table, err));
+    table->epoch = fingerprint(table);
+    return init_schema(table, err);
+}
+
 static walrow_code
 init_table(walrow__table *table, walrow__catalog *catalog, const char *schema_name, const char *name,
            const walrow__column_spec *columns, int n_columns, walrow_error *err)
@@ -238,9 +259,7 @@ init_table(walrow__table *table, walrow__catalog *catalog, const char *schema_na
     if (table->schema_name == NULL || table->name == NULL)
         return walrow__fail_memory(err);
     WALROW_TRY(init_columns(table, catalog, columns, n_columns, err));
-    WALROW_TRY(init_old_type(table, err));
-    table->epoch = fingerprint(table);
-    return init_schema(table, err);
+    return walrow__table_complete(table, err);
 }
 
 walrow_code
@@ -248,12 +267,8 @@ walrow__table_new(walrow__catalog *catalog, const char *schema_name, const char 
                   char identity, const walrow__column_spec *columns, int n_columns, walrow__table **out,
                   walrow_error *err)
 {
-    walrow__table *table = calloc(1, sizeof *table);
-    if (table == NULL)
-        return walrow__fail_memory(err);
-    table->references = 1;
-    table->relid = relid;
-    table->identity = identity;
+    walrow__table *table = NULL;
+    WALROW_TRY(walrow__table_begin(relid, identity, &table, err));
     walrow_code code = init_table(table, catalog, schema_name, name, columns, n_columns, err);
     if (code != WALROW_OK)
         walrow__table_unref(table);

@@ -51,6 +51,13 @@ typedef struct walrow__column_spec {
 walrow_code walrow__table_new(walrow__catalog *catalog, const char *schema_name, const char *name,
                               uint32_t relid, char identity, const walrow__column_spec *columns,
                               int n_columns, walrow__table **out, walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * The table that a schema from the wire describes, which must be to the letter the one walrow__table_new would
+ * give it, but for the version of walrow that made it. Its values cannot be read from text or binary.
+ * Errors: WALROW_ERR_PROTOCOL
+ */
+walrow_code walrow__table_from_schema(const struct ArrowSchema *schema, uint32_t relid, char identity,
+                                      walrow__table **out, walrow_error *err) WALROW_MUST_CHECK;
 walrow__table *walrow__table_ref(walrow__table *table);
 void walrow__table_unref(walrow__table *table); /* NULL is allowed */
 /** Every column's type can be read in binary. *column: the first that cannot; may be NULL. */
@@ -59,5 +66,13 @@ bool walrow__table_has_binary(const walrow__table *table, const char **column);
 const walrow__type *walrow__table_unchanged_type(void);
 /** The batch column's name: "_op", or "_walrow_op" in a table that owns one of the seven names. */
 const char *walrow__table_meta_name(const walrow__table *table, int meta);
+
+/* ---- making one, internal to columns/ ---- */
+
+/* A table without names and columns. */
+walrow_code walrow__table_begin(uint32_t relid, char identity, walrow__table **out,
+                                walrow_error *err) WALROW_MUST_CHECK;
+/* Names and columns are there: the rest follows from them. */
+walrow_code walrow__table_complete(walrow__table *table, walrow_error *err) WALROW_MUST_CHECK;
 
 #endif

@@ -45,8 +45,8 @@ grow(walrow__announced *relations)
     return true;
 }
 
-static walrow__announced_table *
-find_or_add(walrow__announced *relations, uint32_t relid)
+walrow__announced_table *
+walrow__announced_find_or_add(walrow__announced *relations, uint32_t relid)
 {
     walrow__announced_table *found = walrow__announced_find(relations, relid);
     if (found != NULL)
@@ -67,6 +67,13 @@ static bool
 is_system_schema(const char *schema)
 {
     return strncmp(schema, "pg_", 3) == 0 || strcmp(schema, "information_schema") == 0;
+}
+
+bool
+walrow__announced_wants(const walrow__decoder *decoder, const char *schema, const char *name)
+{
+    const walrow__capture *capture = &decoder->capture;
+    return !is_system_schema(schema) && capture->matches(capture->arg, schema, name);
 }
 
 static bool
@@ -119,13 +126,12 @@ walrow_code
 walrow__announced_announce(walrow__announced *relations, walrow__decoder *decoder,
                            const walrow__relation_message *message, walrow_error *err)
 {
-    walrow__announced_table *relation = find_or_add(relations, message->relid);
+    walrow__announced_table *relation = walrow__announced_find_or_add(relations, message->relid);
     if (relation == NULL)
         return walrow__fail_memory(err);
     relation->n_columns = message->n_columns;
     relation->identity = message->identity;
-    const walrow__capture *capture = &decoder->capture;
-    if (is_system_schema(message->schema) || !capture->matches(capture->arg, message->schema, message->name))
+    if (!walrow__announced_wants(decoder, message->schema, message->name))
         return lose_feed(relation, decoder, err);
 
     walrow__table *table = NULL;
@@ -139,6 +145,19 @@ walrow__announced_announce(walrow__announced *relations, walrow__decoder *decode
     walrow_code code = open_epoch(relation, decoder, table, err);
     walrow__table_unref(table);
     return code;
+}
+
+walrow_code
+walrow__announced_take(walrow__announced *relations, walrow__decoder *decoder, walrow__table *table,
+                       walrow_error *err)
+{
+    walrow__announced_table *relation = walrow__announced_find_or_add(relations, table->relid);
+    if (relation == NULL)
+        return walrow__fail_memory(err);
+    relation->n_columns = table->n_columns;
+    relation->identity = table->identity;
+    relation->wanted = walrow__announced_wants(decoder, table->schema_name, table->name);
+    return relation->wanted ? open_epoch(relation, decoder, table, err) : lose_feed(relation, decoder, err);
 }
 
 void

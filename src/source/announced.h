@@ -12,6 +12,7 @@ typedef struct walrow__announced_table {
     int n_columns;
     char identity;
     walrow__feed *feed; /* NULL: not captured, its changes do not count */
+    bool wanted;        /* wal2arrow, which reads a message twice: will there be a feed? */
 } walrow__announced_table;
 
 typedef struct walrow__announced {
@@ -23,6 +24,13 @@ typedef struct walrow__announced {
 void walrow__announced_release(walrow__announced *relations);
 /** The relation, or NULL if it was never announced. */
 walrow__announced_table *walrow__announced_find(walrow__announced *relations, uint32_t relid);
+/** The same, made if there is none; NULL: out of memory. */
+walrow__announced_table *walrow__announced_find_or_add(walrow__announced *relations, uint32_t relid);
+/** Is the table one to capture? */
+bool walrow__announced_wants(const walrow__decoder *decoder, const char *schema, const char *name);
+/** Take an announcement of a table that is ready; otherwise as below. */
+walrow_code walrow__announced_take(walrow__announced *relations, walrow__decoder *decoder,
+                                   walrow__table *table, walrow_error *err) WALROW_MUST_CHECK;
 /**
  * Take an announcement. A table that is as it was keeps its epoch; a changed one has its batch finished and
  * opens a new epoch.

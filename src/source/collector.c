@@ -18,7 +18,7 @@ typedef struct walrow__change_set {
     list tables;       /* walrow__table *, a reference for each batch */
     list transactions; /* walrow_transaction; origin is owned */
     list messages;     /* walrow_message; prefix and content are owned */
-    list dead_letters; /* walrow_dead_letter; all strings are owned but reason */
+    list dead_letters; /* walrow_dead_letter; all strings are owned */
 } walrow__change_set;
 
 static void *
@@ -43,6 +43,7 @@ release_dead_letter(walrow_dead_letter *letter)
     free((void *)letter->column);
     free((void *)letter->pg_type);
     free((void *)letter->text);
+    free((void *)letter->reason);
 }
 
 static void
@@ -124,11 +125,10 @@ walrow__feed_free(walrow__feed *feed)
     free(feed);
 }
 
-/* The feed's rows become a batch of the open change set. */
+/* A place for a batch of the table in the open change set. */
 static walrow_code
-finish_feed(walrow__collector *collector, walrow__feed *feed, walrow_error *err)
+list_batch(walrow__collector *collector, walrow__table *table, walrow_batch **out, walrow_error *err)
 {
-    walrow__table *table = feed->builder.table;
     walrow__table **slot = list_add(&collector->set->tables, sizeof *slot);
     if (slot == NULL)
         return walrow__fail_memory(err);
@@ -141,6 +141,16 @@ finish_feed(walrow__collector *collector, walrow__feed *feed, walrow_error *err)
     batch->relid = table->relid;
     batch->epoch = table->epoch;
     batch->schema = &table->schema;
+    *out = batch;
+    return WALROW_OK;
+}
+
+/* The feed's rows become a batch of the open change set. */
+static walrow_code
+finish_feed(walrow__collector *collector, walrow__feed *feed, walrow_error *err)
+{
+    walrow_batch *batch;
+    WALROW_TRY(list_batch(collector, feed->builder.table, &batch, err));
     return walrow__batch_finish(&feed->builder, &batch->array, err);
 }
 
@@ -233,20 +243,27 @@ walrow__collector_message(walrow__collector *collector, const walrow_message *me
     return WALROW_OK;
 }
 
+bool
+walrow__collector_wants(walrow__collector *collector, const walrow__feed *feed, uint32_t seq)
+{
+    walrow__position position = {collector->transaction.commit_lsn, seq};
+    if (position.commit_lsn >= feed->from_lsn && walrow__position_compare(position, collector->delivered) > 0)
+        return true;
+    /* a part of this transaction went out before: its end is news, whether or not more rows are */
+    if (position.commit_lsn == collector->delivered.commit_lsn)
+        collector->transaction_noted = true;
+    return false;
+}
+
 walrow_code
 walrow__collector_begin_row(walrow__collector *collector, walrow__feed *feed, char op,
                             walrow__batch_builder **builder, walrow_error *err)
 {
     walrow__position position = {collector->transaction.commit_lsn,
                                  collector->snapshot ? 0 : collector->seq++};
-    if (position.commit_lsn < feed->from_lsn ||
-        walrow__position_compare(position, collector->delivered) <= 0) {
-        *builder = NULL;
-        /* a part of this transaction went out before: its end is news, whether or not more rows are */
-        if (position.commit_lsn == collector->delivered.commit_lsn)
-            collector->transaction_noted = true;
+    *builder = NULL;
+    if (!walrow__collector_wants(collector, feed, position.seq))
         return WALROW_OK;
-    }
     *builder = &feed->builder;
     collector->last = position;
     return walrow__batch_begin_row(&feed->builder, op, position, collector->transaction.xid,
@@ -255,24 +272,77 @@ walrow__collector_begin_row(walrow__collector *collector, walrow__feed *feed, ch
                : walrow__fail_memory(err);
 }
 
+static void
+open_feed(walrow__collector *collector, walrow__feed *feed)
+{
+    if (feed->open)
+        return;
+    feed->open = true;
+    feed->next_open = NULL;
+    if (collector->last_open == NULL)
+        collector->first_open = feed;
+    else
+        collector->last_open->next_open = feed;
+    collector->last_open = feed;
+}
+
+static void
+count_rows(walrow__collector *collector, int64_t n, size_t size)
+{
+    collector->transaction_noted = true;
+    collector->rows += n;
+    collector->bytes += size;
+}
+
 walrow_code
 walrow__collector_end_row(walrow__collector *collector, walrow__feed *feed, bool old_present, size_t size,
                           walrow_error *err)
 {
     if (!walrow__batch_end_row(&feed->builder, old_present))
         return walrow__fail_memory(err);
-    if (!feed->open) {
-        feed->open = true;
-        feed->next_open = NULL;
-        if (collector->last_open == NULL)
-            collector->first_open = feed;
-        else
-            collector->last_open->next_open = feed;
-        collector->last_open = feed;
+    open_feed(collector, feed);
+    count_rows(collector, 1, size);
+    return WALROW_OK;
+}
+
+/* The batches of a message each hold ordinals of its whole range: the last is the greatest. */
+static void
+raise_last(walrow__collector *collector, uint32_t seq)
+{
+    walrow__position position = {collector->transaction.commit_lsn, seq};
+    if (walrow__position_compare(position, collector->last) > 0)
+        collector->last = position;
+}
+
+void
+walrow__collector_count_rows(walrow__collector *collector, walrow__feed *feed, int64_t n, uint32_t last_seq,
+                             size_t size)
+{
+    open_feed(collector, feed);
+    raise_last(collector, last_seq);
+    count_rows(collector, n, size);
+}
+
+walrow_code
+walrow__collector_add_batch(walrow__collector *collector, walrow__feed *feed, struct ArrowArray *batch,
+                            uint32_t last_seq, size_t size, walrow_error *err)
+{
+    walrow_code code = WALROW_OK;
+    walrow_batch *place = NULL;
+    if (feed->open) { /* what came before stays before */
+        unlink_open(collector, feed);
+        feed->open = false;
+        code = finish_feed(collector, feed, err);
     }
-    collector->transaction_noted = true;
-    collector->rows++;
-    collector->bytes += size;
+    if (code == WALROW_OK)
+        code = list_batch(collector, feed->builder.table, &place, err);
+    if (code != WALROW_OK) {
+        ArrowArrayRelease(batch);
+        return code;
+    }
+    raise_last(collector, last_seq);
+    count_rows(collector, batch->length, size);
+    ArrowArrayMove(batch, &place->array);
     return WALROW_OK;
 }
 
@@ -290,6 +360,15 @@ copy_bytes(const void *bytes, size_t size)
 walrow_code
 walrow__collector_dead_letter(walrow__collector *collector, walrow__feed *feed, int column, bool old, char op,
                               const void *text, size_t size, const char *reason, walrow_error *err)
+{
+    return walrow__collector_dead_letter_at(collector, feed, collector->last, column, old, op, text, size,
+                                            reason, err);
+}
+
+walrow_code
+walrow__collector_dead_letter_at(walrow__collector *collector, walrow__feed *feed, walrow__position position,
+                                 int column, bool old, char op, const void *text, size_t size,
+                                 const char *reason, walrow_error *err)
 {
     const walrow__table *table = feed->builder.table;
     const walrow__table_column *c = &table->columns[column];
@@ -312,15 +391,15 @@ walrow__collector_dead_letter(walrow__collector *collector, walrow__feed *feed, 
         .pg_type = strdup(c->type.name),
         .text = copy_bytes(text, size),
         .text_size = size,
-        .reason = reason,
+        .reason = strdup(reason),
         .op = op,
         .old = old,
-        .lsn = collector->last.commit_lsn,
-        .seq = collector->last.seq,
+        .lsn = position.commit_lsn,
+        .seq = position.seq,
         .xid = collector->transaction.xid,
     };
     bool ok = letter->schema_name != NULL && letter->table_name != NULL && letter->column != NULL &&
-              letter->pg_type != NULL && letter->text != NULL;
+              letter->pg_type != NULL && letter->text != NULL && letter->reason != NULL;
     collector->bytes += size;
     return ok ? WALROW_OK : walrow__fail_memory(err);
 }

@@ -68,12 +68,31 @@ walrow_code walrow__collector_end_row(walrow__collector *collector, walrow__feed
                                       size_t size, walrow_error *err) WALROW_MUST_CHECK;
 
 /**
+ * Rows that come as a batch, whose ordinals the plugin counted: is the row at that place of the transaction under way
+ * to be kept? Not if it was delivered already or lies in the table's snapshot.
+ */
+bool walrow__collector_wants(walrow__collector *collector, const walrow__feed *feed, uint32_t seq);
+/** n wanted rows were appended to the feed's builder, the last with that ordinal. size: as above. */
+void walrow__collector_count_rows(walrow__collector *collector, walrow__feed *feed, int64_t n,
+                                  uint32_t last_seq, size_t size);
+/** Wanted rows that are a batch already. Takes *batch whatever the outcome. */
+walrow_code walrow__collector_add_batch(walrow__collector *collector, walrow__feed *feed,
+                                        struct ArrowArray *batch, uint32_t last_seq, size_t size,
+                                        walrow_error *err) WALROW_MUST_CHECK;
+
+/**
  * A value of the row just begun that its column cannot hold: keep it as a dead letter, or fail when strict.
- * @param text  as PostgreSQL prints it; copied
+ * @param text, reason  as PostgreSQL prints it, and why; copied
  */
 walrow_code walrow__collector_dead_letter(walrow__collector *collector, walrow__feed *feed, int column,
                                           bool old, char op, const void *text, size_t size,
                                           const char *reason, walrow_error *err) WALROW_MUST_CHECK;
+
+/** The same of the row at that place of the transaction. */
+walrow_code walrow__collector_dead_letter_at(walrow__collector *collector, walrow__feed *feed,
+                                             walrow__position position, int column, bool old, char op,
+                                             const void *text, size_t size, const char *reason,
+                                             walrow_error *err) WALROW_MUST_CHECK;
 
 /** There is nothing in the open change set. */
 bool walrow__collector_empty(const walrow__collector *collector);

@@ -18,6 +18,12 @@ struct walrow__decoder {
     bool stopped;      /* one such was met: nothing more will be decoded */
     bool needs_text;   /* a table was met whose binary values cannot be read: ask again in text */
     /*
+     * Who feeds may set it: gives the memory of the message being decoded away, as a buffer that frees it, so that
+     * batches can stay where they are. NULL: the bytes are copied.
+     */
+    void (*take)(void *arg, struct ArrowBuffer *out);
+    void *take_arg;
+    /*
      * Decode one message, whole.
      * @param lsn  where it came from, for error messages
      * Errors: WALROW_ERR_PROTOCOL naming the byte and the LSN; what the catalogue says; WALROW_ERR_VALUE
@@ -32,6 +38,14 @@ struct walrow__decoder {
 walrow_code walrow__pgoutput_new(walrow__collector *collector, walrow__catalog *catalog,
                                  walrow__capture capture, walrow__decoder **out,
                                  walrow_error *err) WALROW_MUST_CHECK;
+
+/** Decoder of the plugin wal2arrow's messages, format compact (PROTOCOL.md). */
+walrow_code walrow__wal2arrow_new(walrow__collector *collector, walrow__catalog *catalog,
+                                  walrow__capture capture, walrow__decoder **out,
+                                  walrow_error *err) WALROW_MUST_CHECK;
+
+/** Put in front of a protocol error which plugin's message it is about, and where that came from; returns code. */
+walrow_code walrow__decoder_locate(const char *plugin, walrow_code code, uint64_t lsn, walrow_error *err);
 
 /* A Relation message, for those who need its types only (recording). Strings are borrowed from the message.
  */

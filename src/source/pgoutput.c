@@ -128,22 +128,11 @@ read_relation_message(const uint8_t *bytes, size_t size, walrow__relation_messag
     return broken("short relation message", err);
 }
 
-/* Put in front of a protocol error where its message came from. */
-static walrow_code
-locate(walrow_code code, uint64_t lsn, walrow_error *err)
-{
-    char what[sizeof err->message], text[WALROW_LSN_SIZE];
-    if (code != WALROW_ERR_PROTOCOL || err == NULL)
-        return code;
-    memcpy(what, err->message, sizeof what);
-    return walrow__fail(err, code, "pgoutput at %s: %s", walrow_lsn_format(lsn, text), what);
-}
-
 walrow_code
 walrow__pgoutput_read_relation(const uint8_t *bytes, size_t size, uint64_t lsn, walrow__relation_message *out,
                                walrow_error *err)
 {
-    return locate(read_relation_message(bytes, size, out, err), lsn, err);
+    return walrow__decoder_locate("pgoutput", read_relation_message(bytes, size, out, err), lsn, err);
 }
 
 static walrow_code
@@ -316,8 +305,8 @@ feed(walrow__decoder *decoder, const uint8_t *bytes, size_t size, uint64_t lsn, 
         return WALROW_OK;
     walrow_code code = read_any((pgoutput *)decoder, bytes, size, err);
     /* most messages come without an LSN of their own; their transaction's says where to look */
-    return code == WALROW_OK ? code
-                             : locate(code, lsn != 0 ? lsn : decoder->collector->transaction.commit_lsn, err);
+    return walrow__decoder_locate("pgoutput", code,
+                                  lsn != 0 ? lsn : decoder->collector->transaction.commit_lsn, err);
 }
 
 static void

@@ -141,6 +141,23 @@ walrow__push_read(walrow__push *push, walrow__push_message *out, walrow_error *e
 }
 
 static void
+free_message(struct ArrowBufferAllocator *allocator, uint8_t *bytes, int64_t size)
+{
+    (void)bytes; /* a view of the message may begin anywhere in it */
+    (void)size;
+    PQfreemem(allocator->private_data);
+}
+
+void
+walrow__push_take(walrow__push *push, struct ArrowBuffer *out)
+{
+    ArrowBufferInit(out);
+    out->data = (uint8_t *)push->buffer;
+    out->allocator = ArrowBufferDeallocator(free_message, push->buffer);
+    push->buffer = NULL;
+}
+
+static void
 put_u64(char *at, uint64_t value)
 {
     value = __builtin_bswap64(value);

@@ -7,6 +7,7 @@
 #define WALROW_SOURCE_PUSH_H
 
 #include <libpq-fe.h>
+#include <nanoarrow/nanoarrow.h>
 #include <walrow.h>
 
 typedef struct walrow__push_options {
@@ -46,6 +47,8 @@ walrow_code walrow__push_start(walrow__push *push, PGconn *conn, const walrow__p
 /** The next message, without waiting; when there is none, poll PQsocket(push->conn) for reading. */
 walrow_code walrow__push_read(walrow__push *push, walrow__push_message *out,
                               walrow_error *err) WALROW_MUST_CHECK;
+/** Give the last message's memory away: *out frees it, and it outlives the next read. */
+void walrow__push_take(walrow__push *push, struct ArrowBuffer *out);
 /** Standby status update. Each LSN: 0, or one past the last byte written, made durable, applied. */
 walrow_code walrow__push_status(walrow__push *push, uint64_t written_lsn, uint64_t flushed_lsn,
                                 bool wants_reply, walrow_error *err) WALROW_MUST_CHECK;

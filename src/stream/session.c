@@ -193,6 +193,12 @@ look_for_tables(walrow__receiver *r, int64_t now, bool *found, walrow_error *err
     return walrow__receiver_discover(r, found, err);
 }
 
+static void
+take_message(void *push, struct ArrowBuffer *out)
+{
+    walrow__push_take(push, out);
+}
+
 static walrow_code
 open_session(walrow__receiver *r, walrow_error *err)
 {
@@ -207,6 +213,8 @@ open_session(walrow__receiver *r, walrow_error *err)
         .messages = r->server_version >= 140000,
     };
     WALROW_TRY(walrow__push_start(&r->push, conn, &options, err));
+    r->decoder->take = take_message;
+    r->decoder->take_arg = &r->push;
     r->decoder->binary = r->binary;
     r->decoder->needs_text = false;
     r->decoder->stopped = false;

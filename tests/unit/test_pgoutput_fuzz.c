@@ -3,6 +3,7 @@
  *	  Recorded streams (tests/data/record_stream.py), cut short and bent: an error or a result, never a crash,
  *	  never an allocation out of proportion to the input. The sanitizers watch.
  */
+#include "fuzz.h"
 #include "wire.h"
 
 #include "base/strbuf.h"
@@ -20,140 +21,6 @@ enum {
     FILE_MUTATIONS = 1000,
     CATALOG_MUTATIONS = 300
 };
-
-/* ---- what is allocated ---- */
-
-static size_t allocated, largest;
-
-#ifdef __SANITIZE_ADDRESS__
-int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void *, size_t),
-                                              void (*free_hook)(const volatile void *));
-
-static void
-count_malloc(const volatile void *bytes, size_t size)
-{
-    (void)bytes;
-    allocated += size;
-    if (size > largest)
-        largest = size;
-}
-
-static void
-count_free(const volatile void *bytes)
-{
-    (void)bytes;
-}
-#endif
-
-static void
-begin_counting(void)
-{
-    allocated = largest = 0;
-}
-
-/*
- * The base: schemas with their metadata, first buffers for each column, and a numeric, whose 10 bytes may
- * stand for the 131,072 + 16,383 digits that PostgreSQL prints. To it each byte of input may cost some.
- */
-static void
-assert_in_proportion(size_t input_size)
-{
-    if (allocated > (1 << 20) + 512 * input_size || largest > (256 << 10) + 64 * input_size)
-        fail_msg("%zu bytes of input: %zu allocated, the largest piece %zu", input_size, allocated, largest);
-}
-
-/* ---- chance ---- */
-
-static uint64_t seed;
-
-static uint32_t
-chance(uint32_t below)
-{
-    seed ^= seed << 13; /* xorshift64 */
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (uint32_t)(seed >> 16) % below;
-}
-
-typedef struct bytes {
-    uint8_t *data;
-    size_t size;
-} bytes;
-
-static void
-set_uint(bytes *b, uint32_t value, size_t size)
-{
-    if (b->size < size)
-        return;
-    size_t at = chance((uint32_t)(b->size - size + 1));
-    for (size_t i = 0; i < size; i++)
-        b->data[at + i] = (uint8_t)(value >> ((size - 1 - i) * 8));
-}
-
-/* One small harm. The buffer has room for twice its size and 64 bytes. */
-static void
-bend(bytes *b)
-{
-    static const uint32_t edges[] = {0,          1,          2,          0x7F,       0xFF,       0x7FFF,
-                                     0xFFFF,     0xFFFFFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0x10000000,
-                                     0x00FFFFFF, 64,         1664,       1665};
-    static const char letters[] = "nutbKONIUDTRBCMY{}\"\\,:-0";
-    uint32_t edge = edges[chance(sizeof edges / sizeof *edges)];
-    if (b->size == 0)
-        return;
-    size_t at = chance((uint32_t)b->size), n = 1 + chance(16);
-    switch (chance(8)) {
-    case 0:
-        b->data[at] ^= (uint8_t)(1 << chance(8));
-        break;
-    case 1:
-        b->data[at] = (uint8_t)chance(256);
-        break;
-    case 2:
-        b->data[at] = (uint8_t)letters[chance(sizeof letters - 1)];
-        break;
-    case 3:
-        set_uint(b, edge, 4);
-        break;
-    case 4:
-        set_uint(b, edge, 2);
-        break;
-    case 5: /* leave bytes out */
-        n = n > b->size - at ? b->size - at : n;
-        memmove(b->data + at, b->data + at + n, b->size - at - n);
-        b->size -= n;
-        break;
-    case 6: /* repeat bytes */
-        n = n > b->size - at ? b->size - at : n;
-        memmove(b->data + at + n, b->data + at, b->size - at);
-        b->size += n;
-        break;
-    default:
-        b->size = at;
-    }
-}
-
-/* A bent copy, of exactly its size in memory. */
-static bytes
-bent(const void *data, size_t size)
-{
-    bytes b = {.data = malloc(2 * size + 64), .size = size};
-    memcpy(b.data, data, size);
-    for (uint32_t n = 1 + chance(3); n > 0; n--)
-        bend(&b);
-    bytes exact = {.data = malloc(b.size + !b.size), .size = b.size};
-    memcpy(exact.data, b.data, b.size);
-    free(b.data);
-    return exact;
-}
-
-static bytes
-prefix(const void *data, size_t size)
-{
-    bytes b = {.data = malloc(size + !size), .size = size};
-    memcpy(b.data, data, size);
-    return b;
-}
 
 /* ---- a recorded stream ---- */
 
@@ -647,9 +514,7 @@ a_catalogue_that_explodes_is_refused(void **state)
 int
 main(void)
 {
-#ifdef __SANITIZE_ADDRESS__
-    __sanitizer_install_malloc_and_free_hooks(count_malloc, count_free);
-#endif
+    watch_allocations();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recorded_messages_decode),
         cmocka_unit_test(every_prefix_of_every_message_is_survived),
