@@ -98,6 +98,27 @@ walrow__read_u64(walrow__cursor *cursor)
     return bytes == NULL ? 0 : walrow__load_u64(bytes);
 }
 
+/* Little-endian, as Arrow and walrow's own protocol have it. */
+static inline uint32_t
+walrow__read_le_u32(walrow__cursor *cursor)
+{
+    uint32_t value = 0;
+    const uint8_t *bytes = walrow__read_bytes(cursor, sizeof value);
+    if (bytes != NULL)
+        memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
+static inline uint64_t
+walrow__read_le_u64(walrow__cursor *cursor)
+{
+    uint64_t value = 0;
+    const uint8_t *bytes = walrow__read_bytes(cursor, sizeof value);
+    if (bytes != NULL)
+        memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
 /* A NUL-terminated string, borrowed; "" and failed if no NUL is left. */
 static inline const char *
 walrow__read_string(walrow__cursor *cursor)

@@ -259,6 +259,26 @@ finish_fixed(struct ArrowBuffer *buffer, enum ArrowType type, int64_t rows, int6
     return move_buffer(buffer, rows * width, out, 1);
 }
 
+/* The same where every value is null: zeros, no bit of them valid. */
+static ArrowErrorCode
+finish_fixed_null(struct ArrowBuffer *buffer, enum ArrowType type, int64_t rows, int64_t width,
+                  struct ArrowArray *out)
+{
+    struct ArrowBuffer validity;
+    ArrowBufferInit(&validity);
+    validity.allocator = buffer->allocator;
+    if (rows > 0)
+        memset(buffer->data, 0, (size_t)(rows * width));
+    ArrowErrorCode code = finish_fixed(buffer, type, rows, width, out);
+    if (code == NANOARROW_OK)
+        code = ArrowBufferAppendFill(&validity, 0, (rows + 7) / 8);
+    if (code == NANOARROW_OK)
+        code = ArrowArraySetBuffer(out, 0, &validity);
+    out->null_count = rows;
+    ArrowBufferReset(&validity);
+    return code;
+}
+
 /* Every op is one byte long, so its offsets are 0, 1, 2 ... */
 static ArrowErrorCode
 finish_ops(walrow__batch_builder *batch, struct ArrowArray *out)
@@ -291,10 +311,11 @@ finish_meta(walrow__batch_builder *batch, struct ArrowArray **out)
     if (code == NANOARROW_OK)
         code = finish_fixed(&batch->seqs, NANOARROW_TYPE_UINT32, batch->rows, 4, out[WALROW__SEQ]);
     if (code == NANOARROW_OK)
-        code = finish_fixed(&batch->xids, NANOARROW_TYPE_UINT32, batch->rows, 4, out[WALROW__XID]);
+        code = (batch->without_xids ? finish_fixed_null : finish_fixed)(&batch->xids, NANOARROW_TYPE_UINT32,
+                                                                        batch->rows, 4, out[WALROW__XID]);
     if (code == NANOARROW_OK)
-        code = finish_fixed(&batch->commit_times, NANOARROW_TYPE_INT64, batch->rows, 8,
-                            out[WALROW__COMMIT_TIME]);
+        code = (batch->without_commit_times ? finish_fixed_null : finish_fixed)(
+            &batch->commit_times, NANOARROW_TYPE_INT64, batch->rows, 8, out[WALROW__COMMIT_TIME]);
     return code;
 }
 

@@ -34,6 +34,7 @@ typedef struct walrow__batch_builder {
     walrow__column old;       /* STRUCT; its children are the old tuple's columns */
     walrow__column *values;   /* n_columns */
     int unchanged_in_row;
+    bool without_xids, without_commit_times; /* all null, whatever rows were begun with */
 } walrow__batch_builder;
 
 walrow_code walrow__batch_init(walrow__batch_builder *batch, walrow__table *table,

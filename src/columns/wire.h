@@ -20,7 +20,10 @@ enum {
 
 /* Where frames are written to: the plugin's StringInfo, a test's buffer. */
 typedef struct walrow__wire_out {
-    /* size more bytes at the end, to be filled by the caller before the next call; NULL: out of memory. */
+    /*
+     * size more bytes at the end, to be filled by the caller before the next call; NULL: out of memory. It must
+     * return: a longjmp out of it would leak what the encoder holds.
+     */
     uint8_t *(*reserve)(void *arg, size_t size);
     void *arg;
 } walrow__wire_out;
