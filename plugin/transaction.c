@@ -1,0 +1,264 @@
+#include "transaction.h"
+
+#include "compat.h"
+#include "encoding.h"
+#include "memory.h"
+#include "replication/origin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* From 1970, where Arrow's clock begins, to 2000, where PostgreSQL's does. */
+#define POSTGRES_EPOCH_US (((int64)POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+/* A batch is measured this often; measuring takes a look at every column. */
+enum { ROWS_BETWEEN_MEASURES = 64 };
+
+void
+transaction_init(transaction *transaction, LogicalDecodingContext *ctx, const plugin_options *options)
+{
+    memset(transaction, 0, sizeof *transaction);
+    transaction->ctx = ctx;
+    transaction->options = options;
+    initStringInfo(&transaction->pending);
+    transaction->table_capacity = 16;
+    transaction->tables = palloc(sizeof *transaction->tables * (Size)transaction->table_capacity);
+}
+
+void
+transaction_begin(transaction *transaction, const ReorderBufferTXN *txn)
+{
+    transaction->txn = txn;
+    transaction->begun = false;
+    transaction->xid = txn->xid;
+    transaction->next = (walrow__position){.commit_lsn = txn->final_lsn, .seq = 0};
+    transaction->commit_time = transaction_commit_time(txn) + POSTGRES_EPOCH_US;
+}
+
+/* ---- frames ---- */
+
+static void
+require(bool written)
+{
+    if (!written)
+        report_out_of_memory();
+}
+
+static void
+require_code(walrow_code code, const walrow_error *err)
+{
+    if (code != WALROW_OK)
+        report_walrow_error(err);
+}
+
+static walrow__wire_bytes
+bytes_of(const char *text)
+{
+    return (walrow__wire_bytes){.bytes = (const uint8_t *)text, .size = strlen(text)};
+}
+
+static const char *
+origin_name(RepOriginId origin)
+{
+    char *name;
+    if (origin == InvalidRepOriginId || !replorigin_by_oid(origin, true, &name))
+        return "";
+    return encoding_name(name);
+}
+
+static void
+write_begin(transaction *transaction, walrow__wire_out *out)
+{
+    walrow__wire_begin begin = {.commit_lsn = transaction->next.commit_lsn,
+                                .origin = bytes_of(origin_name(transaction->txn->origin_id))};
+    if (transaction->options->xids)
+        begin.xid = transaction->xid;
+    if (transaction->options->timestamps)
+        begin.commit_time = transaction->commit_time;
+    require(walrow__wire_write_begin(out, &begin));
+}
+
+/* The table's rows; it has none afterwards. */
+static void
+write_rows(transaction *transaction, published *table, walrow__wire_out *out)
+{
+    walrow_error err = {0};
+    if (transaction->options->format == FORMAT_COMPACT)
+        require(walrow__wire_write_batch(out, &table->batch));
+    else
+        require_code(walrow__wire_write_ipc_batch(out, &table->batch, &err), &err);
+    published_clear(table);
+}
+
+/* Give back what a large value or many messages needed. */
+static void
+clear_pending(transaction *transaction)
+{
+    resetStringInfo(&transaction->pending);
+    if (transaction->pending.maxlen <= 1024 * 1024)
+        return;
+    MemoryContext caller = MemoryContextSwitchTo(GetMemoryChunkContext(transaction->pending.data));
+    pfree(transaction->pending.data);
+    initStringInfo(&transaction->pending);
+    MemoryContextSwitchTo(caller);
+}
+
+static void
+write_pending(transaction *transaction, walrow__wire_out *out)
+{
+    StringInfo pending = &transaction->pending;
+    if (pending->len > 0) {
+        uint8_t *at = out->reserve(out->arg, (size_t)pending->len);
+        require(at != NULL);
+        memcpy(at, pending->data, (size_t)pending->len);
+        clear_pending(transaction);
+    }
+    for (int i = 0; i < transaction->n_tables; i++)
+        write_rows(transaction, transaction->tables[i], out);
+    transaction->n_tables = 0;
+    transaction->rows = transaction->bytes = 0;
+}
+
+/* One message with everything so far; end_lsn: of the transaction, if this is its last. */
+static void
+send_message(transaction *transaction, XLogRecPtr end_lsn)
+{
+    LogicalDecodingContext *ctx = transaction->ctx;
+    OutputPluginPrepareWrite(ctx, true);
+    walrow__wire_out out = write_to(ctx->out);
+    require(walrow__wire_write_head(&out));
+    if (!transaction->begun)
+        write_begin(transaction, &out);
+    transaction->begun = true;
+    write_pending(transaction, &out);
+    if (end_lsn != InvalidXLogRecPtr) {
+        walrow__wire_commit commit = {.commit_lsn = transaction->next.commit_lsn, .end_lsn = end_lsn};
+        require(walrow__wire_write_commit(&out, &commit));
+    }
+    OutputPluginWrite(ctx, true);
+}
+
+static bool
+has_pending(const transaction *transaction)
+{
+    return transaction->pending.len > 0 || transaction->n_tables > 0;
+}
+
+bool
+transaction_commit(transaction *transaction, XLogRecPtr end_lsn)
+{
+    bool sent = transaction->begun || has_pending(transaction);
+    if (sent)
+        send_message(transaction, end_lsn);
+    transaction->txn = NULL;
+    return sent;
+}
+
+static void
+send_if_full(transaction *transaction)
+{
+    if (transaction->rows >= transaction->options->max_rows ||
+        transaction->bytes + transaction->pending.len >= transaction->options->max_bytes)
+        send_message(transaction, InvalidXLogRecPtr);
+}
+
+/* ---- rows ---- */
+
+static void
+announce(transaction *transaction, published *table)
+{
+    walrow_error err = {0};
+    walrow__wire_out out = write_to(&transaction->pending);
+    require_code(walrow__wire_write_schema(&out, table->table, &err), &err);
+    table->announced = true;
+}
+
+static void
+add_table(transaction *transaction, published *table)
+{
+    if (transaction->n_tables == transaction->table_capacity) {
+        transaction->table_capacity *= 2;
+        transaction->tables =
+            repalloc(transaction->tables, sizeof *transaction->tables * (Size)transaction->table_capacity);
+    }
+    transaction->tables[transaction->n_tables++] = table;
+    table->has_rows = true;
+}
+
+void
+transaction_begin_row(transaction *transaction, published *table, char op)
+{
+    if (!table->announced)
+        announce(transaction, table);
+    require(walrow__batch_begin_row(&table->batch, op, transaction->next, transaction->xid,
+                                    transaction->commit_time));
+}
+
+static void
+measure(transaction *transaction, published *table)
+{
+    int64 bytes = walrow__batch_bytes(&table->batch);
+    transaction->bytes += bytes - table->bytes;
+    table->bytes = bytes;
+}
+
+void
+transaction_end_row(transaction *transaction, published *table, bool old_present, bool is_large)
+{
+    require(walrow__batch_end_row(&table->batch, old_present));
+    if (!table->has_rows)
+        add_table(transaction, table);
+    transaction->next.seq++;
+    transaction->rows++;
+    if (is_large || table->batch.rows % ROWS_BETWEEN_MEASURES == 0)
+        measure(transaction, table);
+    send_if_full(transaction);
+}
+
+void
+transaction_dead_letter(transaction *transaction, published *table, char op, int column, bool old,
+                        const char *reason, const char *text)
+{
+    walrow__wire_dead_letter letter = {.relid = table->table->relid,
+                                       .column = (uint32_t)column,
+                                       .epoch = table->table->epoch,
+                                       .seq = transaction->next.seq,
+                                       .op = op,
+                                       .old = old,
+                                       .reason = bytes_of(reason),
+                                       .text = bytes_of(text)};
+    walrow__wire_out out = write_to(&transaction->pending);
+    require(walrow__wire_write_dead_letter(&out, &letter));
+}
+
+void
+transaction_close_table(transaction *transaction, published *table)
+{
+    if (!table->has_rows)
+        return;
+    int i = 0;
+    while (transaction->tables[i] != table)
+        i++;
+    transaction->tables[i] = transaction->tables[--transaction->n_tables];
+    transaction->rows -= table->batch.rows;
+    transaction->bytes -= table->bytes;
+    walrow__wire_out out = write_to(&transaction->pending);
+    write_rows(transaction, table, &out);
+}
+
+/* ---- logical messages ---- */
+
+void
+transaction_message(transaction *transaction, const walrow__wire_message *message)
+{
+    walrow__wire_out out = write_to(&transaction->pending);
+    if (message->transactional) {
+        require(walrow__wire_write_message(&out, message));
+        send_if_full(transaction);
+        return;
+    }
+    OutputPluginPrepareWrite(transaction->ctx, true);
+    out = write_to(transaction->ctx->out);
+    require(walrow__wire_write_head(&out));
+    require(walrow__wire_write_message(&out, message));
+    OutputPluginWrite(transaction->ctx, true);
+}
