@@ -26,7 +26,7 @@ export PKG_CONFIG_PATH := $(CURDIR)/.deps/prefix/lib/pkgconfig$(if $(PKG_CONFIG_
 export WALROW_BIN      ?= $(CURDIR)/build/walrow
 export CLANG_FORMAT    ?= clang-format-14
 
-.PHONY: all build build-asan plugin install-plugin demo test unit e2e bench install format format-check clean distclean help
+.PHONY: all build build-asan plugin plugin-regress install-plugin demo test unit e2e bench install format format-check clean distclean help
 .DEFAULT_GOAL := all
 
 all: ## build/walrow, build/libwalrow.so and build/wal2arrow.so, installing first what that needs
@@ -54,6 +54,9 @@ plugin: ## the output plugin wal2arrow for the server of PG_CONFIG=/path/of/pg_c
 	@mkdir -p $(PLUGIN_BUILD)
 	@$(MAKE_PLUGIN)
 	@[ "$(PG_CONFIG)" != "$(DEFAULT_PG_CONFIG)" ] || ln -sfn plugin-$(PG_MAJOR)/wal2arrow.so build/wal2arrow.so
+
+plugin-regress: plugin ## pg_regress and isolation tests of the plugin, on that server
+	plugin/run-regress $(PG_CONFIG)
 
 install-plugin: plugin ## into that server
 	@$(MAKE_PLUGIN) install

@@ -121,6 +121,6 @@ published_clear(published *table)
     } else {
         walrow__batch_truncate(&table->batch, 0);
     }
-    table->bytes = 0;
+    table->bytes = table->unmeasured = 0;
     table->has_rows = false;
 }

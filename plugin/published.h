@@ -20,6 +20,7 @@ typedef struct published {
     bool announced;        /* its schema went out in this connection */
     bool has_rows;         /* is in the transaction's list */
     int64 bytes;           /* of the batch, when last measured */
+    int64 unmeasured;      /* about what came since */
     const plugin_options *options;
     MemoryContext context; /* all of it; deleting it undoes what was malloc'ed, too */
     MemoryContextCallback release;

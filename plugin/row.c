@@ -2,9 +2,7 @@
 
 #include "access/detoast.h"
 #include "memory.h"
-
-/* A tuple or value of this many bytes is counted at once for the message's limit. */
-enum { LARGE_BYTES = 8192 };
+#include "text.h"
 
 /* A row under way. */
 typedef struct row {
@@ -12,7 +10,7 @@ typedef struct row {
     published *table;
     const int16 *attributes; /* of each column, in the tuple */
     char op;
-    bool is_large;
+    Size size; /* about how many bytes came */
 } row;
 
 static row
@@ -30,8 +28,7 @@ static void
 read_tuple(HeapTuple tuple, Relation relation, tuple_values *out, row *row)
 {
     heap_deform_tuple(tuple, RelationGetDescr(relation), out->values, out->nulls);
-    if (tuple->t_len > LARGE_BYTES)
-        row->is_large = true;
+    row->size += tuple->t_len;
 }
 
 /* The server did not log it, because the update left it as it was. */
@@ -39,6 +36,13 @@ static bool
 is_unchanged_toast(const value_writer *writer, Datum value)
 {
     return writer->typlen == -1 && VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(value));
+}
+
+/* Compressed, or stored elsewhere: larger than it looks in its tuple. */
+static bool
+is_toasted(Datum value)
+{
+    return VARATT_IS_EXTENDED(DatumGetPointer(value)) && !VARATT_IS_SHORT(DatumGetPointer(value));
 }
 
 /* The value becomes null in its column and whole, as text, a dead letter. */
@@ -63,9 +67,8 @@ append_value(row *row, int i, walrow__column *column, Datum value, bool old)
 {
     const char *reason = NULL;
     value_writer *writer = &row->table->writers[i];
-    if (writer->typlen == -1 && VARATT_IS_EXTENDED(DatumGetPointer(value)) &&
-        !VARATT_IS_SHORT(DatumGetPointer(value)))
-        row->is_large = true;
+    if (writer->typlen == -1 && is_toasted(value))
+        row->size += toast_raw_datum_size(value);
     switch (value_append(writer, column, value, &reason)) {
     case WALROW__APPENDED:
         return;
@@ -124,13 +127,22 @@ says_nothing_new(const row *row, const tuple_values *old, const tuple_values *ne
     return true;
 }
 
+/* old: NULL if the row has no `_old`. */
+static void
+end_row(const row *row, const tuple_values *values, const tuple_values *old)
+{
+    if (row->transaction->options->format == FORMAT_TEXT)
+        text_row(row->transaction, row->table, row->attributes, row->op, values, old);
+    transaction_end_row(row->transaction, row->table, old != NULL, row->size);
+}
+
 static void
 write_tuple(row_writer *writer, const route *route, Relation relation, char op, HeapTuple tuple)
 {
     row row = begin_row(writer, route, op);
     read_tuple(tuple, relation, &writer->new, &row);
     append_tuple(&row, &writer->new, row.table->batch.values, false);
-    transaction_end_row(row.transaction, row.table, false, row.is_large);
+    end_row(&row, &writer->new, NULL);
 }
 
 void
@@ -163,7 +175,7 @@ row_update(row_writer *writer, const route *route, Relation relation, HeapTuple 
         walrow__batch_begin_old(&row.table->batch);
         append_tuple(&row, &writer->old, row.table->batch.old.children, true);
     }
-    transaction_end_row(row.transaction, row.table, has_old, row.is_large);
+    end_row(&row, &writer->new, has_old ? &writer->old : NULL);
 }
 
 void
@@ -172,5 +184,5 @@ row_truncate(row_writer *writer, const route *route)
     row row = begin_row(writer, route, 'T');
     for (int i = 0; i < row.table->table->n_columns; i++)
         walrow__column_append_nulls(&row.table->batch.values[i], 1);
-    transaction_end_row(row.transaction, row.table, false, false);
+    end_row(&row, NULL, NULL);
 }

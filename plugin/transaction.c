@@ -4,14 +4,15 @@
 #include "encoding.h"
 #include "memory.h"
 #include "replication/origin.h"
+#include "text.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 /* From 1970, where Arrow's clock begins, to 2000, where PostgreSQL's does. */
 #define POSTGRES_EPOCH_US (((int64)POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
-/* A batch is measured this often; measuring takes a look at every column. */
-enum { ROWS_BETWEEN_MEASURES = 64 };
+/* A batch is measured when so much has come, or half of what a message may hold: it takes a look at every column. */
+enum { MEASURED_ROWS = 64, MEASURED_BYTES = 64 * 1024 };
 
 void
 transaction_init(transaction *transaction, LogicalDecodingContext *ctx, const plugin_options *options)
@@ -32,6 +33,12 @@ transaction_begin(transaction *transaction, const ReorderBufferTXN *txn)
     transaction->xid = txn->xid;
     transaction->next = (walrow__position){.commit_lsn = txn->final_lsn, .seq = 0};
     transaction->commit_time = transaction_commit_time(txn) + POSTGRES_EPOCH_US;
+}
+
+static bool
+is_text(const transaction *transaction)
+{
+    return transaction->options->format == FORMAT_TEXT;
 }
 
 /* ---- frames ---- */
@@ -147,7 +154,9 @@ bool
 transaction_commit(transaction *transaction, XLogRecPtr end_lsn)
 {
     bool sent = transaction->begun || has_pending(transaction);
-    if (sent)
+    if (sent && is_text(transaction))
+        text_commit(transaction);
+    else if (sent)
         send_message(transaction, end_lsn);
     transaction->txn = NULL;
     return sent;
@@ -168,8 +177,11 @@ announce(transaction *transaction, published *table)
 {
     walrow_error err = {0};
     walrow__wire_out out = write_to(&transaction->pending);
-    require_code(walrow__wire_write_schema(&out, table->table, &err), &err);
     table->announced = true;
+    if (is_text(transaction))
+        text_schema(transaction, table);
+    else
+        require_code(walrow__wire_write_schema(&out, table->table, &err), &err);
 }
 
 static void
@@ -199,17 +211,30 @@ measure(transaction *transaction, published *table)
     int64 bytes = walrow__batch_bytes(&table->batch);
     transaction->bytes += bytes - table->bytes;
     table->bytes = bytes;
+    table->unmeasured = 0;
+}
+
+static bool
+is_to_be_measured(const transaction *transaction, const published *table)
+{
+    return table->batch.rows % MEASURED_ROWS == 0 ||
+           table->unmeasured >= Min(MEASURED_BYTES, transaction->options->max_bytes / 2);
 }
 
 void
-transaction_end_row(transaction *transaction, published *table, bool old_present, bool is_large)
+transaction_end_row(transaction *transaction, published *table, bool old_present, Size size)
 {
     require(walrow__batch_end_row(&table->batch, old_present));
+    transaction->next.seq++;
+    if (is_text(transaction)) { /* its line was written */
+        published_clear(table);
+        return;
+    }
     if (!table->has_rows)
         add_table(transaction, table);
-    transaction->next.seq++;
     transaction->rows++;
-    if (is_large || table->batch.rows % ROWS_BETWEEN_MEASURES == 0)
+    table->unmeasured += (int64)size;
+    if (is_to_be_measured(transaction, table))
         measure(transaction, table);
     send_if_full(transaction);
 }
@@ -227,7 +252,10 @@ transaction_dead_letter(transaction *transaction, published *table, char op, int
                                        .reason = bytes_of(reason),
                                        .text = bytes_of(text)};
     walrow__wire_out out = write_to(&transaction->pending);
-    require(walrow__wire_write_dead_letter(&out, &letter));
+    if (is_text(transaction))
+        text_dead_letter(transaction, table->table, &letter);
+    else
+        require(walrow__wire_write_dead_letter(&out, &letter));
 }
 
 void
@@ -247,18 +275,27 @@ transaction_close_table(transaction *transaction, published *table)
 
 /* ---- logical messages ---- */
 
+/* Outside of any transaction. */
+static void
+send_alone(LogicalDecodingContext *ctx, const walrow__wire_message *message)
+{
+    OutputPluginPrepareWrite(ctx, true);
+    walrow__wire_out out = write_to(ctx->out);
+    require(walrow__wire_write_head(&out));
+    require(walrow__wire_write_message(&out, message));
+    OutputPluginWrite(ctx, true);
+}
+
 void
 transaction_message(transaction *transaction, const walrow__wire_message *message)
 {
     walrow__wire_out out = write_to(&transaction->pending);
-    if (message->transactional) {
+    if (is_text(transaction)) {
+        text_message(transaction, message);
+    } else if (!message->transactional) {
+        send_alone(transaction->ctx, message);
+    } else {
         require(walrow__wire_write_message(&out, message));
         send_if_full(transaction);
-        return;
     }
-    OutputPluginPrepareWrite(transaction->ctx, true);
-    out = write_to(transaction->ctx->out);
-    require(walrow__wire_write_head(&out));
-    require(walrow__wire_write_message(&out, message));
-    OutputPluginWrite(transaction->ctx, true);
 }

@@ -46,8 +46,8 @@ transaction_skip_row(transaction *transaction)
 
 /* Begin a row of table->batch, with the next ordinal. */
 extern void transaction_begin_row(transaction *transaction, published *table, char op);
-/* End it. May send what is pending. is_large: its bytes are to be counted at once. */
-extern void transaction_end_row(transaction *transaction, published *table, bool old_present, bool is_large);
+/* End it. May send what is pending. size: about how many bytes came. */
+extern void transaction_end_row(transaction *transaction, published *table, bool old_present, Size size);
 /* A value of the row just begun that its column cannot hold. */
 extern void transaction_dead_letter(transaction *transaction, published *table, char op, int column, bool old,
                                     const char *reason, const char *text);
