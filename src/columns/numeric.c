@@ -13,6 +13,10 @@ enum {
 __extension__ typedef unsigned __int128 u128;
 __extension__ typedef __int128 i128;
 
+/* Most numerics are a handful of groups, and a call or a frame costs as much as those. */
+#define INLINED __attribute__((always_inline)) static inline
+#define WITH_FRAME __attribute__((noinline)) static
+
 static const char not_a_numeric[] = "not a numeric";
 static const char too_many_digits[] = "more digits than the column's precision";
 
@@ -74,11 +78,17 @@ malformed(const char **reason)
 /* ---- groups ---- */
 
 static inline uint32_t
-group_at(const walrow__numeric *value, int i)
+load_group(const uint8_t *bytes, bool swapped)
 {
     uint16_t group;
-    memcpy(&group, value->groups + 2 * i, sizeof group);
-    return value->swapped ? __builtin_bswap16(group) : group;
+    memcpy(&group, bytes, sizeof group);
+    return swapped ? __builtin_bswap16(group) : group;
+}
+
+static uint32_t
+group_at(const walrow__numeric *value, int i)
+{
+    return load_group(value->groups + 2 * i, value->swapped);
 }
 
 /* numeric_send: number of groups, weight, sign, scale, groups. false: not as many bytes. */
@@ -181,7 +191,7 @@ static const uint64_t wide_powers_of_ten[] = {
 
 /* *sum * 10^exponent, if that is an integer; each divisor is a constant, because a division costs more than
  * the rest. */
-static bool
+INLINED bool
 shift_digits(uint64_t *sum, int exponent)
 {
     uint64_t before = *sum;
@@ -203,16 +213,19 @@ shift_digits(uint64_t *sum, int exponent)
     }
 }
 
-/* What fits 64 bits, which is nearly everything. false: not that simple, or not to be had at all. */
-static inline bool
-read_few_groups(const walrow__type *type, const walrow__numeric *value, int64_t *out)
+/*
+ * What fits 64 bits, which is nearly everything. false: not that simple, or not to be had at all. swapped is
+ * value->swapped, as a constant.
+ */
+INLINED bool
+read_few_groups(const walrow__type *type, const walrow__numeric *value, bool swapped, int64_t *out)
 {
     uint64_t sum = 0;
     int n = value->n_groups;
     if (n > 4 || (value->sign != WALROW__NUMERIC_POSITIVE && value->sign != WALROW__NUMERIC_NEGATIVE))
         return false;
     for (int i = 0; i < n; i++) {
-        uint32_t group = group_at(value, i);
+        uint32_t group = load_group(value->groups + 2 * i, swapped);
         if (group >= GROUP)
             return false;
         sum = sum * GROUP + group;
@@ -225,9 +238,10 @@ read_few_groups(const walrow__type *type, const walrow__numeric *value, int64_t 
     return true;
 }
 
-static walrow__appended
-append_any_groups(walrow__column *column, walrow__numeric value, const char **reason)
+WITH_FRAME walrow__appended
+append_any_groups(walrow__column *column, const walrow__numeric *any, const char **reason)
 {
+    walrow__numeric value = *any;
     if (!is_numeric(&value))
         return malformed(reason);
     if (value.sign == WALROW__NUMERIC_NAN)
@@ -249,12 +263,12 @@ append_any_groups(walrow__column *column, walrow__numeric value, const char **re
     return append_groups(column, &value, exponent);
 }
 
-static inline walrow__appended
-append_numeric(walrow__column *column, const walrow__numeric *value, const char **reason)
+INLINED walrow__appended
+append_numeric(walrow__column *column, const walrow__numeric *value, bool swapped, const char **reason)
 {
     int64_t few[2]; /* a decimal128, low half first */
-    if (column->type->kind != WALROW__DECIMAL128 || !read_few_groups(column->type, value, &few[0]))
-        return append_any_groups(column, *value, reason);
+    if (column->type->kind != WALROW__DECIMAL128 || !read_few_groups(column->type, value, swapped, &few[0]))
+        return append_any_groups(column, value, reason);
     few[1] = few[0] < 0 ? -1 : 0;
     return walrow__append_fixed(column, few, sizeof few);
 }
@@ -262,14 +276,15 @@ append_numeric(walrow__column *column, const walrow__numeric *value, const char 
 walrow__appended
 walrow__decimal_append(walrow__column *column, const walrow__numeric *value, const char **reason)
 {
-    return append_numeric(column, value, reason);
+    return append_numeric(column, value, false, reason);
 }
 
 walrow__appended
 walrow__decimal_append_binary(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     walrow__numeric value;
-    return read_numeric(bytes, size, &value) ? append_numeric(column, &value, reason) : malformed(reason);
+    return read_numeric(bytes, size, &value) ? append_numeric(column, &value, true, reason)
+                                             : malformed(reason);
 }
 
 /* A group's four digits, leading zeros included; a group there is not is zeros. */
