@@ -229,13 +229,13 @@ bool
 walrow__wire_write_batch(walrow__wire_out *out, walrow__batch_builder *batch)
 {
     layout size = measure_batch(batch);
-    size_t counts = walrow__wire_padded(size.n_nodes * 4);
+    size_t counts = walrow__wire_padded(4 + size.n_nodes * 4);
     uint8_t *at =
         walrow__wire_open_frame(out, WALROW__WIRE_BATCH, WALROW__WIRE_BATCH_HEAD + counts + size.bytes);
     if (at == NULL)
         return false;
     at = walrow__wire_put_batch_head(at, batch->table, batch->rows);
-    body parts = {.nulls = at, .buffers = at + counts};
+    body parts = {.nulls = walrow__put_u32(at, (uint32_t)size.n_nodes), .buffers = at + counts};
     put_batch(&parts, batch);
     memset(parts.nulls, 0, (size_t)(at + counts - parts.nulls));
     return true;
