@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 
+#include "access/htup_details.h" /* includes varatt.h, from 16 on */
 #include "columns/column.h"
 #include "fmgr.h"
 
