@@ -103,20 +103,28 @@ append_fields(value_writer *writer, walrow__column *column, HeapTupleHeader head
     return outcome;
 }
 
-walrow__appended
-value_append_composite(value_writer *writer, walrow__column *column, Datum value, const char **reason)
+static walrow__appended
+append_record(value_writer *writer, walrow__column *column, HeapTupleHeader header, TupleDesc desc,
+              const char **reason)
 {
-    HeapTupleHeader header = DatumGetHeapTupleHeader(value);
-    TupleDesc desc =
-        lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
     if (!has_fields(desc, writer->type))
         return walrow__unrepresentable(reason, altered);
-
     int64_t length = column->length;
     walrow__appended outcome = append_fields(writer, column, header, desc, reason);
     if (outcome == WALROW__APPENDED)
         outcome = walrow__column_append_nested(column);
     if (outcome != WALROW__APPENDED)
         walrow__column_truncate(column, length);
+    return outcome;
+}
+
+walrow__appended
+value_append_composite(value_writer *writer, walrow__column *column, Datum value, const char **reason)
+{
+    HeapTupleHeader header = DatumGetHeapTupleHeader(value);
+    TupleDesc desc =
+        lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+    walrow__appended outcome = append_record(writer, column, header, desc, reason);
+    ReleaseTupleDesc(desc);
     return outcome;
 }
