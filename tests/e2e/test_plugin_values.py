@@ -138,15 +138,21 @@ def test_every_value_is_the_clients_bit_for_bit(new_db, both, encoding):
     assert len(seen.frames.batches) == len(tables)
 
 
-def test_values_that_have_a_binary_form_depend_on_no_setting(db, both):
-    db.sql("CREATE TYPE pair AS (at timestamptz, f float8)")
-    db.sql("CREATE TABLE t (id int PRIMARY KEY, d date, ts timestamp, tz timestamptz, i interval, f float8, b bytea, a timestamptz[], p pair)")
+OTHER_SETTINGS = (
+    "DateStyle = 'German'", "TimeZone = 'Asia/Tokyo'", "IntervalStyle = 'iso_8601'", "extra_float_digits = -5", "bytea_output = 'escape'",
+    "search_path = 'public, pg_catalog'",
+)  # fmt: skip
+
+
+def test_what_arrow_has_a_type_for_depends_on_no_setting(db, both):
+    db.sql("CREATE DOMAIN public.date AS timestamptz; CREATE DOMAIN public.text AS float8; CREATE TYPE pair AS (at timestamptz, f float8)")
+    db.sql("CREATE TABLE t (id int PRIMARY KEY, d pg_catalog.date, pd public.date, ts timestamp, tz timestamptz, i interval, f float8,"
+           " x pg_catalog.text, px public.text, b bytea, a timestamptz[], p pair, pa public.date[], c \"char\"[])")  # fmt: skip
     seen = both(db)
-    db.sql("INSERT INTO t VALUES (1, '2024-02-03', '2024-02-03 04:05:06', '2024-02-03 04:05:06.7+03', '1 mon -2 days', 0.1, '\\xff5c',"
-           " '{2024-02-03 04:05:06+00,-infinity}', ROW('2024-02-03 04:05:06+00', 0.3))")  # fmt: skip
-    others = ("DateStyle = 'German'", "TimeZone = 'Asia/Tokyo'", "IntervalStyle = 'iso_8601'", "extra_float_digits = -5",
-              "bytea_output = 'escape'", "search_path = 'public, pg_catalog'")  # fmt: skip
-    assert seen.read(settings=others).differences() == []
+    db.sql("INSERT INTO t VALUES (1, '2024-02-03', '2024-02-03 04:05:06+01', '2024-02-03 04:05:06', '2024-02-03 04:05:06.7+03', '1 mon -2 days',"
+           " 0.1, 'x', 0.2, '\\xff5c', '{2024-02-03 04:05:06+00,-infinity}', ROW('2024-02-03 04:05:06+00', 0.3),"
+           " '{2024-02-03 04:05:06+00}', '{a,NULL}')")  # fmt: skip
+    assert seen.read(settings=OTHER_SETTINGS).differences() == []
 
 
 def test_text_is_utf8_whatever_the_session_asks_for(db, both):
@@ -248,3 +254,13 @@ def test_a_key_that_only_looks_different_is_no_old_row(db, both):
            " UPDATE t SET a = array_remove(ARRAY[1, NULL, 2], NULL), v = 2 WHERE v = 1 AND n = 1.5; UPDATE t SET n = 2.0 WHERE n = 2")  # fmt: skip
     assert seen.read().differences() == []
     assert [old is None for old in seen.frames.table("t").column("_old").to_pylist()] == [True, True, True, False]
+
+
+def test_old_values_that_arrow_cannot_hold_are_dead_letters_too(db, both):
+    db.sql("CREATE TABLE t (id int PRIMARY KEY, n numeric(5,2), a int[]); ALTER TABLE t REPLICA IDENTITY FULL")
+    seen = both(db)
+    db.sql("INSERT INTO t VALUES (1, 'NaN', '{{1}}'), (2, 3, '{4}'); UPDATE t SET n = 1; DELETE FROM t")
+    assert seen.read().differences() == []
+    assert sorted((one.seq, one.op, one.tuple, one.column) for one in seen.frames.dead_letters) == [
+        (0, "I", "new", "a"), (0, "I", "new", "n"), (2, "U", "new", "a"), (2, "U", "old", "a"), (2, "U", "old", "n"), (4, "D", "new", "a"),
+    ]  # fmt: skip
