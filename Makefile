@@ -19,7 +19,7 @@ ASAN_OPTIONS_FOR_MESON = -Dunit_tests=true -Db_sanitize=address,undefined -Db_lu
 PGXS         = $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 PG_MAJOR     = $(shell $(PG_CONFIG) --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
 PLUGIN_BUILD = build/plugin-$(PG_MAJOR)
-MAKE_PLUGIN  = $(MAKE) --no-print-directory --silent -C $(PLUGIN_BUILD) -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG)
+MAKE_PLUGIN  = $(MAKE) --no-print-directory --silent -C $(PLUGIN_BUILD) -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) WERROR=-Werror
 
 export PATH            := $(CURDIR)/.deps/venv/bin:$(PATH)
 export PKG_CONFIG_PATH := $(CURDIR)/.deps/prefix/lib/pkgconfig$(if $(PKG_CONFIG_PATH),:$(PKG_CONFIG_PATH))

@@ -15,9 +15,17 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 
 #if PG_VERSION_NUM < 130000
 #error "wal2arrow needs PostgreSQL 13 or newer"
+#endif
+
+/* 18's way to say it, before the declaration */
+#ifndef pg_noreturn
+#define pg_noreturn pg_attribute_noreturn()
 #endif
 
 /* 17 took the struct around a decoded tuple away. */

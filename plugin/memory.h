@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "columns/wire.h"
+#include "compat.h"
 #include "lib/stringinfo.h"
 
 /* Buffers in a memory context. Asking for too much gives NULL, never an error. */
@@ -17,8 +18,8 @@ extern struct ArrowBufferAllocator context_allocator(MemoryContext context);
 /* Frames go to the end of the StringInfo, which grows without raising errors. */
 extern walrow__wire_out write_to(StringInfo out);
 
-extern void report_out_of_memory(void) pg_attribute_noreturn();
+pg_noreturn extern void report_out_of_memory(void);
 /* Raise what walrow says; err: of a function that did not return WALROW_OK. */
-extern void report_walrow_error(const walrow_error *err) pg_attribute_noreturn();
+pg_noreturn extern void report_walrow_error(const walrow_error *err);
 
 #endif

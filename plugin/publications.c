@@ -72,6 +72,7 @@ operations_of(const PublicationActions *actions)
            (actions->pubdelete ? OPERATION_DELETE : 0) | (actions->pubtruncate ? OPERATION_TRUNCATE : 0);
 }
 
+#if PG_VERSION_NUM >= 150000
 static void
 refuse(const Publication *publication, Oid relid, const char *what)
 {
@@ -85,7 +86,6 @@ refuse(const Publication *publication, Oid relid, const char *what)
 static void
 refuse_filters(const Publication *publication, Oid relid)
 {
-#if PG_VERSION_NUM >= 150000
     bool whole_rows, whole_columns;
     HeapTuple tuple =
         SearchSysCache2(PUBLICATIONRELMAP, ObjectIdGetDatum(relid), ObjectIdGetDatum(publication->oid));
@@ -98,13 +98,13 @@ refuse_filters(const Publication *publication, Oid relid)
         refuse(publication, relid, "a row filter");
     if (!whole_columns)
         refuse(publication, relid, "a column list");
-#endif
 }
+#endif
 
+#if PG_VERSION_NUM >= 180000
 static void
 refuse_generated_columns(const Publication *publication, Oid relid)
 {
-#if PG_VERSION_NUM >= 180000
     if (publication->pubgencols_type != PUBLISH_GENCOLS_STORED)
         return;
     Relation relation = RelationIdGetRelation(relid);
@@ -114,6 +114,18 @@ refuse_generated_columns(const Publication *publication, Oid relid)
         RelationClose(relation);
     if (has_stored)
         refuse(publication, relid, "generated columns");
+}
+#endif
+
+/* What wal2arrow cannot do, and pgoutput can: the client takes that. */
+static void
+refuse_what_is_not_whole(const Publication *publication, Oid relid)
+{
+#if PG_VERSION_NUM >= 150000
+    refuse_filters(publication, relid);
+#endif
+#if PG_VERSION_NUM >= 180000
+    refuse_generated_columns(publication, relid);
 #endif
 }
 
@@ -156,9 +168,7 @@ publications_find(publications *publications, Relation relation)
         if (found.level == top_level)
             deciding = lappend(deciding, publication);
     }
-    foreach (cell, deciding) {
-        refuse_filters(lfirst(cell), out.relid);
-        refuse_generated_columns(lfirst(cell), out.relid);
-    }
+    foreach (cell, deciding)
+        refuse_what_is_not_whole(lfirst(cell), out.relid);
     return out;
 }

@@ -115,7 +115,7 @@ published_same(const published *a, const published *b)
 void
 published_clear(published *table)
 {
-    if (walrow__batch_bytes(&table->batch) > KEPT_BYTES) {
+    if (table->bytes + table->unmeasured > KEPT_BYTES) {
         walrow__batch_release(&table->batch);
         init_batch(table);
     } else {

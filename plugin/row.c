@@ -53,8 +53,8 @@ bury(row *row, int i, Datum value, bool old, const char *reason)
                             value_print(&row->table->writers[i], value));
 }
 
-static void
-pg_attribute_noreturn() report_malformed(const row *row, int i, const char *reason)
+pg_noreturn static void
+report_malformed(const row *row, int i, const char *reason)
 {
     const walrow__table *table = row->table->table;
     ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
