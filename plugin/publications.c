@@ -80,7 +80,7 @@ refuse(const Publication *publication, Oid relid, const char *what)
                     errmsg("publication \"%s\" has %s for table \"%s.%s\", which wal2arrow does not support",
                            publication->name, what, get_namespace_name(get_rel_namespace(relid)),
                            get_rel_name(relid)),
-                    errhint("Use the output plugin pgoutput for it, or publish the whole table.")));
+                    errhint("Use the output plugin pgoutput, or a publication without that.")));
 }
 
 static void

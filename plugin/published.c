@@ -10,8 +10,8 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-/* A batch that held more than this gives its memory back. */
-#define KEPT_BYTES (4 * 1024 * 1024)
+/* Of a table, in bytes. */
+#define MOST_KEPT (4 * 1024 * 1024)
 
 /* What the library allocates itself. The buffers are in the context, whose memory is still there now. */
 static void
@@ -113,14 +113,20 @@ published_same(const published *a, const published *b)
 }
 
 void
+published_give_back(published *table)
+{
+    walrow__batch_release(&table->batch);
+    init_batch(table);
+    table->kept = 0;
+}
+
+void
 published_clear(published *table)
 {
-    if (table->bytes + table->unmeasured > KEPT_BYTES) {
-        walrow__batch_release(&table->batch);
-        init_batch(table);
-    } else {
-        walrow__batch_truncate(&table->batch, 0);
-    }
+    walrow__batch_truncate(&table->batch, 0);
+    table->kept = Max(table->kept, table->bytes + table->unmeasured);
+    if (table->kept > MOST_KEPT)
+        published_give_back(table);
     table->bytes = table->unmeasured = 0;
     table->has_rows = false;
 }

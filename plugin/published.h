@@ -21,6 +21,7 @@ typedef struct published {
     bool has_rows;         /* is in the transaction's list */
     int64 bytes;           /* of the batch, when last measured */
     int64 unmeasured;      /* about what came since */
+    int64 kept;            /* about what its empty buffers take */
     const plugin_options *options;
     MemoryContext context; /* all of it; deleting it undoes what was malloc'ed, too */
     MemoryContextCallback release;
@@ -34,8 +35,9 @@ extern void published_close(published *table);
 /* Whether batches of both have the same schema, under the same name. */
 extern bool published_same(const published *a, const published *b);
 
-/* Forget the rows, which were sent; memory beyond the ordinary is given back. */
+/* Forget the rows, which were sent. Their memory is kept for the next ones, unless it is much. */
 extern void published_clear(published *table);
+extern void published_give_back(published *table);
 
 /* Whether an attribute is one of the table's columns: not dropped, not generated. */
 static inline bool

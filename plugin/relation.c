@@ -15,8 +15,10 @@
 static relations *live;
 
 static void
-invalidate(route *route)
+invalidate(relations *relations, route *route)
 {
+    if (route->resolved || route->fresh)
+        relations->n_stale++;
     route->resolved = route->fresh = false;
 }
 
@@ -27,7 +29,7 @@ invalidate_all(relations *relations)
     route *route;
     hash_seq_init(&scan, relations->routes);
     while ((route = hash_seq_search(&scan)) != NULL)
-        invalidate(route);
+        invalidate(relations, route);
 }
 
 static void
@@ -37,7 +39,7 @@ relation_changed(Datum arg, Oid relid)
     for (relations *relations = live; relations != NULL; relations = relations->next_live) {
         route *route = OidIsValid(relid) ? hash_search(relations->routes, &relid, HASH_FIND, NULL) : NULL;
         if (route != NULL)
-            invalidate(route);
+            invalidate(relations, route);
         else if (!OidIsValid(relid))
             invalidate_all(relations);
     }
@@ -239,4 +241,72 @@ relations_refresh(relations *relations, Relation relation)
     }
     relations->latest = route;
     return route;
+}
+
+/* ---- tidying ---- */
+
+/* In bytes, of the empty buffers of all tables together. */
+#define MOST_KEPT (32 * 1024 * 1024)
+enum { MOST_STALE = 1000 };
+
+static void
+give_back_buffers(relations *relations)
+{
+    HASH_SEQ_STATUS scan;
+    route *route;
+    hash_seq_init(&scan, relations->routes);
+    while ((route = hash_seq_search(&scan)) != NULL)
+        if (route->table != NULL && route->table->kept > 0)
+            published_give_back(route->table);
+    relations->transaction->kept = 0;
+}
+
+/* So that no route leads to one that is about to go. */
+static void
+unlink_stale(relations *relations)
+{
+    HASH_SEQ_STATUS scan;
+    route *route;
+    hash_seq_init(&scan, relations->routes);
+    while ((route = hash_seq_search(&scan)) != NULL)
+        if (route->as != NULL && !route->as->fresh) {
+            route->resolved = false;
+            route->as = NULL;
+        }
+}
+
+static void
+remove_route(relations *relations, route *route)
+{
+    if (route->table != NULL) {
+        relations->transaction->kept -= route->table->kept;
+        published_close(route->table);
+    }
+    if (route->attributes != NULL)
+        pfree(route->attributes);
+    hash_search(relations->routes, &route->relid, HASH_REMOVE, NULL);
+}
+
+/* Most of what nobody has asked for since it was invalidated was dropped. What was not is found, and announced, anew. */
+static void
+remove_stale(relations *relations)
+{
+    HASH_SEQ_STATUS scan;
+    route *route;
+    unlink_stale(relations);
+    hash_seq_init(&scan, relations->routes);
+    while ((route = hash_seq_search(&scan)) != NULL)
+        if (!route->resolved && !route->fresh)
+            remove_route(relations, route);
+    relations->latest = NULL;
+    relations->n_stale = 0;
+}
+
+void
+relations_tidy(relations *relations)
+{
+    if (relations->n_stale > MOST_STALE)
+        remove_stale(relations);
+    if (relations->transaction->kept > MOST_KEPT)
+        give_back_buffers(relations);
 }

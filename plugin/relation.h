@@ -33,6 +33,7 @@ typedef struct relations {
     publications publications;
     HTAB *routes;
     route *latest; /* most changes are of the relation of the change before */
+    int n_stale;   /* routes that were invalidated, counted since the last tidying */
     MemoryContext context;
     struct relations *next_live; /* see relation.c */
     MemoryContextCallback forget;
@@ -43,6 +44,9 @@ extern void relations_init(relations *relations, const plugin_options *options, 
 
 /* May raise errors, and write out rows of the table that the catalogs no longer describe. */
 extern route *relations_refresh(relations *relations, Relation relation);
+
+/* Between transactions: free what belongs to relations that are gone, and memory that has piled up. */
+extern void relations_tidy(relations *relations);
 
 static inline bool
 route_is_current(const route *route)

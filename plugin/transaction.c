@@ -93,7 +93,9 @@ write_rows(transaction *transaction, published *table, walrow__wire_out *out)
         require(walrow__wire_write_batch(out, &table->batch));
     else
         require_code(walrow__wire_write_ipc_batch(out, &table->batch, &err), &err);
+    int64 kept = table->kept;
     published_clear(table);
+    transaction->kept += table->kept - kept;
 }
 
 /* Give back what a large value or many messages needed. */

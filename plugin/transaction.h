@@ -29,6 +29,7 @@ typedef struct transaction {
     int n_tables, table_capacity;
     int64 rows;  /* in their batches */
     int64 bytes; /* in their batches, as measured */
+    int64 kept;  /* about what the empty buffers of all tables take */
 } transaction;
 
 extern void transaction_init(transaction *transaction, LogicalDecodingContext *ctx,

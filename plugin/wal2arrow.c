@@ -87,6 +87,7 @@ on_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_
     bool sent = transaction_commit(&session->transaction, txn->end_lsn);
     session->silent_changes = 0;
     update_progress(ctx, !sent);
+    relations_tidy(&session->relations);
     MemoryContextSwitchTo(caller);
     MemoryContextReset(session->change_context);
 }

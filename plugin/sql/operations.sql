@@ -58,6 +58,19 @@ INSERT INTO by_key VALUES (5, 'rolled back', 1);
 ROLLBACK;
 SELECT * FROM changes();
 
+-- other ways in: on conflict, COPY, two-phase
+INSERT INTO by_key VALUES (1, 'excluded', 2), (20, 'new', 2) ON CONFLICT (id) DO UPDATE SET b = excluded.b;
+COPY by_key FROM stdin (DELIMITER ',');
+21,copied,1
+22,copied,2
+\.
+BEGIN;
+INSERT INTO by_key VALUES (30, 'prepared', 1);
+PREPARE TRANSACTION 'regress';
+INSERT INTO by_key VALUES (31, 'meanwhile', 1);
+COMMIT PREPARED 'regress';
+SELECT * FROM changes();
+
 -- nothing captured, nothing sent
 CREATE TABLE empty ();
 CREATE TEMP TABLE temporary (a int);
