@@ -5,16 +5,16 @@
 #include "mb/pg_wchar.h"
 
 bool
-encoding_is_utf8(void)
+encoding_converts(void)
 {
-    return GetDatabaseEncoding() == PG_UTF8;
+    /* pg_server_to_any would refuse what in an SQL_ASCII database is not UTF-8 */
+    return GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII;
 }
 
 const char *
 encoding_to_utf8(const char *text, size_t *size)
 {
-    /* pg_server_to_any would refuse what in an SQL_ASCII database is not UTF-8 */
-    if (encoding_is_utf8() || GetDatabaseEncoding() == PG_SQL_ASCII)
+    if (!encoding_converts())
         return text;
     const char *converted = pg_server_to_any(text, (int)*size, PG_UTF8);
     if (converted != text)

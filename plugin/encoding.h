@@ -7,12 +7,12 @@
 
 #include "postgres.h"
 
-/* Whether text is valid UTF-8 as it is, because the server made sure of it. */
-extern bool encoding_is_utf8(void);
+/* Whether the database's text has to be converted. Of an SQL_ASCII database nobody knows what it is. */
+extern bool encoding_converts(void);
 
 /*
- * The text itself or, from another encoding, converted and palloc'ed (*size changes with it). In an SQL_ASCII
- * database nothing is known of an encoding: the bytes as they are. ereports where a character has no equivalent.
+ * The text itself or, converted, a palloc'ed one (*size changes with it). ereports where a character has no
+ * equivalent. It need not be UTF-8: in an SQL_ASCII database, or where "char" before 15 made a text of any byte.
  */
 extern const char *encoding_to_utf8(const char *text, size_t *size);
 

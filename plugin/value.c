@@ -92,22 +92,22 @@ append_interval(value_writer *writer, walrow__column *column, Datum value, const
 
 /* ---- text ---- */
 
-/* Types whose values are their text, in a UTF-8 database. */
+/* Types whose values are their text. */
 static walrow__appended
-append_utf8(value_writer *writer, walrow__column *column, Datum value, const char **reason)
+append_text(value_writer *writer, walrow__column *column, Datum value, const char **reason)
 {
     struct varlena *text = value_detoast(value);
-    return walrow__append_bytes(column, VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text));
+    return walrow__append_text(column, VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text), reason);
 }
 
 static walrow__appended
 append_name(value_writer *writer, walrow__column *column, Datum value, const char **reason)
 {
     const char *name = NameStr(*DatumGetName(value));
-    return walrow__append_bytes(column, name, strlen(name));
+    return walrow__append_text(column, name, strlen(name), reason);
 }
 
-/* The same in any other. */
+/* The same in another encoding. */
 static walrow__appended
 append_converted(value_writer *writer, walrow__column *column, Datum value, const char **reason)
 {
@@ -141,8 +141,8 @@ static value_append_fn
 choose_text(const FmgrInfo *output)
 {
     if (prints_as_it_is(output))
-        return encoding_is_utf8() ? append_utf8 : append_converted;
-    if (output->fn_addr == nameout && encoding_is_utf8())
+        return encoding_converts() ? append_converted : append_text;
+    if (output->fn_addr == nameout && !encoding_converts())
         return append_name;
     return append_printed;
 }

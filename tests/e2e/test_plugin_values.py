@@ -197,6 +197,13 @@ def test_bytes_that_are_no_utf8_are_dead_letters_as_they_are(new_db, both):
     assert {letter.column for letter in seen.frames.dead_letters} == set("tvcnaphj")
 
 
+def test_bytes_that_a_server_before_15_takes_for_utf8_harm_nobody(db, both):
+    db.sql('CREATE TABLE t (id int PRIMARY KEY, c "char", t text)')
+    seen = both(db)
+    db.sql("""INSERT INTO t VALUES (1, (-56)::"char", (-56)::"char"::text), (2, 'a', 'ok')""")
+    assert seen.read().differences() == []
+
+
 # ---- where values lie ---------------------------------------------------------------------------------------
 
 
