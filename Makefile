@@ -6,6 +6,9 @@ JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX  ?= /usr/local
 RESULTS ?= build/test-results
 ARGS    ?=
+# of the server wal2arrow is built for: first the one that tests and demo run
+DEFAULT_PG_CONFIG := $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) pg_config)
+PG_CONFIG ?= $(DEFAULT_PG_CONFIG)
 
 MESON  = .deps/venv/bin/python -m mesonbuild.mesonmain
 NINJA  = .deps/venv/bin/ninja -j$(JOBS)
@@ -13,15 +16,20 @@ PYTHON = .deps/venv/bin/python
 PYTEST = $(PYTHON) -m pytest tests/e2e
 ASAN_OPTIONS_FOR_MESON = -Dunit_tests=true -Db_sanitize=address,undefined -Db_lundef=false
 
+PGXS         = $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+PG_MAJOR     = $(shell $(PG_CONFIG) --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+PLUGIN_BUILD = build/plugin-$(PG_MAJOR)
+MAKE_PLUGIN  = $(MAKE) --no-print-directory --silent -C $(PLUGIN_BUILD) -f $(CURDIR)/plugin/Makefile PG_CONFIG=$(PG_CONFIG) WERROR=-Werror
+
 export PATH            := $(CURDIR)/.deps/venv/bin:$(PATH)
 export PKG_CONFIG_PATH := $(CURDIR)/.deps/prefix/lib/pkgconfig$(if $(PKG_CONFIG_PATH),:$(PKG_CONFIG_PATH))
 export WALROW_BIN      ?= $(CURDIR)/build/walrow
 export CLANG_FORMAT    ?= clang-format-14
 
-.PHONY: all build build-asan demo test unit e2e bench install format format-check clean distclean help
+.PHONY: all build build-asan plugin plugin-regress install-plugin demo test unit e2e bench install format format-check clean distclean help
 .DEFAULT_GOAL := all
 
-all: ## build/walrow and build/libwalrow.so, installing first what that needs
+all: ## build/walrow, build/libwalrow.so and build/wal2arrow.so, installing first what that needs
 	@scripts/bootstrap build
 	@$(MAKE) --no-print-directory build
 
@@ -35,10 +43,23 @@ build-asan/build.ninja:
 build: build/build.ninja
 	@$(NINJA) -C build --quiet
 	@[ ! -e .deps/lib/libduckdb.so ] || [ -e build/libduckdb.so ] || ln -sfn ../.deps/lib/libduckdb.so build/libduckdb.so
+	@[ ! -e "$(PGXS)" ] || $(MAKE) --no-print-directory plugin
 
 build-asan: build-asan/build.ninja
 	@$(NINJA) -C build-asan --quiet
 	@[ ! -e .deps/lib/libduckdb.so ] || [ -e build-asan/libduckdb.so ] || ln -sfn ../.deps/lib/libduckdb.so build-asan/libduckdb.so
+
+plugin: ## the output plugin wal2arrow for the server of PG_CONFIG=/path/of/pg_config, in build/plugin-<its version>
+	@[ -e "$(PGXS)" ] || { echo "plugin: no server headers; on Debian: postgresql-server-dev-15, or PG_CONFIG=..." >&2; exit 1; }
+	@mkdir -p $(PLUGIN_BUILD)
+	@$(MAKE_PLUGIN)
+	@[ "$(PG_CONFIG)" != "$(DEFAULT_PG_CONFIG)" ] || ln -sfn plugin-$(PG_MAJOR)/wal2arrow.so build/wal2arrow.so
+
+plugin-regress: plugin ## pg_regress and isolation tests of the plugin, on that server
+	plugin/run-regress $(PG_CONFIG)
+
+install-plugin: plugin ## into that server
+	@$(MAKE_PLUGIN) install
 
 demo: ## a throw-away server, streamed into a Parquet lake, and the proof that they agree
 	@scripts/bootstrap demo

@@ -1,7 +1,7 @@
 /*
  * columns/append.h
- *	  How a slot gets into a column's buffers: what the readers of binary and text values end in. Internal to
- *	  columns/.
+ *	  How a slot gets into a column's buffers: what the readers of binary and text values, and the plugin's
+ *	  writers of the server's own, end in.
  */
 #ifndef WALROW_COLUMNS_APPEND_H
 #define WALROW_COLUMNS_APPEND_H

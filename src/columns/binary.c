@@ -4,15 +4,10 @@
  *	  are in PostgreSQL's src/backend/utils/adt, each function here naming its own).
  */
 #include "base/cursor.h"
-#include "columns/append.h"
+#include "columns/append_pg.h"
 #include "columns/numeric.h"
 
-enum {
-    DAYS_TO_2000 = 10957, /* from 1970-01-01 to 2000-01-01 */
-    MAX_DEPTH = 32        /* of arrays and composites in each other */
-};
-#define US_TO_2000 INT64_C(946684800000000)
-#define US_PER_DAY INT64_C(86400000000)
+enum { MAX_DEPTH = 32 /* of arrays and composites in each other */ };
 
 static inline walrow__appended append_value(walrow__column *column, const uint8_t *bytes, size_t size,
                                             int depth, const char **reason);
@@ -74,30 +69,22 @@ append_float64(walrow__column *column, const uint8_t *bytes, size_t size, const 
     return walrow__append_double(column, value);
 }
 
-/* date_send: days since 2000-01-01, the integer's minimum and maximum for the infinities */
+/* date_send: days since 2000-01-01 */
 static walrow__appended
 append_date(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     if (size != 4)
         return wrong_size(reason);
-    int32_t days = (int32_t)walrow__load_u32(bytes);
-    if (days != INT32_MIN && days != INT32_MAX &&
-        (__builtin_add_overflow(days, DAYS_TO_2000, &days) || days == INT32_MAX))
-        return walrow__unrepresentable(reason, "a date past the range of date32");
-    return walrow__append_word(column, (uint32_t)days, 4);
+    return walrow__append_pg_date(column, (int32_t)walrow__load_u32(bytes), reason);
 }
 
-/* timestamp_send: microseconds since 2000-01-01, infinities as above */
+/* timestamp_send: microseconds since 2000-01-01 */
 static walrow__appended
 append_timestamp(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     if (size != 8)
         return wrong_size(reason);
-    int64_t us = (int64_t)walrow__load_u64(bytes);
-    if (us != INT64_MIN && us != INT64_MAX &&
-        (__builtin_add_overflow(us, US_TO_2000, &us) || us == INT64_MAX))
-        return walrow__unrepresentable(reason, "a time past the range of timestamp[us]");
-    return walrow__append_word(column, (uint64_t)us, 8);
+    return walrow__append_pg_timestamp(column, (int64_t)walrow__load_u64(bytes), reason);
 }
 
 /* time_send: microseconds since midnight */
@@ -106,33 +93,18 @@ append_time(walrow__column *column, const uint8_t *bytes, size_t size, const cha
 {
     if (size != 8)
         return wrong_size(reason);
-    int64_t us = (int64_t)walrow__load_u64(bytes);
-    if (us < 0 || us > US_PER_DAY)
-        return walrow__malformed(reason, "a time outside the day");
-    if (us == US_PER_DAY)
-        return walrow__unrepresentable(reason, "time64 ends before 24:00:00");
-    return walrow__append_word(column, (uint64_t)us, 8);
+    return walrow__append_pg_time(column, (int64_t)walrow__load_u64(bytes), reason);
 }
 
-/* interval_send: microseconds, days, months; all at their minimum or maximum for the infinities of 17 and
- * later */
+/* interval_send: microseconds, days, months */
 WITH_FRAME walrow__appended
 append_interval(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
 {
     if (size != 16)
         return wrong_size(reason);
-    int64_t us = (int64_t)walrow__load_u64(bytes), ns;
-    int32_t days = (int32_t)walrow__load_u32(bytes + 8), months = (int32_t)walrow__load_u32(bytes + 12);
-    if ((us == INT64_MIN && days == INT32_MIN && months == INT32_MIN) ||
-        (us == INT64_MAX && days == INT32_MAX && months == INT32_MAX))
-        return walrow__unrepresentable(reason, "an Arrow interval has no infinity");
-    if (__builtin_mul_overflow(us, INT64_C(1000), &ns))
-        return walrow__unrepresentable(reason, "an interval past the range of nanoseconds");
-    uint8_t slot[16];
-    memcpy(slot, &months, 4);
-    memcpy(slot + 4, &days, 4);
-    memcpy(slot + 8, &ns, 8);
-    return walrow__append_fixed(column, slot, sizeof slot);
+    return walrow__append_pg_interval(column, (int64_t)walrow__load_u64(bytes),
+                                      (int32_t)walrow__load_u32(bytes + 8),
+                                      (int32_t)walrow__load_u32(bytes + 12), reason);
 }
 
 static walrow__appended

@@ -4,18 +4,18 @@
 #include "columns/append.h"
 
 enum {
-    SIGN_POSITIVE = 0x0000,
-    SIGN_NEGATIVE = 0x4000,
-    SIGN_NAN = 0xC000,
-    SIGN_PLUS_INFINITY = 0xD000,
-    SIGN_MINUS_INFINITY = 0xF000,
     GROUP = 10000, /* a digit of numeric's */
     GROUP_DIGITS = 4,
-    MAX_DIGITS = 76 /* of decimal256 */
+    MAX_DIGITS = 76, /* of decimal256 */
+    MAX_SCALE = 0x3FFF
 };
 
 __extension__ typedef unsigned __int128 u128;
 __extension__ typedef __int128 i128;
+
+/* Most numerics are a handful of groups, and a call or a frame costs as much as those. */
+#define INLINED __attribute__((always_inline)) static inline
+#define WITH_FRAME __attribute__((noinline)) static
 
 static const char not_a_numeric[] = "not a numeric";
 static const char too_many_digits[] = "more digits than the column's precision";
@@ -75,44 +75,52 @@ malformed(const char **reason)
     return WALROW__MALFORMED;
 }
 
-/* ---- binary ---- */
+/* ---- groups ---- */
 
-typedef struct numeric {
-    int n_groups;
-    int weight; /* of the first group, in groups */
-    uint16_t sign;
-    int scale;             /* digits after the point, for printing */
-    const uint8_t *groups; /* n_groups int16 */
-} numeric;
+static inline uint32_t
+load_group(const uint8_t *bytes, bool swapped)
+{
+    uint16_t group;
+    memcpy(&group, bytes, sizeof group);
+    return swapped ? __builtin_bswap16(group) : group;
+}
 
 static uint32_t
-group_at(const numeric *value, int i)
+group_at(const walrow__numeric *value, int i)
 {
-    return walrow__load_u16(value->groups + 2 * i);
+    return load_group(value->groups + 2 * i, value->swapped);
+}
+
+/* numeric_send: number of groups, weight, sign, scale, groups. false: not as many bytes. */
+static inline bool
+read_numeric(const uint8_t *bytes, size_t size, walrow__numeric *out)
+{
+    enum { HEAD_SIZE = 8 };
+    if (size < HEAD_SIZE)
+        return false;
+    uint64_t head = walrow__load_u64(bytes);
+    *out = (walrow__numeric){.n_groups = (int)(head >> 48),
+                             .weight = (int16_t)(head >> 32),
+                             .sign = (uint16_t)(head >> 16),
+                             .scale = (uint16_t)head,
+                             .groups = bytes + HEAD_SIZE,
+                             .swapped = true};
+    return size == HEAD_SIZE + 2 * (size_t)out->n_groups;
 }
 
 static bool
-read_numeric(const uint8_t *bytes, size_t size, numeric *out)
+is_numeric(const walrow__numeric *value)
 {
-    walrow__cursor cursor = walrow__cursor_over(bytes, size);
-    out->n_groups = walrow__read_u16(&cursor);
-    out->weight = (int16_t)walrow__read_u16(&cursor);
-    out->sign = walrow__read_u16(&cursor);
-    out->scale = walrow__read_u16(&cursor);
-    out->groups = walrow__read_bytes(&cursor, 2 * (size_t)out->n_groups);
-    if (cursor.failed || walrow__cursor_left(&cursor) != 0 || out->scale > 0x3FFF)
-        return false;
-    for (int i = 0; i < out->n_groups; i++)
-        if (group_at(out, i) >= GROUP)
+    for (int i = 0; i < value->n_groups; i++)
+        if (group_at(value, i) >= GROUP)
             return false;
-    switch (out->sign) {
-    case SIGN_POSITIVE:
-    case SIGN_NEGATIVE:
-        return true;
-    case SIGN_NAN:
-    case SIGN_PLUS_INFINITY:
-    case SIGN_MINUS_INFINITY:
-        return true;
+    switch (value->sign) {
+    case WALROW__NUMERIC_POSITIVE:
+    case WALROW__NUMERIC_NEGATIVE:
+    case WALROW__NUMERIC_NAN:
+    case WALROW__NUMERIC_PLUS_INFINITY:
+    case WALROW__NUMERIC_MINUS_INFINITY:
+        return value->scale <= MAX_SCALE;
     default:
         return false;
     }
@@ -120,7 +128,7 @@ read_numeric(const uint8_t *bytes, size_t size, numeric *out)
 
 /* Groups of zeros at either end change nothing. */
 static void
-strip_zeros(numeric *value)
+strip_zeros(walrow__numeric *value)
 {
     while (value->n_groups > 0 && group_at(value, 0) == 0) {
         value->groups += 2;
@@ -142,7 +150,7 @@ digits_of(uint32_t group)
  * groups * 10^exponent, exponent > -4.
  */
 static walrow__appended
-append_groups(walrow__column *column, const numeric *value, int exponent)
+append_groups(walrow__column *column, const walrow__numeric *value, int exponent)
 {
     wide sum = {0};
     int last = value->n_groups - 1;
@@ -155,7 +163,7 @@ append_groups(walrow__column *column, const numeric *value, int exponent)
         wide_multiply_add(&sum, GROUP, group_at(value, last));
         wide_scale_up(&sum, exponent);
     }
-    return append_wide(column, sum, value->sign == SIGN_NEGATIVE);
+    return append_wide(column, sum, value->sign == WALROW__NUMERIC_NEGATIVE);
 }
 
 static const uint64_t wide_powers_of_ten[] = {
@@ -183,7 +191,7 @@ static const uint64_t wide_powers_of_ten[] = {
 
 /* *sum * 10^exponent, if that is an integer; each divisor is a constant, because a division costs more than
  * the rest. */
-static bool
+INLINED bool
 shift_digits(uint64_t *sum, int exponent)
 {
     uint64_t before = *sum;
@@ -205,40 +213,40 @@ shift_digits(uint64_t *sum, int exponent)
     }
 }
 
-/* What fits 64 bits, which is nearly everything. false: not that simple, or not to be had at all. */
-static bool
-read_few_groups(const walrow__type *type, const uint8_t *bytes, size_t size, int64_t *out)
+/*
+ * What fits 64 bits, which is nearly everything. false: not that simple, or not to be had at all. swapped is
+ * value->swapped, as a constant.
+ */
+INLINED bool
+read_few_groups(const walrow__type *type, const walrow__numeric *value, bool swapped, int64_t *out)
 {
-    if (size < 8 || size > 8 + 2 * 4)
-        return false;
-    uint64_t head = walrow__load_u64(bytes), sum = 0;
-    int n = (int)(head >> 48), weight = (int16_t)(head >> 32);
-    uint16_t sign = (uint16_t)(head >> 16);
-    if (size != 8 + 2 * (size_t)n || (sign != SIGN_POSITIVE && sign != SIGN_NEGATIVE))
+    uint64_t sum = 0;
+    int n = value->n_groups;
+    if (n > 4 || (value->sign != WALROW__NUMERIC_POSITIVE && value->sign != WALROW__NUMERIC_NEGATIVE))
         return false;
     for (int i = 0; i < n; i++) {
-        uint32_t group = walrow__load_u16(bytes + 8 + 2 * i);
+        uint32_t group = load_group(value->groups + 2 * i, swapped);
         if (group >= GROUP)
             return false;
         sum = sum * GROUP + group;
     }
-    if (n > 0 && !shift_digits(&sum, GROUP_DIGITS * (weight - n + 1) + type->scale))
+    if (n > 0 && !shift_digits(&sum, GROUP_DIGITS * (value->weight - n + 1) + type->scale))
         return false;
     if (sum > INT64_MAX || (type->precision < 19 && sum >= wide_powers_of_ten[type->precision]))
         return false;
-    *out = sign == SIGN_NEGATIVE ? -(int64_t)sum : (int64_t)sum;
+    *out = value->sign == WALROW__NUMERIC_NEGATIVE ? -(int64_t)sum : (int64_t)sum;
     return true;
 }
 
-static walrow__appended
-append_any_groups(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
+WITH_FRAME walrow__appended
+append_any_groups(walrow__column *column, const walrow__numeric *any, const char **reason)
 {
-    numeric value;
-    if (!read_numeric(bytes, size, &value))
+    walrow__numeric value = *any;
+    if (!is_numeric(&value))
         return malformed(reason);
-    if (value.sign == SIGN_NAN)
+    if (value.sign == WALROW__NUMERIC_NAN)
         return walrow__unrepresentable(reason, "a decimal has no NaN");
-    if (value.sign == SIGN_PLUS_INFINITY || value.sign == SIGN_MINUS_INFINITY)
+    if (value.sign == WALROW__NUMERIC_PLUS_INFINITY || value.sign == WALROW__NUMERIC_MINUS_INFINITY)
         return walrow__unrepresentable(reason, "a decimal has no infinity");
     strip_zeros(&value);
     if (value.n_groups == 0)
@@ -255,19 +263,33 @@ append_any_groups(walrow__column *column, const uint8_t *bytes, size_t size, con
     return append_groups(column, &value, exponent);
 }
 
-walrow__appended
-walrow__decimal_append_binary(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
+INLINED walrow__appended
+append_numeric(walrow__column *column, const walrow__numeric *value, bool swapped, const char **reason)
 {
     int64_t few[2]; /* a decimal128, low half first */
-    if (column->type->kind != WALROW__DECIMAL128 || !read_few_groups(column->type, bytes, size, &few[0]))
-        return append_any_groups(column, bytes, size, reason);
+    if (column->type->kind != WALROW__DECIMAL128 || !read_few_groups(column->type, value, swapped, &few[0]))
+        return append_any_groups(column, value, reason);
     few[1] = few[0] < 0 ? -1 : 0;
     return walrow__append_fixed(column, few, sizeof few);
 }
 
+walrow__appended
+walrow__decimal_append(walrow__column *column, const walrow__numeric *value, const char **reason)
+{
+    return append_numeric(column, value, false, reason);
+}
+
+walrow__appended
+walrow__decimal_append_binary(walrow__column *column, const uint8_t *bytes, size_t size, const char **reason)
+{
+    walrow__numeric value;
+    return read_numeric(bytes, size, &value) ? append_numeric(column, &value, true, reason)
+                                             : malformed(reason);
+}
+
 /* A group's four digits, leading zeros included; a group there is not is zeros. */
 static void
-print_group(const numeric *value, int i, char *digits)
+print_group(const walrow__numeric *value, int i, char *digits)
 {
     uint32_t group = i >= 0 && i < value->n_groups ? group_at(value, i) : 0;
     for (int d = GROUP_DIGITS - 1; d >= 0; d--) {
@@ -277,7 +299,7 @@ print_group(const numeric *value, int i, char *digits)
 }
 
 static void
-print_integer_part(const numeric *value, walrow__strbuf *out)
+print_integer_part(const walrow__numeric *value, walrow__strbuf *out)
 {
     char digits[GROUP_DIGITS];
     bool started = false;
@@ -294,7 +316,7 @@ print_integer_part(const numeric *value, walrow__strbuf *out)
 }
 
 static void
-print_fraction(const numeric *value, walrow__strbuf *out)
+print_fraction(const walrow__numeric *value, walrow__strbuf *out)
 {
     char digits[GROUP_DIGITS];
     for (int printed = 0; printed < value->scale; printed += GROUP_DIGITS) {
@@ -304,34 +326,40 @@ print_fraction(const numeric *value, walrow__strbuf *out)
     }
 }
 
-bool
-walrow__numeric_print(const uint8_t *bytes, size_t size, walrow__strbuf *out)
+static bool
+print_numeric(const walrow__numeric *value, walrow__strbuf *out)
 {
-    numeric value;
-    if (!read_numeric(bytes, size, &value))
+    if (!is_numeric(value))
         return false;
-    switch (value.sign) {
-    case SIGN_NAN:
+    switch (value->sign) {
+    case WALROW__NUMERIC_NAN:
         walrow__strbuf_add_text(out, "NaN");
         return true;
-    case SIGN_PLUS_INFINITY:
+    case WALROW__NUMERIC_PLUS_INFINITY:
         walrow__strbuf_add_text(out, "Infinity");
         return true;
-    case SIGN_MINUS_INFINITY:
+    case WALROW__NUMERIC_MINUS_INFINITY:
         walrow__strbuf_add_text(out, "-Infinity");
         return true;
-    case SIGN_NEGATIVE:
+    case WALROW__NUMERIC_NEGATIVE:
         walrow__strbuf_add_char(out, '-');
         break;
     default:
         break;
     }
-    print_integer_part(&value, out);
-    if (value.scale > 0) {
+    print_integer_part(value, out);
+    if (value->scale > 0) {
         walrow__strbuf_add_char(out, '.');
-        print_fraction(&value, out);
+        print_fraction(value, out);
     }
     return true;
+}
+
+bool
+walrow__numeric_print(const uint8_t *bytes, size_t size, walrow__strbuf *out)
+{
+    walrow__numeric value;
+    return read_numeric(bytes, size, &value) && print_numeric(&value, out);
 }
 
 /* ---- text ---- */

@@ -1,0 +1,37 @@
+"""wal2arrow on a test's own server: Postgres(conf=plugin_conf())."""
+
+import atexit
+import functools
+import os
+import shutil
+import subprocess
+import tempfile
+
+from postgres import pgbin
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+@functools.cache
+def plugin_folder():
+    """A copy of build/wal2arrow.so (or WAL2ARROW) where the server's user, too, can read it."""
+    folder = tempfile.mkdtemp(prefix="walrow-plugin-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.chmod(folder, 0o755)
+    built = os.environ.get("WAL2ARROW") or os.path.join(ROOT, "build", "wal2arrow.so")
+    os.chmod(shutil.copy(built, folder), 0o755)
+    return folder
+
+
+def knows_plugin_list():
+    """Whether the server asks for output plugins by name: minors from 15.19, 17.11, 18.6 on."""
+    names = subprocess.run([pgbin("postgres"), "--describe-config"], capture_output=True, text=True, check=True)
+    return any(line.startswith("output_plugin_libraries\t") for line in names.stdout.splitlines())
+
+
+def plugin_conf(**conf):
+    """Settings with which a server finds the plugin."""
+    found = {"dynamic_library_path": f"{plugin_folder()}:$libdir"}
+    if knows_plugin_list():
+        found["output_plugin_libraries"] = "pgoutput, test_decoding, wal2arrow"
+    return found | conf

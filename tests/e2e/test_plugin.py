@@ -1,0 +1,132 @@
+"""wal2arrow as a client of its own finds it, with no walrow in between; values are in test_plugin_values.py."""
+
+import os
+import struct
+import subprocess
+import sys
+
+import pytest
+from plugin import ROOT, plugin_conf
+from postgres import Postgres, clean_environment, lsn_value, pgbin
+
+sys.path.insert(0, os.path.join(ROOT, "examples"))
+from read_wal2arrow import batches, frames  # noqa: E402
+
+GET = "SELECT data FROM pg_logical_slot_get_binary_changes('wal2arrow', NULL, NULL, VARIADIC %s::text[])"
+
+
+@pytest.fixture(scope="module")
+def plugin_server():
+    with Postgres(conf=plugin_conf()) as postgres:
+        yield postgres
+
+
+@pytest.fixture
+def plugin_db(plugin_server, request):
+    database = plugin_server.create_database("p_" + request.node.name[-50:].strip("[]"))
+    database.sql("CREATE TABLE t (id int PRIMARY KEY, a text)")
+    database.sql("SELECT pg_create_logical_replication_slot('wal2arrow', 'wal2arrow')")
+    yield database
+    database.drop()
+
+
+def messages(db, **options):
+    words = [str(word) for option in options.items() for word in option]
+    return [bytes(row[0]) for row in db.sql(GET, (words,))]
+
+
+def rows(db, **options):
+    return [row for batch in batches(messages(db, **options)) for row in batch.to_pylist()]
+
+
+def kinds(message):
+    return b"".join(kind for kind, _ in frames(message)).decode()
+
+
+def test_the_example_prints_a_slot(plugin_db):
+    plugin_db.sql("INSERT INTO t VALUES (1, 'one'), (2, NULL)")
+    script = os.path.join(ROOT, "examples", "read_wal2arrow.py")
+    command = [sys.executable, script, plugin_db.dsn(), "wal2arrow", "tables=public.*"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    table, first, second = done.stdout.splitlines()
+    assert table == "public.t"
+    assert "'_op': 'I'" in first and first.endswith("'id': 1, 'a': 'one'}")
+    assert "'_seq': 1" in second and second.endswith("'id': 2, 'a': None}")
+
+
+def test_a_small_transaction_is_one_message(plugin_db):
+    plugin_db.sql("CREATE TABLE u (id int PRIMARY KEY)")
+    plugin_db.sql("BEGIN; INSERT INTO t VALUES (1, 'one'); INSERT INTO u VALUES (1); UPDATE t SET a = 'x'; COMMIT")
+    plugin_db.sql("INSERT INTO t VALUES (2, 'two')")
+    assert [kinds(message) for message in messages(plugin_db)] == ["BSSRRC", "BRC"]
+
+
+def test_a_large_transaction_is_several_bounded_ones(plugin_db):
+    plugin_db.sql("INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 10000) i")
+    parts = messages(plugin_db, max_bytes="256kB")
+    assert [kinds(part) for part in parts] == ["BSR", *["R"] * (len(parts) - 2), kinds(parts[-1])]
+    assert kinds(parts[-1]) in ("C", "RC")
+    assert max(map(len, parts)) < 2 * 256 * 1024
+    assert [row["_seq"] for batch in batches(parts) for row in batch.to_pylist()] == list(range(10000))
+
+
+def test_positions_are_those_of_the_commit_record(plugin_db):
+    before = plugin_db.flush_lsn()
+    plugin_db.sql("INSERT INTO t VALUES (1, 'one')")
+    [(message, lsn, xid)] = plugin_db.sql("SELECT data, lsn::text, xid::text" + GET.removeprefix("SELECT data"), ([],))
+    commit_lsn, end_lsn = struct.unpack("<QQ", dict(frames(bytes(message)))[b"C"])
+    [row] = [row for batch in batches([bytes(message)]) for row in batch.to_pylist()]
+    assert end_lsn == lsn_value(lsn)
+    assert before < commit_lsn < end_lsn
+    assert (row["_commit_lsn"], str(row["_xid"])) == (commit_lsn, xid)
+
+
+def test_nothing_captured_sends_nothing(plugin_db):
+    plugin_db.sql("CREATE TABLE other (id int)")
+    plugin_db.sql("INSERT INTO other SELECT generate_series(1, 1000)")
+    assert messages(plugin_db, tables="public.t") == []
+
+
+def test_without_xids_and_timestamps_they_are_null(plugin_db):
+    plugin_db.sql("INSERT INTO t VALUES (1, 'one')")
+    [row] = rows(plugin_db, xids="off", timestamps="off")
+    assert row["_xid"] is None and row["_commit_time"] is None
+
+
+def test_an_error_in_the_middle_leaves_the_slot_usable(plugin_db):
+    plugin_db.sql("INSERT INTO t SELECT i FROM generate_series(1, 100) i")
+    plugin_db.sql("CREATE PUBLICATION p FOR TABLE t")
+    plugin_db.sql("INSERT INTO t VALUES (101)")
+    plugin_db.sql("SELECT pg_logical_slot_get_binary_changes('wal2arrow', NULL, 1)")
+    with plugin_db.connect() as connection:
+        for _ in range(50):
+            with pytest.raises(Exception, match='publication "missing" does not exist'):
+                connection.execute(GET, (["publication_names", "p,missing"],))
+        left = "SELECT count(*) FROM pg_backend_memory_contexts WHERE name LIKE 'wal2arrow%'"
+        assert connection.execute(left).fetchone() == (0,)
+        assert connection.execute(GET, (["publication_names", "p"],)).fetchall() != []
+
+
+def test_sessions_in_one_backend_do_not_meddle(plugin_db):
+    """Invalidations after a session has ended find nothing of it."""
+    with plugin_db.connect() as connection:
+        for i in range(20):
+            connection.execute(f"ALTER TABLE t ADD c{i} int")
+            connection.execute(f"INSERT INTO t (id) VALUES ({i})")
+            [message] = connection.execute(GET, ([],)).fetchall()
+            [batch] = batches([bytes(message[0])])
+            assert batch.schema.names[-1] == f"c{i}"
+
+
+def test_a_client_that_streams_gets_the_same(plugin_db, plugin_server, tmp_path):
+    plugin_db.sql("INSERT INTO t SELECT i, 'streamed' FROM generate_series(1, 5000) i")
+    end_lsn = plugin_db.value("SELECT pg_current_wal_flush_lsn()::text")
+    expected = plugin_db.sql("SELECT data FROM pg_logical_slot_peek_binary_changes('wal2arrow', NULL, NULL)")
+    file = tmp_path / "streamed"
+    command = [pgbin("pg_recvlogical"), "--start", "--no-loop", "-S", "wal2arrow", "-d", plugin_db.name, "-f", file]
+    subprocess.run(
+        [*map(str, command), "-h", plugin_server.folder, "-U", "postgres", "-E", end_lsn],
+        env=clean_environment(), check=True, timeout=60,
+    )  # fmt: skip
+    # pg_recvlogical puts a newline after each message
+    assert file.read_bytes() == b"".join(bytes(data) + b"\n" for (data,) in expected)
