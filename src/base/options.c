@@ -60,8 +60,10 @@ typedef struct option_rule {
     X("slot", 'S', "SOURCE_SLOT_NAME", "NAME", "walrow", "replication slot", false, RULE(SLOT, slot))        \
     X("publication", 0, "SOURCE_PUBLICATION_NAME", "NAME", "walrow", "publication", false,                   \
       RULE(NAME, publication))                                                                               \
-    X("plugin", 'P', NULL, "P", "auto", "auto, wal2arrow, pgoutput or wal2json", false,                      \
-      RULE_CHOICE(plugin, "auto wal2arrow pgoutput wal2json"))                                               \
+    X("plugin", 'P', NULL, "P", "auto",                                                                      \
+      "auto, wal2arrow, pgoutput or wal2json; auto: the slot's own, for a new slot wal2arrow if the server " \
+      "can load it",                                                                                         \
+      false, RULE_CHOICE(plugin, "auto wal2arrow pgoutput wal2json"))                                        \
     X("transport", 0, NULL, "T", "auto", "auto, push or pull", false,                                        \
       RULE_CHOICE(transport, "auto push pull"))                                                              \
     X("snapshot", 0, NULL, "S", "initial", "existing rows: initial (first run), never, or only", false,      \
@@ -78,7 +80,8 @@ typedef struct option_rule {
       RULE_RANGE(SIZE, batch_bytes, 1024, 1 << 30))                                                          \
     X("batch-delay", 0, NULL, "MS", "100", "longest wait for more changes, milliseconds", false,             \
       RULE_RANGE(NUMBER, batch_delay_ms, 0, 3600000))                                                        \
-    X("encoding", 0, NULL, "E", "auto", "how pgoutput sends values: auto, binary or text", false,            \
+    X("encoding", 0, NULL, "E", "auto",                                                                      \
+      "how pgoutput sends values: auto, binary or text; wal2arrow sends columns", false,                     \
       RULE_CHOICE(encoding, "auto binary text"))                                                             \
     X("state", 0, NULL, "DIR", NULL,                                                                         \
       "directory of walrow's own state of the slot, or off; default $XDG_STATE_HOME/walrow/SLOT, else "      \
@@ -456,6 +459,13 @@ walrow_options_get(const walrow_options *options, const char *name)
     const char *text = options->texts[at] != NULL ? options->texts[at] : infos[at].default_text;
     bool is_off = rules[at].type == FLAG && text != NULL && strcmp(text, "true") != 0;
     return is_off ? NULL : text;
+}
+
+const char *
+walrow__plugin_name(int plugin)
+{
+    static const char *const names[] = {"auto", "wal2arrow", "pgoutput", "wal2json"};
+    return names[plugin];
 }
 
 bool

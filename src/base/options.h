@@ -95,6 +95,8 @@ struct walrow_options {
     char *texts[WALROW__MAX_OPTIONS]; /* as set, by position in the table; NULL: not set */
 };
 
+/** "auto", or as the server names it; static. */
+const char *walrow__plugin_name(int plugin);
 bool walrow__options_is_set(const walrow_options *options, const char *name);
 /** The Arrow type asked for a column by --type, or NULL; borrowed. */
 const char *walrow__options_override(const walrow_options *options, const char *schema, const char *table,

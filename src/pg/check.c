@@ -74,7 +74,9 @@ static const char facts_sql[] =
     " current_setting('max_wal_senders'), (SELECT count(*) FROM pg_stat_replication),"
     " (SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'),"
     " (SELECT setting FROM pg_settings WHERE name = 'max_slot_wal_keep_size'),"
-    " current_setting('output_plugin_libraries', true),"
+    /* current_setting() fails where the role may not see it */
+    " (SELECT setting FROM pg_settings WHERE name = 'output_plugin_libraries'),"
+    " (SELECT context = 'postmaster' FROM pg_settings WHERE name = 'output_plugin_libraries'),"
     " r.rolsuper, r.rolsuper OR r.rolreplication OR COALESCE("
     "  (SELECT pg_has_role(d.oid, 'MEMBER') FROM pg_roles d WHERE d.rolname = 'rds_replication'), false),"
     " EXISTS (SELECT FROM pg_roles d WHERE d.rolname = 'rds_replication'),"
@@ -98,10 +100,11 @@ read_facts(PGconn *conn, walrow__facts *out, walrow_error *err)
     out->max_slot_wal_keep_mb = walrow__pg_int(result, 0, 6, -1);
     out->has_plugin_list = !PQgetisnull(result, 0, 7);
     snprintf(out->plugin_list, sizeof out->plugin_list, "%s", PQgetvalue(result, 0, 7));
-    out->is_superuser = walrow__pg_bool(result, 0, 8);
-    out->role_may_replicate = walrow__pg_bool(result, 0, 9);
-    out->is_rds = walrow__pg_bool(result, 0, 10);
-    out->may_create = walrow__pg_bool(result, 0, 11);
+    out->plugin_list_restart = walrow__pg_bool(result, 0, 8);
+    out->is_superuser = walrow__pg_bool(result, 0, 9);
+    out->role_may_replicate = walrow__pg_bool(result, 0, 10);
+    out->is_rds = walrow__pg_bool(result, 0, 11);
+    out->may_create = walrow__pg_bool(result, 0, 12);
     PQclear(result);
     return WALROW_OK;
 }
@@ -130,6 +133,16 @@ run_checks(walrow__check *check, const walrow__check_row *rows, walrow_error *er
     return WALROW_OK;
 }
 
+/* Until the server was asked: that of the slot, or of the options. */
+static const char *
+expected_plugin(const walrow__check *check)
+{
+    if (check->slot.exists)
+        return check->slot.plugin;
+    return walrow__plugin_name(check->options->plugin == WALROW__PLUGIN_AUTO ? (int)WALROW__PLUGIN_PGOUTPUT
+                                                                             : check->options->plugin);
+}
+
 static walrow_code
 look(walrow__check *check, walrow_error *err)
 {
@@ -140,7 +153,9 @@ look(walrow__check *check, walrow_error *err)
     WALROW_TRY(walrow__publication_get(check->conn, check->options->publication, &check->publication, err));
     if (walrow__publication_inserts_name(check->options, inserts))
         WALROW_TRY(walrow__publication_get(check->conn, inserts, &check->inserts, err));
-    return walrow__slot_get(check->conn, check->options->slot, &check->slot, err);
+    WALROW_TRY(walrow__slot_get(check->conn, check->options->slot, &check->slot, err));
+    check->plugin.name = expected_plugin(check);
+    return WALROW_OK;
 }
 
 static void
@@ -156,12 +171,15 @@ walrow_check(const walrow_options *options, walrow_findings *out, walrow_error *
 {
     *out = (walrow_findings){.ok = true};
     walrow__check check = {.options = options, .out = out};
+    WALROW_TRY(walrow__plugin_readable(options, err));
     WALROW_TRY(walrow__pg_connect(options, false, &check.conn, err));
     walrow_code code = look(&check, err);
     if (code == WALROW_OK)
         code = run_checks(&check, walrow__server_checks, err);
     if (code == WALROW_OK)
         code = run_checks(&check, walrow__table_checks, err);
+    if (code == WALROW_OK)
+        code = run_checks(&check, walrow__plugin_checks, err);
     if (code == WALROW_OK)
         code = run_checks(&check, walrow__object_checks, err);
     release(&check);

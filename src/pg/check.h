@@ -8,6 +8,7 @@
 
 #include "pg/connection.h"
 #include "pg/discover.h"
+#include "pg/plugin.h"
 #include "pg/publication.h"
 #include "pg/slot.h"
 
@@ -19,8 +20,9 @@ typedef struct walrow__facts {
     int64_t max_wal_senders, used_wal_senders;
     int64_t wal_sender_timeout_ms;
     int64_t max_slot_wal_keep_mb; /* -1: no limit, or before 13 */
-    bool has_plugin_list;         /* output_plugin_libraries is known to the server */
-    char plugin_list[256];
+    bool has_plugin_list;         /* the server knows output_plugin_libraries, and shows it to this role */
+    bool plugin_list_restart;     /* a new value counts after a restart only */
+    char plugin_list[1024];
     bool role_may_replicate;
     bool is_rds; /* Amazon RDS, where other words lead to the same */
     bool is_superuser;
@@ -34,6 +36,7 @@ typedef struct walrow__check {
     walrow__discovery tables;
     walrow__publication publication, inserts;
     walrow__slot slot;
+    walrow__plugin_choice plugin;
     walrow_findings *out;
 } walrow__check;
 
@@ -54,6 +57,7 @@ typedef struct walrow__check_row {
 extern const walrow__check_row walrow__server_checks[]; /* the last one's id is NULL */
 extern const walrow__check_row walrow__table_checks[];
 extern const walrow__check_row walrow__object_checks[];
+extern const walrow__check_row walrow__plugin_checks[];
 
 /* What a finding has besides its id; NULL is "". */
 typedef struct walrow__finding {

@@ -338,7 +338,7 @@ check_slot(walrow__check *check, const char *id, walrow_error *err)
         bool is_error = check->options->no_setup;
         char fix[200];
         snprintf(fix, sizeof fix, "SELECT pg_create_logical_replication_slot('%s', '%s');", slot->name,
-                 walrow__slot_plugin(check->options));
+                 check->plugin.name);
         finding.severity = is_error ? WALROW_SEVERITY_ERROR : WALROW_SEVERITY_INFO;
         finding.current = "missing";
         finding.fix = fix;
@@ -346,15 +346,19 @@ check_slot(walrow__check *check, const char *id, walrow_error *err)
                                  is_error ? ", and --no-setup" : " yet: set-up creates it");
     }
     walrow_error why = {0};
-    if (walrow__slot_fits(slot, walrow__slot_plugin(check->options), check->facts.server.database, &why) !=
-        WALROW_OK) {
+    if (walrow__slot_fits(slot, check->options, check->facts.server.database, &why) != WALROW_OK) {
         char fix[120], current[256], required[160];
-        snprintf(fix, sizeof fix, "SELECT pg_drop_replication_slot('%s');", slot->name);
+        if (walrow__slot_wants_no_plugin(slot, check->options))
+            snprintf(fix, sizeof fix, "leave out --plugin");
+        else
+            snprintf(fix, sizeof fix, "SELECT pg_drop_replication_slot('%s');", slot->name);
         finding.severity = WALROW_SEVERITY_ERROR;
         snprintf(current, sizeof current, "plugin %s, database %s%s%s%s", slot->plugin, slot->database,
                  slot->two_phase ? ", two_phase" : "",
                  slot->invalidation_reason[0] == '\0' ? "" : ", invalidated: ", slot->invalidation_reason);
-        snprintf(required, sizeof required, "plugin %s, database %s", walrow__slot_plugin(check->options),
+        snprintf(required, sizeof required, "plugin %s, database %s",
+                 check->options->plugin == WALROW__PLUGIN_AUTO ? "wal2arrow or pgoutput"
+                                                               : walrow__plugin_name(check->options->plugin),
                  check->facts.server.database);
         finding.current = current;
         finding.required = required;

@@ -165,42 +165,6 @@ check_role(walrow__check *check, const char *id, walrow_error *err)
     return code;
 }
 
-/* A list of names, separated by commas and blanks. */
-static bool
-list_has(const char *list, const char *name)
-{
-    size_t size = strlen(name);
-    while (*list != '\0') {
-        list += strspn(list, ", \"");
-        size_t word = strcspn(list, ", \"");
-        if (word == size && memcmp(list, name, size) == 0)
-            return true;
-        list += word;
-    }
-    return false;
-}
-
-static walrow_code
-check_plugin_list(walrow__check *check, const char *id, walrow_error *err)
-{
-    const char *plugin = walrow__slot_plugin(check->options);
-    if (!check->facts.has_plugin_list || list_has(check->facts.plugin_list, plugin))
-        return WALROW_OK;
-    char fix[400];
-    snprintf(fix, sizeof fix, "ALTER SYSTEM SET output_plugin_libraries = %s%s%s; SELECT pg_reload_conf();",
-             check->facts.plugin_list, check->facts.plugin_list[0] == '\0' ? "" : ", ", plugin);
-    walrow__finding finding = {
-        .severity = WALROW_SEVERITY_ERROR,
-        .code = WALROW_ERR_SERVER,
-        .object = plugin,
-        .current = check->facts.plugin_list,
-        .required = plugin,
-        .fix = fix,
-    };
-    return walrow__check_add(check, id, &finding, err, "the server does not allow the output plugin %s",
-                             plugin);
-}
-
 static walrow_code
 check_encoding(walrow__check *check, const char *id, walrow_error *err)
 {
@@ -219,9 +183,13 @@ check_encoding(walrow__check *check, const char *id, walrow_error *err)
 }
 
 const walrow__check_row walrow__server_checks[] = {
-    {"server-version", check_version},   {"standby", check_standby},
-    {"wal-level", check_wal_level},      {"max-replication-slots", check_slots},
-    {"max-wal-senders", check_senders},  {"wal-sender-timeout", check_sender_timeout},
-    {"role-replication", check_role},    {"output-plugin-libraries", check_plugin_list},
-    {"server-encoding", check_encoding}, {NULL, NULL},
+    {"server-version", check_version},
+    {"standby", check_standby},
+    {"wal-level", check_wal_level},
+    {"max-replication-slots", check_slots},
+    {"max-wal-senders", check_senders},
+    {"wal-sender-timeout", check_sender_timeout},
+    {"role-replication", check_role},
+    {"server-encoding", check_encoding},
+    {NULL, NULL},
 };

@@ -55,10 +55,18 @@ static const struct meaning {
      "raise max_replication_slots and restart the server. \"walrow check\" lists all it lacks"},
     {"42710", "slot.c", WALROW_ERR_SLOT, false, "choose another name with --slot"},
     {"58P01", "dfmgr.c", WALROW_ERR_SERVER, false,
-     "the output plugin is not installed on the server; --plugin pgoutput needs none"},
+     "the output plugin is not installed on the server: \"make plugin install-plugin\"; a new slot with "
+     "--plugin "
+     "pgoutput needs none"},
+    {"0A000", "publications.c", WALROW_ERR_PUBLICATION, false,
+     "--publication names another, of whole tables; or \"walrow teardown\", and a new slot with --plugin "
+     "pgoutput"},
+    {"22023", "options.c", WALROW_ERR_SERVER, false,
+     "the output plugin on the server is of another version than this walrow: install the same"},
     {"58P01", NULL, WALROW_ERR_SLOT, false,
      "the server no longer has WAL this slot needs; \"walrow teardown\" drops the slot, a new stream begins "
      "with a new snapshot"},
+    {"42501", "logical.c", WALROW_ERR_SERVER, false, NULL}, /* output_plugin_libraries; the server says it */
     {"42501", "walsender.c", WALROW_ERR_SERVER, false,
      "the role may not replicate: ALTER ROLE ... REPLICATION (on Amazon RDS: GRANT rds_replication TO ...)"},
     {"42501", "postinit.c", WALROW_ERR_SERVER, false,

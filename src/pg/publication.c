@@ -9,7 +9,7 @@
 
 static const char *const doing = "reading the publication";
 
-/* pubtruncate came with 11, pubviaroot with 13. */
+/* pubtruncate came with 11, pubviaroot with 13, pubgencols with 18. */
 static walrow_code
 get_flags(PGconn *conn, walrow__publication *out, char *oid, size_t oid_size, walrow_error *err)
 {
@@ -21,6 +21,7 @@ get_flags(PGconn *conn, walrow__publication *out, char *oid, size_t oid_size, wa
     walrow__strbuf_add_text(&sql, "SELECT p.oid, p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete,");
     walrow__strbuf_add_text(&sql, version >= 110000 ? " p.pubtruncate," : " false,");
     walrow__strbuf_add_text(&sql, version >= 130000 ? " p.pubviaroot," : " false,");
+    walrow__strbuf_add_text(&sql, version >= 180000 ? " p.pubgencols <> 'n'," : " false,");
     walrow__strbuf_add_text(&sql,
                             " COALESCE(obj_description(p.oid, 'pg_publication'), '') LIKE 'made by walrow%'"
                             " FROM pg_publication p WHERE p.pubname = $1");
@@ -38,7 +39,8 @@ get_flags(PGconn *conn, walrow__publication *out, char *oid, size_t oid_size, wa
         out->deletes = walrow__pg_bool(result, 0, 4);
         out->truncates = walrow__pg_bool(result, 0, 5);
         out->via_root = walrow__pg_bool(result, 0, 6);
-        out->made_by_walrow = walrow__pg_bool(result, 0, 7);
+        out->generated = walrow__pg_bool(result, 0, 7);
+        out->made_by_walrow = walrow__pg_bool(result, 0, 8);
     }
     PQclear(result);
     return WALROW_OK;
@@ -164,6 +166,18 @@ walrow__publication_as_root(const walrow__publication *publication, const walrow
 {
     return publication->exists && publication->via_root && table->is_partition &&
            (publication->all_tables || lists_ancestor(publication, table));
+}
+
+const char *
+walrow__publication_special(const walrow__publication *publication)
+{
+    for (size_t i = 0; i < publication->n_tables; i++) {
+        if (publication->tables[i].filters_rows)
+            return "row filters";
+        if (publication->tables[i].limits_columns)
+            return "column lists";
+    }
+    return publication->generated ? "generated columns" : NULL;
 }
 
 bool

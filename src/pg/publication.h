@@ -23,6 +23,7 @@ typedef struct walrow__publication {
     bool all_tables;
     bool inserts, updates, deletes, truncates;
     bool via_root;
+    bool generated;                  /* stored generated columns, too (18) */
     walrow__published_table *tables; /* listed; ordered by relid */
     size_t n_tables;
     walrow__texts schemas; /* FOR TABLES IN SCHEMA */
@@ -46,6 +47,8 @@ bool walrow__publication_as_root(const walrow__publication *publication, const w
 /** Its list has the table: its row filter and column list; NULL if the list does not have it. */
 const walrow__published_table *walrow__publication_entry(const walrow__publication *publication,
                                                          uint32_t relid);
+/** What it has that only pgoutput does: "row filters", "column lists", "generated columns"; NULL if nothing. */
+const char *walrow__publication_special(const walrow__publication *publication);
 /** The name of the second one, for inserts only; false: it would be too long. 64 bytes. */
 bool walrow__publication_inserts_name(const walrow_options *options, char *out);
 /** Those to stream from that exist, as START_REPLICATION's publication_names wants them. */

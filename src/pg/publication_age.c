@@ -24,7 +24,8 @@ may_be_younger(PGconn *conn, const walrow_options *options, const char *name, bo
     PGresult *result;
     WALROW_TRY(walrow__pg_query(conn,
                                 "SELECT 1 FROM pg_publication p, pg_replication_slots s"
-                                " WHERE s.slot_name = $1 AND s.plugin = 'pgoutput' AND NOT s.active"
+                                " WHERE s.slot_name = $1 AND s.plugin IN ('pgoutput', 'wal2arrow')"
+                                " AND NOT s.active"
                                 " AND s.database = current_database()"
                                 " AND s.restart_lsn IS NOT NULL AND p.pubname = $2"
                                 " AND age(p.xmin) <= age(s.catalog_xmin)",
@@ -62,11 +63,13 @@ look_ahead(PGconn *conn, const walrow_options *options, const char *name, bool *
 
     walrow_error failure = {0};
     PQnoticeReceiver before = PQsetNoticeReceiver(conn, note_skipped, younger);
+    const char *sql = strcmp(slot.plugin, "pgoutput") == 0
+                          ? "SELECT 1 FROM pg_logical_slot_peek_binary_changes($1, $2::pg_lsn, 1,"
+                            " 'proto_version', '1', 'publication_names', $3)"
+                          : "SELECT 1 FROM pg_logical_slot_peek_binary_changes($1, $2::pg_lsn, 1,"
+                            " 'publication_names', $3)";
     walrow_code code =
-        walrow__pg_query(conn,
-                         "SELECT 1 FROM pg_logical_slot_peek_binary_changes($1, $2::pg_lsn, 1,"
-                         " 'proto_version', '1', 'publication_names', $3)",
-                         3, params, WALROW_ERR_SLOT, "reading ahead in the slot", NULL, &failure);
+        walrow__pg_query(conn, sql, 3, params, WALROW_ERR_SLOT, "reading ahead in the slot", NULL, &failure);
     PQsetNoticeReceiver(conn, before, NULL);
     walrow__strbuf_release(&quoted);
     if (code == WALROW_ERR_PUBLICATION)

@@ -6,6 +6,7 @@
 #include "pg/actions.h"
 #include "pg/check.h"
 #include "pg/connection.h"
+#include "pg/plugin.h"
 #include "pg/publication.h"
 #include "pg/query.h"
 #include "pg/slot.h"
@@ -18,6 +19,7 @@ typedef struct setup {
     const walrow_options *options;
     walrow__pg_server server;
     walrow__discovery tables;
+    walrow__plugin_choice plugin;
     walrow_actions *actions;
 } setup;
 
@@ -124,11 +126,11 @@ add_grants(setup *setup, walrow_error *err)
 static walrow_code
 add_slot(setup *setup, const walrow__slot *slot, bool dry_run, walrow_error *err)
 {
-    const char *plugin = walrow__slot_plugin(setup->options);
+    const char *plugin = setup->plugin.name;
     if (slot->exists)
         return walrow__actions_add(setup->actions, "create slot", slot->name, "", err);
     if (setup->options->no_setup)
-        return walrow__slot_fits(slot, plugin, setup->server.database, err);
+        return walrow__slot_fits(slot, setup->options, setup->server.database, err);
 
     walrow__strbuf sql;
     walrow__strbuf_init(&sql);
@@ -159,7 +161,8 @@ check_first(setup *setup, walrow__slot *slot, walrow_error *err)
     WALROW_TRY(walrow__check_server(setup->conn, setup->options, err));
     WALROW_TRY(walrow__slot_get(setup->conn, setup->options->slot, slot, err));
     if (slot->exists)
-        WALROW_TRY(walrow__slot_fits(slot, walrow__slot_plugin(setup->options), setup->server.database, err));
+        WALROW_TRY(walrow__slot_fits(slot, setup->options, setup->server.database, err));
+    WALROW_TRY(walrow__plugin_choose(setup->conn, setup->options, slot, &setup->plugin, err));
     WALROW_TRY(walrow__discover(setup->conn, setup->options, false, &setup->tables, err));
     return walrow__discovery_require(&setup->tables, setup->options, err);
 }
@@ -183,6 +186,7 @@ walrow_setup(const walrow_options *options, bool dry_run, walrow_actions *out, w
     setup setup = {.options = options, .actions = out};
     walrow__slot slot = {0};
     *out = (walrow_actions){0};
+    WALROW_TRY(walrow__plugin_readable(options, err));
     WALROW_TRY(walrow__pg_connect(options, false, &setup.conn, err));
 
     walrow_code code = check_first(&setup, &slot, err);

@@ -8,21 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *
-walrow__slot_plugin(const walrow_options *options)
-{
-    switch ((walrow__plugin)options->plugin) {
-    case WALROW__PLUGIN_WAL2ARROW:
-        return "wal2arrow";
-    case WALROW__PLUGIN_WAL2JSON:
-        return "wal2json";
-    case WALROW__PLUGIN_AUTO:
-    case WALROW__PLUGIN_PGOUTPUT:
-        break;
-    }
-    return "pgoutput";
-}
-
 /* ---- looking ---- */
 
 /* pg_replication_slots' columns came one by one: wal_status 13, two_phase 14, conflicting 16,
@@ -109,8 +94,42 @@ walrow__slot_get(PGconn *conn, const char *name, walrow__slot *out, walrow_error
 static const char other_slot_hint[] = "choose another name with --slot, or drop it if nobody needs it: "
                                       "SELECT pg_drop_replication_slot('%s');";
 
+/* Those that walrow has a decoder for. */
+static bool
+is_read(const char *plugin)
+{
+    return strcmp(plugin, walrow__plugin_name(WALROW__PLUGIN_WAL2ARROW)) == 0 ||
+           strcmp(plugin, walrow__plugin_name(WALROW__PLUGIN_PGOUTPUT)) == 0;
+}
+
+bool
+walrow__slot_wants_no_plugin(const walrow__slot *slot, const walrow_options *options)
+{
+    return options->plugin != WALROW__PLUGIN_AUTO && is_read(slot->plugin) &&
+           strcmp(slot->plugin, walrow__plugin_name(options->plugin)) != 0;
+}
+
+/* The slot's own plugin decides; one that is asked for must be the same. */
+static walrow_code
+plugin_fits(const walrow__slot *slot, const walrow_options *options, walrow_error *err)
+{
+    if (walrow__slot_wants_no_plugin(slot, options)) {
+        walrow__fail(err, WALROW_ERR_SLOT, "replication slot \"%s\" was made for the plugin %s, not %s",
+                     slot->name, slot->plugin, walrow__plugin_name(options->plugin));
+        return walrow__hint(err, "leave out --plugin, then %s is used; or choose another name with --slot",
+                            slot->plugin);
+    }
+    if (is_read(slot->plugin))
+        return WALROW_OK;
+    walrow__fail(err, WALROW_ERR_SLOT,
+                 "replication slot \"%s\" was made for the plugin %s, which walrow does not read", slot->name,
+                 slot->plugin);
+    return walrow__hint(err, other_slot_hint, slot->name);
+}
+
 walrow_code
-walrow__slot_fits(const walrow__slot *slot, const char *plugin, const char *database, walrow_error *err)
+walrow__slot_fits(const walrow__slot *slot, const walrow_options *options, const char *database,
+                  walrow_error *err)
 {
     if (!slot->exists) {
         walrow__fail(err, WALROW_ERR_SLOT, "replication slot \"%s\" does not exist", slot->name);
@@ -121,9 +140,8 @@ walrow__slot_fits(const walrow__slot *slot, const char *plugin, const char *data
     else if (strcmp(slot->database, database) != 0)
         walrow__fail(err, WALROW_ERR_SLOT, "replication slot \"%s\" belongs to database \"%s\", not \"%s\"",
                      slot->name, slot->database, database);
-    else if (strcmp(slot->plugin, plugin) != 0)
-        walrow__fail(err, WALROW_ERR_SLOT, "replication slot \"%s\" was made for the plugin %s, not %s",
-                     slot->name, slot->plugin, plugin);
+    else if (plugin_fits(slot, options, err) != WALROW_OK)
+        return WALROW_ERR_SLOT;
     else if (slot->two_phase)
         walrow__fail(err, WALROW_ERR_SLOT,
                      "replication slot \"%s\" has two_phase set, which walrow does not read", slot->name);

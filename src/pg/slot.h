@@ -28,19 +28,18 @@ typedef struct walrow__slot {
     char invalidation_reason[32]; /* "" if it is valid */
 } walrow__slot;
 
-/** The output plugin's name on the server. */
-const char *walrow__slot_plugin(const walrow_options *options);
-
 /** What the server says of the slot; a missing one is no error: out->exists. */
 walrow_code walrow__slot_get(PGconn *conn, const char *name, walrow__slot *out,
                              walrow_error *err) WALROW_MUST_CHECK;
 /**
- * Can walrow stream from it? Whether it is active is not asked.
- * Errors: WALROW_ERR_SLOT (missing, invalidated, of another plugin or database, physical, two_phase), with
- * why
+ * Can walrow stream from it, as options ask? Whether it is active is not asked.
+ * Errors: WALROW_ERR_SLOT (missing, invalidated, of another database, physical, two_phase, of a plugin that
+ * walrow does not read or that --plugin does not name), with why
  */
-walrow_code walrow__slot_fits(const walrow__slot *slot, const char *plugin, const char *database,
+walrow_code walrow__slot_fits(const walrow__slot *slot, const walrow_options *options, const char *database,
                               walrow_error *err) WALROW_MUST_CHECK;
+/** Of two plugins that walrow reads, --plugin names the one that is not the slot's: better leave it out. */
+bool walrow__slot_wants_no_plugin(const walrow__slot *slot, const walrow_options *options);
 
 /**
  * Create a slot; waits for the transactions that run, and logs which.

@@ -40,18 +40,63 @@ add_publications(walrow__strbuf *sql, const char *const *names)
     walrow__strbuf_release(&list);
 }
 
+/* "schema"."table"."column"=utf8,... */
+static void
+add_types(walrow__strbuf *sql, const walrow__type_override *types, size_t n_types)
+{
+    walrow__strbuf list;
+    walrow__strbuf_init(&list);
+    for (size_t i = 0; i < n_types; i++) {
+        if (i > 0)
+            walrow__strbuf_add_char(&list, ',');
+        add_quoted(&list, types[i].schema, '"');
+        walrow__strbuf_add_char(&list, '.');
+        add_quoted(&list, types[i].table, '"');
+        walrow__strbuf_add_char(&list, '.');
+        add_quoted(&list, types[i].column, '"');
+        walrow__strbuf_addf(&list, "=%s", types[i].arrow_type);
+    }
+    walrow__strbuf_add_text(sql, ", types ");
+    add_quoted(sql, walrow__strbuf_text(&list), '\'');
+    sql->failed |= list.failed;
+    walrow__strbuf_release(&list);
+}
+
+static void
+add_pgoutput(walrow__strbuf *sql, const walrow__push_options *options)
+{
+    walrow__strbuf_add_text(sql, "proto_version '1'");
+    add_publications(sql, options->publications);
+    if (options->binary)
+        walrow__strbuf_add_text(sql, ", binary 'true'");
+    if (options->messages)
+        walrow__strbuf_add_text(sql, ", messages 'true'");
+}
+
+/* PROTOCOL.md, "Options" */
+static void
+add_wal2arrow(walrow__strbuf *sql, const walrow__push_options *options)
+{
+    walrow__strbuf_addf(sql, "format 'compact', max_rows '%" PRId64 "', max_bytes '%" PRId64 "'",
+                        options->max_rows, options->max_bytes);
+    add_publications(sql, options->publications);
+    if (options->n_types > 0)
+        add_types(sql, options->types, options->n_types);
+    if (options->messages)
+        walrow__strbuf_add_text(sql, ", messages 'on'");
+}
+
 static void
 add_command(walrow__strbuf *sql, const walrow__push_options *options)
 {
     char lsn[WALROW_LSN_SIZE];
     walrow__strbuf_add_text(sql, "START_REPLICATION SLOT ");
     add_quoted(sql, options->slot, '"');
-    walrow__strbuf_addf(sql, " LOGICAL %s (proto_version '1'", walrow_lsn_format(options->start_lsn, lsn));
-    add_publications(sql, options->publications);
-    if (options->binary)
-        walrow__strbuf_add_text(sql, ", binary 'true'");
-    if (options->messages)
-        walrow__strbuf_add_text(sql, ", messages 'true'");
+    walrow__strbuf_addf(sql, " LOGICAL %s (", walrow_lsn_format(options->start_lsn, lsn));
+    if (options->wal2arrow)
+        add_wal2arrow(sql, options);
+    else
+        add_pgoutput(sql, options);
     walrow__strbuf_add_char(sql, ')');
 }
 

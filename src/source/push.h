@@ -6,16 +6,21 @@
 #ifndef WALROW_SOURCE_PUSH_H
 #define WALROW_SOURCE_PUSH_H
 
+#include "base/options.h"
+
 #include <libpq-fe.h>
 #include <nanoarrow/nanoarrow.h>
-#include <walrow.h>
 
 typedef struct walrow__push_options {
     const char *slot;
     uint64_t start_lsn;              /* 0: where the slot is confirmed */
     const char *const *publications; /* NULL-terminated */
-    bool binary;                     /* values in binary; servers from 14 on */
-    bool messages;                   /* logical messages too; servers from 14 on */
+    bool binary;                     /* pgoutput: values in binary; servers from 14 on */
+    bool messages;                   /* logical messages too; pgoutput of servers from 14 on */
+    bool wal2arrow;              /* the slot's plugin; else pgoutput. What follows is for wal2arrow only */
+    int64_t max_rows, max_bytes; /* of a message */
+    const walrow__type_override *types; /* columns to be sent as another type */
+    size_t n_types;
 } walrow__push_options;
 
 typedef enum walrow__push_kind {

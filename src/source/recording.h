@@ -1,6 +1,6 @@
 /*
  * source/recording.h
- *	  A file of what a slot sent: the raw messages of its plugin, with the type catalogue that decoding them needs.
+ *	  A file of what a slot sent: the raw messages of its plugin, with the type catalogue if decoding them needs one.
  *
  * Layout, integers in network byte order:
  *	  8 bytes   "WALROW\1\n"

@@ -24,6 +24,7 @@ typedef struct decoding {
     walrow__plan plan;
     walrow__catalog *catalog;
     walrow__collector collector;
+    const walrow__dialect *dialect;
     walrow__decoder *decoder;
     int64_t synced_at;
 } decoding;
@@ -61,14 +62,24 @@ load_types(decoding *d, const walrow__frame *frame, walrow_error *err)
 }
 
 static walrow_code
+check_types_known(const decoding *d, const walrow__frame *frame, walrow_error *err)
+{
+    walrow__outline outline;
+    WALROW_TRY(d->dialect->outline(frame->bytes, frame->size, frame->lsn, &outline, err));
+    if (outline.announces)
+        return walrow__fail(err, WALROW_ERR_PROTOCOL, "recording: a table before the types it needs");
+    return WALROW_OK;
+}
+
+static walrow_code
 take_frame(decoding *d, const walrow__frame *frame, walrow_error *err)
 {
     if (frame->kind == WALROW__FRAME_TYPES)
         return load_types(d, frame, err);
     if (frame->kind != WALROW__FRAME_MESSAGE)
         return walrow__fail(err, WALROW_ERR_PROTOCOL, "recording: unknown frame 0x%02X", frame->kind);
-    if (d->catalog == NULL && frame->size > 0 && frame->bytes[0] == 'R')
-        return walrow__fail(err, WALROW_ERR_PROTOCOL, "recording: a table before the types it needs");
+    if (d->catalog == NULL)
+        WALROW_TRY(check_types_known(d, frame, err));
     d->report->bytes += frame->size;
     WALROW_TRY(d->decoder->feed(d->decoder, frame->bytes, frame->size, frame->lsn, err));
     if (d->decoder->needs_text)
@@ -119,7 +130,8 @@ open_decoding(decoding *d, const char *path, walrow_error *err)
 {
     WALROW_TRY(walrow__recording_open(path, &d->recording, err));
     const walrow__recording_header *header = &d->recording.header;
-    if (strcmp(header->plugin, "pgoutput") != 0)
+    d->dialect = walrow__dialect_of(header->plugin);
+    if (d->dialect == NULL)
         return walrow__fail(err, WALROW_ERR_PROTOCOL, "recording: plugin %s cannot be decoded",
                             header->plugin);
     walrow__identity identity = {.system_identifier = header->system_identifier,
@@ -129,7 +141,8 @@ open_decoding(decoding *d, const char *path, walrow_error *err)
     WALROW_TRY(walrow__patterns_parse_list(&d->options->tables, NULL, &d->patterns, err));
     d->plan = (walrow__plan){.options = d->options, .patterns = d->patterns};
     WALROW_TRY(walrow__collector_init(&d->collector, d->options->strict, err));
-    WALROW_TRY(walrow__pgoutput_new(&d->collector, NULL, walrow__plan_capture(&d->plan), &d->decoder, err));
+    WALROW_TRY(
+        d->dialect->new_decoder(&d->collector, NULL, walrow__plan_capture(&d->plan), &d->decoder, err));
     d->decoder->binary = header->binary;
     d->decoder->stop_lsn = d->options->until_lsn;
     WALROW_TRY(walrow__outlets_new(d->options, &d->outlets, err));

@@ -138,7 +138,7 @@ walrow__receiver_start(walrow__receiver *r, walrow_error *err)
     WALROW_TRY(walrow__queue_init(&r->queue, (size_t)r->options->batch_bytes, err));
     WALROW_TRY(walrow__collector_init(&r->collector, r->options->strict, err));
     WALROW_TRY(
-        walrow__pgoutput_new(&r->collector, r->catalog, walrow__plan_capture(r->plan), &r->decoder, err));
+        r->dialect->new_decoder(&r->collector, r->catalog, walrow__plan_capture(r->plan), &r->decoder, err));
     int failed = pthread_create(&r->thread, NULL, receiver_main, r);
     if (failed != 0)
         return walrow__fail_errno(err, WALROW_ERR_UNEXPECTED, failed, "cannot start the receiving thread");

@@ -9,9 +9,8 @@
 #ifndef WALROW_STREAM_RECEIVER_H
 #define WALROW_STREAM_RECEIVER_H
 
-#include "source/decoder.h"
-#include "source/push.h"
 #include "state/state.h"
+#include "stream/dialect.h"
 #include "stream/plan.h"
 #include "stream/queue.h"
 
@@ -35,7 +34,8 @@ typedef struct walrow__receiver {
     PGconn *sql;              /* likewise: discovery and who-blocks-us questions */
     char **publications;      /* NULL-terminated */
     const char *plugin;
-    walrow__state *state; /* written before anything is confirmed; NULL: none is kept */
+    const walrow__dialect *dialect; /* the plugin's */
+    walrow__state *state;           /* written before anything is confirmed; NULL: none is kept */
     int server_version;
     bool slot_exists;
     bool binary;

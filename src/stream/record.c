@@ -3,7 +3,6 @@
  *	  walrow_record: what a slot sends, raw, into a file. Nothing is confirmed to the server: the same changes
  *	  can be recorded again, or streamed.
  */
-#include "base/cursor.h"
 #include "base/error.h"
 #include "pg/catalog.h"
 #include "pg/slot.h"
@@ -60,22 +59,23 @@ record_types(recorder *r, const walrow__push_message *message, walrow_error *err
 }
 
 static bool
-is_past_until(const recorder *r, const walrow__push_message *message)
+is_past_until(const recorder *r, const walrow__outline *outline)
 {
     uint64_t until_lsn = r->stream.receiver.until_lsn;
-    walrow__cursor cursor = walrow__cursor_over(message->bytes, message->size);
-    return until_lsn != 0 && walrow__read_u8(&cursor) == 'B' && walrow__read_u64(&cursor) >= until_lsn;
+    return until_lsn != 0 && outline->begins && outline->commit_lsn >= until_lsn;
 }
 
 static walrow_code
 record_message(recorder *r, const walrow__push_message *message, walrow_error *err)
 {
-    uint8_t kind = message->size > 0 ? message->bytes[0] : 0;
-    if (is_past_until(r, message)) {
+    walrow__outline outline;
+    WALROW_TRY(
+        r->stream.receiver.dialect->outline(message->bytes, message->size, message->lsn, &outline, err));
+    if (is_past_until(r, &outline)) {
         r->done = true;
         return WALROW_OK;
     }
-    if (kind == 'R')
+    if (outline.announces)
         WALROW_TRY(record_types(r, message, err));
     WALROW_TRY(walrow__recording_write(r->file, WALROW__FRAME_MESSAGE, message->lsn, message->bytes,
                                        message->size, err));
@@ -83,8 +83,8 @@ record_message(recorder *r, const walrow__push_message *message, walrow_error *e
     if (r->first_at == 0)
         r->first_at = r->last_at;
     r->report->bytes += message->size;
-    r->in_transaction = kind == 'B' || (r->in_transaction && kind != 'C');
-    if (kind == 'C')
+    r->in_transaction = (outline.begins || r->in_transaction) && !outline.commits;
+    if (outline.commits)
         r->report->transactions++;
     if (!r->in_transaction)
         r->whole_size = ftell(r->file);
@@ -165,11 +165,10 @@ start(recorder *r, walrow_error *err)
         WALROW_TRY(walrow__slot_create(r->stream.sql, r->options, r->options->slot, r->stream.receiver.plugin,
                                        false, NULL, err));
     WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
-    walrow__push_options options = {.slot = r->options->slot,
-                                    .start_lsn = r->options->start_lsn,
-                                    .publications = (const char *const *)r->stream.publications.items,
-                                    .binary = r->stream.receiver.binary,
-                                    .messages = r->stream.server.version >= 140000};
+    walrow__push_options options = walrow__dialect_push(r->stream.receiver.dialect, r->options,
+                                                        r->stream.server.version, r->stream.receiver.binary);
+    options.start_lsn = r->options->start_lsn;
+    options.publications = (const char *const *)r->stream.publications.items;
     return walrow__push_start(&r->push, conn, &options, err);
 }
 

@@ -205,13 +205,9 @@ open_session(walrow__receiver *r, walrow_error *err)
     PGconn *conn = NULL;
     WALROW_TRY(walrow__receiver_refresh_sql(r, err));
     WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
-    walrow__push_options options = {
-        .slot = r->options->slot,
-        .start_lsn = max_lsn(r->start_lsn, r->emitted_lsn),
-        .publications = (const char *const *)r->publications,
-        .binary = r->binary,
-        .messages = r->server_version >= 140000,
-    };
+    walrow__push_options options = walrow__dialect_push(r->dialect, r->options, r->server_version, r->binary);
+    options.start_lsn = max_lsn(r->start_lsn, r->emitted_lsn);
+    options.publications = (const char *const *)r->publications;
     WALROW_TRY(walrow__push_start(&r->push, conn, &options, err));
     r->decoder->take = take_message;
     r->decoder->take_arg = &r->push;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "pg/catalog.h"
 #include "pg/check.h"
+#include "pg/plugin.h"
 #include "pg/publication.h"
 #include "pg/query.h"
 #include "pg/slot.h"
@@ -86,6 +87,8 @@ static walrow_code
 choose_encoding(walrow_stream *s, const walrow__discovery *tables, walrow_error *err)
 {
     int encoding = s->options->encoding;
+    if (!s->receiver.dialect->has_encodings)
+        return WALROW_OK;
     s->receiver.binary = encoding != WALROW__ENCODING_TEXT && s->server.version >= 140000;
     if (encoding == WALROW__ENCODING_BINARY && !s->receiver.binary) {
         walrow__fail(err, WALROW_ERR_USAGE, "servers before 14 send text only");
@@ -135,11 +138,7 @@ check_supported(const walrow_options *options, walrow_error *err)
         walrow__fail(err, WALROW_ERR_USAGE, "the pull transport is not there yet");
         return walrow__hint(err, "leave out --transport, or say push");
     }
-    if (options->plugin == WALROW__PLUGIN_WAL2ARROW || options->plugin == WALROW__PLUGIN_WAL2JSON) {
-        walrow__fail(err, WALROW_ERR_USAGE, "only pgoutput can be read yet");
-        return walrow__hint(err, "leave out --plugin, or say pgoutput");
-    }
-    return WALROW_OK;
+    return walrow__plugin_readable(options, err);
 }
 
 /* The snapshot would fail after the slot was made: better now. */
@@ -167,14 +166,26 @@ check_slot(walrow_stream *s, walrow__slot *slot, walrow_error *err)
     WALROW_TRY(walrow__slot_get(s->sql, s->options->slot, slot, err));
     s->receiver.slot_exists = slot->exists;
     if (slot->exists)
-        WALROW_TRY(walrow__slot_fits(slot, s->receiver.plugin, s->server.database, err));
+        WALROW_TRY(walrow__slot_fits(slot, s->options, s->server.database, err));
     WALROW_TRY(walrow__memory_check_slot(s, slot, err));
     if (slot->exists) {
         return check_start(s, slot, err);
     }
     if (s->options->no_setup && s->options->snapshot != WALROW__SNAPSHOT_ONLY)
-        return walrow__slot_fits(slot, s->receiver.plugin, s->server.database, err);
+        return walrow__slot_fits(slot, s->options, s->server.database, err);
     return walrow__check_server(s->sql, s->options, err); /* before anything is made there */
+}
+
+static walrow_code
+choose_plugin(walrow_stream *s, const walrow__slot *slot, walrow_error *err)
+{
+    walrow__plugin_choice choice;
+    WALROW_TRY(walrow__plugin_choose(s->sql, s->options, slot, &choice, err));
+    if (choice.why[0] != '\0')
+        walrow__log(WALROW_LOG_INFO, "%s: %s is used", choice.why, choice.name);
+    s->receiver.plugin = choice.name;
+    s->receiver.dialect = walrow__dialect_of(choice.name);
+    return WALROW_OK;
 }
 
 static walrow_code
@@ -198,6 +209,7 @@ prepare(walrow_stream *s, walrow_error *err)
     walrow__discovery tables = {0};
     walrow__slot slot;
     WALROW_TRY(check_slot(s, &slot, err));
+    WALROW_TRY(choose_plugin(s, &slot, err));
     walrow_code code = walrow__discover(s->sql, s->options, false, &tables, err);
     walrow_actions actions = {0};
     if (code == WALROW_OK)
@@ -275,7 +287,6 @@ walrow__stream_prepare(walrow_stream *s, walrow_error *err)
     WALROW_TRY(check_supported(s->options, err));
     WALROW_TRY(walrow__stream_reconnect(s, err));
     WALROW_TRY(identify(s, err));
-    s->receiver.plugin = walrow__slot_plugin(s->options);
     s->plan.options = s->options;
     if (s->keeps_state)
         WALROW_TRY(walrow__memory_open(s, err));

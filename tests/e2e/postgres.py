@@ -209,6 +209,10 @@ class Postgres:
         except FileNotFoundError:
             return ""
 
+    def wait_for_setting(self, name, value):
+        """Until new sessions have it: a reload is not waited for by anybody else."""
+        wait_until(lambda: self.sql(f"SHOW {name}")[0][0] == value, what=f"{name} = {value}")
+
     def create_database(self, name, options=""):
         """options: what CREATE DATABASE takes, such as "ENCODING 'SQL_ASCII' TEMPLATE template0" """
         with self.connect() as connection:

@@ -1,0 +1,92 @@
+#include "stream/dialect.h"
+
+#include "base/cursor.h"
+#include "base/error.h"
+#include "columns/wire.h"
+
+#include <string.h>
+
+/* PostgreSQL documentation, "Logical Replication Message Formats": the first byte says what it is. */
+static walrow_code
+outline_pgoutput(const uint8_t *bytes, size_t size, uint64_t lsn, walrow__outline *out, walrow_error *err)
+{
+    walrow__cursor cursor = walrow__cursor_over(bytes, size);
+    uint8_t kind = walrow__read_u8(&cursor);
+    *out = (walrow__outline){.begins = kind == 'B', .commits = kind == 'C', .announces = kind == 'R'};
+    if (out->begins)
+        out->commit_lsn = walrow__read_u64(&cursor);
+    if (!cursor.failed)
+        return WALROW_OK;
+    walrow_code code = walrow__fail(err, WALROW_ERR_PROTOCOL, "a message that is too short");
+    return walrow__decoder_locate("pgoutput", code, lsn, err);
+}
+
+static bool
+outline_frame(const walrow__wire_frame *frame, walrow__outline *out)
+{
+    walrow__wire_begin begin;
+    out->commits |= frame->type == WALROW__WIRE_COMMIT;
+    if (frame->type != WALROW__WIRE_BEGIN)
+        return true;
+    if (!walrow__wire_read_begin(frame->payload, &begin))
+        return false;
+    out->begins = true;
+    out->commit_lsn = begin.commit_lsn;
+    return true;
+}
+
+static walrow_code
+outline_wal2arrow(const uint8_t *bytes, size_t size, uint64_t lsn, walrow__outline *out, walrow_error *err)
+{
+    uint8_t version;
+    walrow__wire_frame frame;
+    walrow__cursor cursor = walrow__cursor_over(bytes, size);
+    *out = (walrow__outline){0};
+    bool ok = walrow__wire_read_head(&cursor, &version);
+    while (ok && walrow__cursor_left(&cursor) > 0)
+        ok = walrow__wire_read_frame(&cursor, &frame) && outline_frame(&frame, out);
+    if (ok)
+        return WALROW_OK;
+    walrow_code code = walrow__fail(err, WALROW_ERR_PROTOCOL, "a message that cannot be read");
+    return walrow__decoder_locate("wal2arrow", code, lsn, err);
+}
+
+static const walrow__dialect dialects[] = {
+    {"pgoutput", true, walrow__pgoutput_new, outline_pgoutput},
+    {"wal2arrow", false, walrow__wal2arrow_new, outline_wal2arrow},
+};
+
+const walrow__dialect *
+walrow__dialect_of(const char *plugin)
+{
+    for (size_t i = 0; i < sizeof dialects / sizeof *dialects; i++)
+        if (strcmp(dialects[i].plugin, plugin) == 0)
+            return &dialects[i];
+    return NULL;
+}
+
+static int64_t
+clamp(int64_t value, int64_t least, int64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+/*
+ * A change set ends at a message's end: with messages a quarter of its limits it is over them by a quarter at
+ * most. More than a megabyte at once makes neither side faster, and costs the server memory.
+ */
+walrow__push_options
+walrow__dialect_push(const walrow__dialect *dialect, const walrow_options *options, int server_version,
+                     bool binary)
+{
+    return (walrow__push_options){
+        .slot = options->slot,
+        .binary = dialect->has_encodings && binary,
+        .messages = !dialect->has_encodings || server_version >= 140000,
+        .wal2arrow = dialect->new_decoder == walrow__wal2arrow_new,
+        .max_rows = clamp(options->batch_rows / 4, 1, 65536),
+        .max_bytes = clamp(options->batch_bytes / 4, 1024, 1 << 20),
+        .types = options->types,
+        .n_types = options->n_types,
+    };
+}
