@@ -137,6 +137,21 @@ stream_once(demo *d, bool live)
     return code == WALROW_OK || failed(&err);
 }
 
+static void
+say_plugin(const demo *d)
+{
+    char plugin[64] = "";
+    if (!demo_server_sql(&d->server, "SELECT plugin FROM pg_replication_slots", plugin, sizeof plugin) ||
+        plugin[0] == '\0')
+        return;
+    if (strcmp(plugin, "wal2arrow") == 0)
+        printf("  through wal2arrow: the server itself made the Arrow batches\n");
+    else
+        printf("  through %s, which every server has; %s\n", plugin,
+               d->server.has_plugin ? "wal2arrow was built for another one"
+                                    : "with wal2arrow (make plugin) the server makes the batches itself");
+}
+
 static bool
 stream_the_work(demo *d)
 {
@@ -150,6 +165,7 @@ stream_the_work(demo *d)
     bool ok = d->work != 0 && stream_once(d, true) && stream_once(d, false);
     printf("%s  %llu rows and changes in %.1f s\n", isatty(1) ? "\r" : "", (unsigned long long)d->changes,
            now_seconds() - d->started);
+    say_plugin(d);
     if (ok && !d->worked)
         fprintf(stderr, "walrow: the workload failed\nhint: run again with WALROW_DEMO_DEBUG=1\n");
     return ok && d->worked;

@@ -5,6 +5,7 @@
 #include <ftw.h>
 #include <glob.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -135,30 +136,67 @@ make_folder(demo_server *server)
     return true;
 }
 
+static bool
+copy_file(const char *from, const char *to)
+{
+    char buffer[65536];
+    size_t n;
+    FILE *in = fopen(from, "rbe"), *out = in == NULL ? NULL : fopen(to, "wbe");
+    bool ok = out != NULL;
+    while (ok && (n = fread(buffer, 1, sizeof buffer, in)) > 0)
+        ok = fwrite(buffer, 1, n, out) == n;
+    if (out != NULL)
+        ok = fclose(out) == 0 && ok && chmod(to, 0644) == 0;
+    if (in != NULL)
+        fclose(in);
+    return ok;
+}
+
+/* The plugin of a build that runs in place lies beside the command; the server's user may not be able to read there.
+ */
+static bool
+copy_plugin(const demo_server *server)
+{
+    char from[PATH_MAX + 32], to[300];
+    ssize_t n = readlink("/proc/self/exe", from, PATH_MAX);
+    char *slash = n <= 0 ? NULL : memrchr(from, '/', (size_t)n);
+    if (slash == NULL)
+        return false;
+    strcpy(slash, "/wal2arrow.so");
+    snprintf(to, sizeof to, "%s/wal2arrow.so", server->folder);
+    return access(from, R_OK) == 0 && copy_file(from, to);
+}
+
+/* Newer minor releases want output plugins named that they may load; older ones do not start with the setting. */
+static bool
+wants_plugins_named(const demo_server *server, const char *data)
+{
+    const char *arguments[] = {"postgres", "-D", data, "-C", "output_plugin_libraries", NULL};
+    return succeeded(spawn(server, "postgres", arguments, (streams){-1, -1}, SIGTERM));
+}
+
 static pid_t
 start_postmaster(const demo_server *server)
 {
-    char data[300], sockets[300];
+    char data[300], sockets[300], libraries[300];
     snprintf(data, sizeof data, "%s/data", server->folder);
     snprintf(sockets, sizeof sockets, "unix_socket_directories=%s", server->folder);
-    const char *arguments[] = {"postgres",
-                               "-D",
-                               data,
-                               "-c",
-                               sockets,
-                               "-c",
-                               "listen_addresses=",
-                               "-c",
-                               "port=5432",
-                               "-c",
-                               "wal_level=logical",
-                               "-c",
-                               "fsync=off",
-                               "-c",
-                               "log_destination=stderr",
-                               "-c",
-                               "logging_collector=off",
-                               NULL};
+    snprintf(libraries, sizeof libraries, "dynamic_library_path=%s:$libdir", server->folder);
+    const char *settings[] = {sockets,
+                              libraries,
+                              "listen_addresses=",
+                              "port=5432",
+                              "wal_level=logical",
+                              "fsync=off",
+                              "log_destination=stderr",
+                              "logging_collector=off",
+                              "output_plugin_libraries=pgoutput, wal2arrow"};
+    size_t n_settings = sizeof settings / sizeof *settings - (wants_plugins_named(server, data) ? 0 : 1);
+    const char *arguments[4 + 2 * sizeof settings / sizeof *settings] = {"postgres", "-D", data};
+    for (size_t i = 0; i < n_settings; i++) {
+        arguments[3 + 2 * i] = "-c";
+        arguments[4 + 2 * i] = settings[i];
+    }
     return spawn(server, "postgres", arguments, (streams){-1, -1}, SIGQUIT);
 }
 
@@ -187,6 +225,7 @@ demo_server_start(demo_server *server)
                                "trust",  "-E", "UTF8", "--locale=C", "--no-sync", NULL};
     if (!succeeded(spawn(server, "initdb", arguments, (streams){-1, -1}, SIGTERM)))
         return complain("initdb failed", "run again with WALROW_DEMO_DEBUG=1 to see why");
+    server->has_plugin = copy_plugin(server);
     server->pid = start_postmaster(server);
     if (server->pid == 0 || !wait_for_server(server))
         return complain("the server did not start", "run again with WALROW_DEMO_DEBUG=1 to see why");

@@ -13,7 +13,8 @@ typedef struct demo_server {
     char folder[256];   /* everything is in here */
     char programs[256]; /* initdb, postgres, psql */
     char conninfo[512];
-    pid_t pid; /* of the postmaster; 0: not running */
+    bool has_plugin; /* wal2arrow was there to be loaded */
+    pid_t pid;       /* of the postmaster; 0: not running */
 } demo_server;
 
 /** false: it cannot be had, and why was said on stderr. */
