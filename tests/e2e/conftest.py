@@ -7,6 +7,7 @@ import pytest
 
 from command import Walrow
 from oracle import Oracle
+from plugin import plugin_conf, plugin_is_built
 from postgres import Postgres
 from streaming import Job
 
@@ -21,9 +22,28 @@ def server():
         yield postgres
 
 
+@pytest.fixture(scope="session")
+def arrow_server():
+    """The same with wal2arrow, which walrow then takes unless told otherwise."""
+    if not plugin_is_built():
+        pytest.skip("wal2arrow is not built: make plugin")
+    with Postgres(conf=plugin_conf()) as postgres:
+        yield postgres
+
+
 @pytest.fixture
-def db(server):
-    """A fresh database on it; its slots and roles go with it."""
+def way(request):
+    """How changes come: "pgoutput" (the encoding is walrow's choice), its "binary" or "text", or "wal2arrow".
+
+    Modules ask for several: pytestmark = ways("binary", "wal2arrow").
+    """
+    return getattr(request, "param", "pgoutput")
+
+
+@pytest.fixture
+def db(request, way):
+    """A fresh database; its slots and roles go with it."""
+    server = request.getfixturevalue("arrow_server" if way == "wal2arrow" else "server")
     database = server.create_database(f"test_{next(_numbers)}")
     yield database
     database.drop()
@@ -59,12 +79,12 @@ def oracle(db):
 
 
 @pytest.fixture
-def job(db, walrow, tmp_path):
+def job(db, walrow, tmp_path, way):
     """A slot, a publication and the streams of the test's database."""
-    return Job(db, walrow, tmp_path)
+    return Job(db, walrow, tmp_path, way=way)
 
 
 @pytest.fixture
-def new_job(db, walrow, tmp_path):
+def new_job(db, walrow, tmp_path, way):
     """new_job("name", tables="public.t"): more of them."""
-    return lambda slot, **kwargs: Job(db, walrow, tmp_path, slot, **kwargs)
+    return lambda slot, **kwargs: Job(db, walrow, tmp_path, slot, **{"way": way} | kwargs)

@@ -12,14 +12,21 @@ from postgres import pgbin
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+def built_plugin():
+    return os.environ.get("WAL2ARROW") or os.path.join(ROOT, "build", "wal2arrow.so")
+
+
+def plugin_is_built():
+    return os.path.exists(built_plugin())
+
+
 @functools.cache
 def plugin_folder():
     """A copy of build/wal2arrow.so (or WAL2ARROW) where the server's user, too, can read it."""
     folder = tempfile.mkdtemp(prefix="walrow-plugin-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.chmod(folder, 0o755)
-    built = os.environ.get("WAL2ARROW") or os.path.join(ROOT, "build", "wal2arrow.so")
-    os.chmod(shutil.copy(built, folder), 0o755)
+    os.chmod(shutil.copy(built_plugin(), folder), 0o755)
     return folder
 
 

@@ -8,6 +8,8 @@
 
 import os
 
+import pytest
+
 from readers import read_ipc, read_jsonl
 from values import CANNOT_HOLD, plain
 
@@ -21,8 +23,10 @@ SETTINGS = (
 class Job:
     """One slot and one folder; a test that needs two makes two."""
 
-    def __init__(self, db, walrow, folder, slot="walrow", tables="public.*"):
+    def __init__(self, db, walrow, folder, slot="walrow", tables="public.*", way="pgoutput"):
         self.db, self.walrow, self.slot, self.tables = db, walrow, f"{slot}_{db.name}", tables
+        self.plugin = "wal2arrow" if way == "wal2arrow" else "pgoutput"
+        self.encoding = ["--encoding", way] if way in ("binary", "text") else []
         self.folder = os.path.join(str(folder), slot)
         self.ipc, self.jsonl = os.path.join(self.folder, "ipc"), os.path.join(self.folder, "events.jsonl")
         os.makedirs(self.folder, exist_ok=True)
@@ -31,11 +35,11 @@ class Job:
         return [command, "-d", self.db.url(), "--tables", self.tables, "-S", self.slot, "--publication", self.slot]
 
     def setup(self, *args):
-        return self.walrow(*self.arguments("setup"), *args, code=0)
+        return self.walrow(*self.arguments("setup"), "--plugin", self.plugin, *args, code=0)
 
     def arguments_of_stream(self, *args, to=None, until="now", snapshot="never"):
         sinks = [f"ipc:{self.ipc}"] if to is None else to
-        words = [*self.arguments("stream"), "--snapshot", snapshot, *args]
+        words = [*self.arguments("stream"), "--plugin", self.plugin, "--snapshot", snapshot, *self.encoding, *args]
         words += ["--until", until] if until else []
         return words + [word for sink in sinks for word in ("--to", sink)]
 
@@ -73,6 +77,11 @@ class Job:
     def dead_letters(self):
         path = os.path.join(self.ipc, "_dead_letters.jsonl")
         return read_jsonl(path) if os.path.exists(path) else []
+
+
+def ways(*names):
+    """A module's, or a test's, database and job once for each: see the fixture "way"."""
+    return pytest.mark.parametrize("way", names, indirect=True)
 
 
 def qualified(table):

@@ -4,20 +4,22 @@ import json
 
 import pytest
 
-from streaming import own_values
+from streaming import own_values, ways
+
+pytestmark = ways("binary", "text", "wal2arrow")
 
 BIG = "repeat('x', 100000)"
 
 
-@pytest.fixture(params=["binary", "text"])
-def stream(db, job, request):
+@pytest.fixture
+def stream(db, job):
     """stream(table, dml): create it, set up, change it; the rows."""
 
     def run(ddl, dml, table="t"):
         db.sql(ddl)
         job.setup()
         db.sql(dml)
-        job.stream("--encoding", request.param)
+        job.stream()
         return job.rows(table)
 
     return run

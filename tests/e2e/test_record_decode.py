@@ -3,10 +3,13 @@
 import pytest
 
 from readers import read_ipc, read_jsonl
+from streaming import ways
+
+pytestmark = ways("binary", "text", "wal2arrow")
 
 
-@pytest.fixture(params=["binary", "text"])
-def recorded(walrow, db, tmp_path, request):
+@pytest.fixture
+def recorded(walrow, db, tmp_path, way):
     """The arguments of a stream of the test's database, and what it said when it was recorded before."""
     db.sql("CREATE TABLE t (id int PRIMARY KEY, name text, n numeric(10,2), at timestamptz, tags text[])")
     db.sql("CREATE TABLE u (id int PRIMARY KEY, doc jsonb)")
@@ -19,7 +22,8 @@ def recorded(walrow, db, tmp_path, request):
     db.sql("ALTER TABLE u ADD more int; INSERT INTO u VALUES (2, NULL, 3)")
     db.sql("TRUNCATE t, u")
     before = db.slot(db.name)
-    encoding = ["--encoding", request.param]
+    assert db.slot(db.name)["plugin"] == ("wal2arrow" if way == "wal2arrow" else "pgoutput")
+    encoding = [] if way == "wal2arrow" else ["--encoding", way]
     walrow("record", tmp_path / "recording", *server, *encoding, "--until", "now", code=0)
     assert db.slot(db.name)["confirmed_flush_lsn"] == before["confirmed_flush_lsn"]
     return [*server, *encoding, "--snapshot", "never", "--until", "now"]

@@ -7,7 +7,7 @@ import pytest
 
 from postgres import wait_until
 from readers import read_ipc
-from streaming import own_values, positions, replay, replay_rows, source_rows
+from streaming import own_values, positions, replay, replay_rows, source_rows, ways
 
 ROWS = "CREATE TABLE {0} (id int PRIMARY KEY, v text); INSERT INTO {0} SELECT i, 'v' || i FROM generate_series(1, {1}) i"
 
@@ -95,6 +95,7 @@ def test_partitions_are_read_through_their_root(db, new_job):
     assert sorted(row["id"] for row in job.rows("t")) == [1, 11]
 
 
+@ways("pgoutput", "wal2arrow")
 def test_writes_while_it_runs_leave_no_gap_and_no_overlap(db, job, writing):
     db.sql(ROWS.format("t", 5000) + ";" + ROWS.format("u", 5000))
     writer = writing("t", "u")
@@ -109,6 +110,7 @@ def test_writes_while_it_runs_leave_no_gap_and_no_overlap(db, job, writing):
         assert job.ops(table).count("R") >= 4000
 
 
+@ways("pgoutput", "wal2arrow")
 def test_a_slot_that_setup_made_earlier_gets_its_snapshot(db, job, writing):
     db.sql(ROWS.format("t", 5000))
     job.setup()
@@ -136,6 +138,7 @@ def test_killed_in_the_second_table_the_first_stays_and_the_second_is_read_again
     assert replay_rows(job.rows("b")) == source_rows(db, "b")
 
 
+@ways("pgoutput", "wal2arrow")
 def test_a_table_made_while_streaming_is_found_and_read_once(db, job):
     db.sql(ROWS.format("t", 1))
     run = job.start(snapshot="initial")

@@ -8,7 +8,9 @@ import pytest
 
 from postgres import lsn_text, lsn_value
 from readers import read_jsonl
-from streaming import own_values
+from streaming import own_values, ways
+
+pytestmark = ways("pgoutput", "wal2arrow")
 
 ROW = "CREATE TABLE t (id int PRIMARY KEY, v text)"
 

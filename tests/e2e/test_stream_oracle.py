@@ -8,30 +8,33 @@ import pytest
 from command import Walrow
 from conftest import ROOT
 from oracle import UNCHANGED, Oracle
+from plugin import plugin_is_built
 from postgres import lsn_value
-from streaming import Job, expected_column
+from streaming import Job, expected_column, ways
 from values import plain_column
 from workload import CAPTURED, TABLES, Workload
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 INSERTS = ("--insert-only", "public.nothing")
+WAYS = ("text", "binary", "wal2arrow") if plugin_is_built() else ("text", "binary")
 
 
 @pytest.fixture(scope="module")
-def compared(server, tmp_path_factory):
-    """A workload, streamed in both encodings: ({encoding: [change]}, [the oracle's changes], its transactions)."""
+def compared(request, tmp_path_factory):
+    """A workload, streamed in every way: ({way: its job}, [the oracle's transactions])."""
+    server = request.getfixturevalue("arrow_server" if "wal2arrow" in WAYS else "server")
     db = server.create_database("oracle_workload")
     binary = os.environ.get("WALROW_BIN") or os.path.join(ROOT, "build", "walrow")
     walrow = Walrow(os.path.abspath(binary), tmp_path_factory.mktemp("oracle"))
     db.sql(TABLES)
     tables = ",".join(f"public.{table}" for table in CAPTURED)
     oracle = Oracle(db)
-    jobs = {encoding: Job(db, walrow, walrow.folder, encoding, tables) for encoding in ("text", "binary")}
+    jobs = {way: Job(db, walrow, walrow.folder, way, tables, way) for way in WAYS}
     for job in jobs.values():
         job.setup(*INSERTS)
     Workload(15).run(db, 200)
-    for encoding, job in jobs.items():
-        job.stream(*INSERTS, "--encoding", encoding, to=[f"ipc:{job.ipc}", f"jsonl:{job.jsonl}"])
+    for job in jobs.values():
+        job.stream(*INSERTS, to=[f"ipc:{job.ipc}", f"jsonl:{job.jsonl}"])
     transactions = oracle.read(roots=False)
     for transaction in transactions:
         transaction.changes = published(transaction.changes)
@@ -72,7 +75,7 @@ def changes_of(job):
     return found
 
 
-@pytest.fixture(params=["text", "binary"])
+@pytest.fixture(params=WAYS)
 def sides(compared, request):
     jobs, transactions = compared
     ours = changes_of(jobs[request.param])
@@ -146,9 +149,10 @@ def test_events_and_files_are_of_one_mind(compared):
         assert events == files
 
 
-def test_events_are_the_same_from_text_and_binary(compared):
+@pytest.mark.parametrize("other", WAYS[1:])
+def test_events_are_the_same_every_way(compared, other):
     jobs, _ = compared
-    assert jobs["text"].events(exact=True) == jobs["binary"].events(exact=True)
+    assert jobs["text"].events(exact=True) == jobs[other].events(exact=True)
 
 
 def test_messages_stand_where_they_were_sent(compared):
@@ -166,6 +170,7 @@ def test_begin_and_commit_are_around_transactions_with_something_in_them(compare
     assert brackets == [(kind, t.commit_lsn, t.xid) for t in transactions for kind in ("begin", "commit")]
 
 
+@ways("pgoutput", "wal2arrow")
 def test_a_prepared_transaction_has_the_position_of_its_commit(db, job, oracle):
     db.sql("CREATE TABLE t (id int PRIMARY KEY)")
     job.setup()
@@ -180,6 +185,7 @@ def test_a_prepared_transaction_has_the_position_of_its_commit(db, job, oracle):
     assert have == [(t.commit_lsn, c.seq, t.xid, c.new["id"]) for t, c in oracle.changes(tables={"public.t"})]
 
 
+@ways("pgoutput", "wal2arrow")
 def test_interleaved_transactions_come_one_after_the_other(db, job, oracle):
     db.sql("CREATE TABLE t (id int PRIMARY KEY)")
     job.setup()
@@ -195,6 +201,7 @@ def test_interleaved_transactions_come_one_after_the_other(db, job, oracle):
     assert have == [(t.commit_lsn, c.seq) for t, c in oracle.changes(tables={"public.t"})]
 
 
+@ways("pgoutput", "wal2arrow")
 def test_changes_of_other_tables_take_no_number(db, new_job, oracle):
     db.sql("CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)")
     job = new_job("some", tables="public.t")

@@ -6,9 +6,12 @@ import time
 
 import pytest
 
+from plugin import plugin_conf
 from postgres import lsn_value
-from streaming import Job, positions, replay, replay_rows, source_rows
+from streaming import Job, positions, replay, replay_rows, source_rows, ways
 from test_snapshot import Writer
+
+pytestmark = ways("pgoutput", "wal2arrow")
 
 TABLES = "CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE u (id int PRIMARY KEY, v text)"
 
@@ -78,11 +81,12 @@ def test_a_signal_stops_it_with_everything_delivered(db, job, writer, number):
     assert_events_whole(db, job)
 
 
-def test_a_server_that_is_restarted_is_waited_for(new_server, walrow, tmp_path):
-    server = new_server(conf={"fsync": "on", "full_page_writes": "on"})
+def test_a_server_that_is_restarted_is_waited_for(new_server, walrow, tmp_path, way):
+    conf = {"fsync": "on", "full_page_writes": "on"}
+    server = new_server(conf=plugin_conf(**conf) if way == "wal2arrow" else conf)
     db = server.create_database("restarted")
     db.sql(TABLES)
-    job = Job(db, walrow, tmp_path)
+    job = Job(db, walrow, tmp_path, way=way)
     job.setup()
     db.sql("INSERT INTO t VALUES (1, 'before')")
     run = job.start(to=[f"ipc:{job.ipc}?rotate_s=1"])
@@ -117,3 +121,21 @@ def test_a_big_transaction_that_was_cut_by_a_kill_comes_once(db, job):
     job.stream("--batch-rows", "100", to=[f"ipc:{job.ipc}?rotate_rows=1000", f"jsonl:{job.jsonl}"])
     assert [row["_seq"] for row in job.rows("t")] == list(range(50_000))
     assert [event["seq"] for event in job.events("insert")] == list(range(50_000))
+
+
+def test_a_big_transaction_whose_connection_breaks_comes_once(db, job):
+    rows = 200_000
+    db.sql(TABLES)
+    job.setup()
+    run = job.start("--batch-rows", "1000", "--ack-interval", "100", to=[f"ipc:{job.ipc}?rotate_rows=10000&rotate_s=1"])
+    run.wait_for(lambda: db.slot(job.slot)["active"], what="the stream")
+    db.sql(f"INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1, {rows}) i")
+    run.wait_for(lambda: job.files("t"), what="the first file of the transaction")
+    run.signal(signal.SIGSTOP)  # the rest does not fit into the sockets' buffers
+    assert db.value("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s", (job.slot,))
+    run.signal(signal.SIGCONT)
+    run.wait_for("trying again", what="the broken connection to be noticed")
+    run.wait_for(lambda: sum(file.table.num_rows for file in job.files("t")) >= rows, what="every row")
+    assert run.stop().code == 0
+    assert [seq for file in job.files("t") for seq in file.table.column("_seq").to_pylist()] == list(range(rows))
+    assert len({lsn for file in job.files("t") for lsn in file.table.column("_commit_lsn").unique().to_pylist()}) == 1

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from postgres import lsn_value
-from streaming import Job, differences, expected_column, own_columns, server_texts
+from streaming import Job, differences, expected_column, own_columns, server_texts, ways
 from values import plain_column
 
 UTF8, JSON = pa.utf8(), pa.json_()
@@ -135,19 +135,21 @@ def zoo(db):
 
 @pytest.fixture
 def streamed(db, job, zoo):
-    """All types, streamed in text."""
+    """All types, streamed in text or as columns."""
     zoo("zoo", ALL)
     job.setup()
     fill(db, "zoo", ALL)
-    job.stream("--encoding", "text")
+    job.stream()
     return job
 
 
+@ways("text", "wal2arrow")
 def test_arrow_types_are_those_of_the_type_table(streamed):
     schema = streamed.table("zoo").schema
     assert {c: str(schema.field(c).type) for c in ALL} == {c: str(kind) for c, (_, kind, _) in ALL.items()}
 
 
+@ways("text", "wal2arrow")
 def test_values_are_what_the_server_prints(streamed, db):
     table, texts = streamed.table("zoo"), server_texts(db, "SELECT * FROM public.zoo ORDER BY id")
     wrong = {}
@@ -158,6 +160,7 @@ def test_values_are_what_the_server_prints(streamed, db):
     assert wrong == {}
 
 
+@ways("text", "wal2arrow")
 def test_fields_say_their_postgres_type(streamed, db):
     (file,) = streamed.files("zoo")
     rows = db.sql(
@@ -171,6 +174,7 @@ def test_fields_say_their_postgres_type(streamed, db):
     assert have == want
 
 
+@ways("text", "wal2arrow")
 def test_what_no_arrow_type_holds_goes_to_the_dead_letters_as_text(streamed, db):
     texts = {int(row["id"]): row for row in server_texts(db, "SELECT * FROM public.zoo")}
     table = streamed.table("zoo")
@@ -199,14 +203,14 @@ def test_binary_is_text_bit_for_bit(db, zoo, new_job):
     assert text.dead_letters() == binary.dead_letters()
 
 
-@pytest.mark.parametrize("encoding", ["binary", "text"])
-def test_a_snapshot_is_the_stream_bit_for_bit(db, zoo, new_job, encoding):
-    columns = BINARY if encoding == "binary" else ALL
+@ways("binary", "text", "wal2arrow")
+def test_a_snapshot_is_the_stream_bit_for_bit(db, zoo, new_job, way):
+    columns = BINARY if way == "binary" else ALL
     zoo("zoo", columns)
     stream, snapshot = new_job("stream"), new_job("snapshot")
     stream.setup()
     fill(db, "zoo", columns)
-    stream.stream("--encoding", encoding), snapshot.snapshot("--encoding", encoding)
+    stream.stream(), snapshot.snapshot()
     assert snapshot.ops("zoo") == "R" * len(stream.ops("zoo"))
     assert differences(own_columns(stream.table("zoo")), own_columns(snapshot.table("zoo"))) == []
     letter = lambda one: (one["column"], one["text"], one["reason"], one["pg_type"])  # noqa: E731
@@ -231,31 +235,32 @@ def test_auto_turns_to_text_when_such_a_type_comes_up_later(db, job):
     assert [(row["id"], row.get("ip")) for row in job.rows("t")] == [(1, None), (2, "10.0.0.1")]
 
 
-@pytest.mark.parametrize("encoding", ["binary", "text"])
-def test_four_megabytes_of_text_come_whole(db, job, encoding):
+@ways("binary", "text", "wal2arrow")
+def test_four_megabytes_of_text_come_whole(db, job):
     db.sql("CREATE TABLE t (id int PRIMARY KEY, v text, b bytea)")
     job.setup()
     db.sql("INSERT INTO t SELECT 1, string_agg(md5(i::text), ''), decode(string_agg(md5(i::text), ''), 'hex')"
            " FROM generate_series(1, 131072) i")  # fmt: skip
-    job.stream("--encoding", encoding)
+    job.stream()
     (row,) = job.rows("t")
     assert (len(row["v"]), len(row["b"])) == (4 << 20, 2 << 20)
     assert bytes.fromhex(row["v"]) == row["b"]
     assert db.value("SELECT v FROM t") == row["v"]
 
 
-@pytest.mark.parametrize("encoding", ["binary", "text"])
+@ways("binary", "text", "wal2arrow")
 @pytest.mark.parametrize("snapshot", ["initial", "never"])
-def test_strict_fails_where_a_value_cannot_be_held(db, job, encoding, snapshot):
+def test_strict_fails_where_a_value_cannot_be_held(db, job, snapshot):
     db.sql("CREATE TABLE t (id int PRIMARY KEY, n numeric(5,2))")
     if snapshot == "never":
         job.setup()
     db.sql("INSERT INTO t VALUES (1, 'NaN')")
-    failed = job.stream("--strict", "--encoding", encoding, snapshot=snapshot, code=8)
+    failed = job.stream("--strict", snapshot=snapshot, code=8)
     assert "public.t.n" in failed.err
     assert job.rows("t") == []
 
 
+@ways("pgoutput", "wal2arrow")
 @pytest.mark.parametrize("snapshot", ["initial", "never"])
 def test_a_column_can_be_had_as_text(db, job, snapshot):
     db.sql("CREATE TABLE t (id int PRIMARY KEY, n numeric(5,2), a int[])")
@@ -268,6 +273,17 @@ def test_a_column_can_be_had_as_text(db, job, snapshot):
     assert job.dead_letters() == []
 
 
+@ways("pgoutput", "wal2arrow")
+def test_an_oddly_named_column_can_be_had_as_text(db, job):
+    db.sql('''CREATE TABLE "odd, t""able" (id int PRIMARY KEY, "a=b.c" numeric(5,2), "A=b.c" numeric(5,2))''')
+    job.setup()
+    db.sql('''INSERT INTO "odd, t""able" VALUES (1, 'NaN', 1)''')
+    job.stream("--type", '''public."odd, t""able"."a=b.c"=utf8''')
+    schema = job.table('public.odd, t"able').schema
+    assert [str(schema.field(name).type) for name in ("a=b.c", "A=b.c")] == ["string", "decimal128(5, 2)"]
+
+
+@ways("pgoutput", "wal2arrow")
 def test_old_values_that_cannot_be_held_are_dead_letters_too(db, job):
     db.sql("CREATE TABLE t (id int PRIMARY KEY, n numeric(5,2)); ALTER TABLE t REPLICA IDENTITY FULL")
     db.sql("INSERT INTO t VALUES (1, 'NaN')")
@@ -277,11 +293,12 @@ def test_old_values_that_cannot_be_held_are_dead_letters_too(db, job):
     assert [(one["tuple"], one["op"], one["text"]) for one in job.dead_letters()] == [("old", "U", "NaN")]
 
 
-def test_bytes_that_are_no_utf8_are_kept_as_base64(server, walrow, tmp_path):
-    latin = server.create_database("latin", "ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+@ways("pgoutput", "wal2arrow")
+def test_bytes_that_are_no_utf8_are_kept_as_base64(db, walrow, tmp_path, way):
+    latin = db.server.create_database("latin", "ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
     try:
         latin.sql("CREATE TABLE t (id int PRIMARY KEY, v text)")
-        job = Job(latin, walrow, tmp_path)
+        job = Job(latin, walrow, tmp_path, way=way)
         job.setup()
         latin.sql(r"INSERT INTO t VALUES (1, E'caf\xe9'), (2, 'ok')")
         job.stream()
@@ -297,15 +314,15 @@ def test_dropped_columns_and_attributes_leave_no_trace(db, job):
     job.setup()
     db.sql("INSERT INTO t VALUES (1, '(7,x)')")
     for encoding in ("text", "binary"):
-        job.stream("--encoding", encoding)
+        job.stream()
     assert [(row["id"], row["s"]) for row in job.rows("t")] == [(1, {"a": 7, "b": "x"})]
 
 
-@pytest.mark.parametrize("encoding", ["binary", "text"])
-def test_a_composite_that_grows_while_streaming_loses_nothing(db, job, encoding):
+@ways("binary", "text", "wal2arrow")
+def test_a_composite_that_grows_while_streaming_loses_nothing(db, job):
     db.sql("CREATE TYPE shape AS (a int); CREATE TABLE t (id int PRIMARY KEY, s shape)")
     job.setup()
-    run = job.start("--encoding", encoding, to=[f"ipc:{job.ipc}?rotate_s=1"])
+    run = job.start(to=[f"ipc:{job.ipc}?rotate_s=1"])
     db.sql("INSERT INTO t VALUES (1, '(7)')")
     run.wait_for(lambda: job.rows("t"), what="the first row")
     db.sql("ALTER TYPE shape ADD ATTRIBUTE b text")
@@ -316,11 +333,11 @@ def test_a_composite_that_grows_while_streaming_loses_nothing(db, job, encoding)
     assert value == {"a": 8, "b": "x"} or (value is None and [one["text"] for one in job.dead_letters()] == ["(8,x)"])
 
 
-@pytest.mark.parametrize("encoding", ["binary", "text"])
-def test_an_enum_label_made_while_streaming_comes(db, job, encoding):
+@ways("binary", "text", "wal2arrow")
+def test_an_enum_label_made_while_streaming_comes(db, job):
     db.sql("CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE t (id int PRIMARY KEY, m mood)")
     job.setup()
     db.sql("INSERT INTO t VALUES (1, 'sad'); ALTER TYPE mood ADD VALUE 'new'")
     db.sql("INSERT INTO t VALUES (2, 'new')")
-    job.stream("--encoding", encoding)
+    job.stream()
     assert [row["m"] for row in job.rows("t")] == ["sad", "new"]
