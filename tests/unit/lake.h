@@ -36,8 +36,8 @@ set_up(void **state)
     f->scheme = "ipc";
     f->t = simple_table("t", 1);
     f->u = simple_table("u", 2);
-    f->identity = (walrow__identity){
-        .system_identifier = 7311, .timeline = 1, .database = "shop", .slot = "walrow"};
+    f->identity =
+        (walrow__identity){.system_identifier = 7311, .timeline = 1, .database = "shop", .slot = "walrow"};
     *state = f;
     return 0;
 }

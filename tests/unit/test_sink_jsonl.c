@@ -27,8 +27,8 @@ set_up(void **state)
     if (mkdtemp(f->dir) == NULL)
         return -1;
     f->t = simple_table("t", 1);
-    f->identity = (walrow__identity){
-        .system_identifier = 7311, .timeline = 1, .database = "shop", .slot = "walrow"};
+    f->identity =
+        (walrow__identity){.system_identifier = 7311, .timeline = 1, .database = "shop", .slot = "walrow"};
     *state = f;
     return 0;
 }
