@@ -1,7 +1,6 @@
 #include "sink/duckdb.h"
 
 #include "base/error.h"
-#include "base/strbuf.h"
 #include "sink/duckdb_library.h"
 #include "sink/parquet_schema.h"
 
@@ -157,11 +156,38 @@ walrow__duckdb_query(walrow__duckdb *duckdb, const char *sql, walrow__duckdb_row
     return code;
 }
 
-/* ---- Parquet ---- */
+/* ---- quoting ---- */
+
+static void
+add_quoted(walrow__strbuf *sql, struct ArrowStringView text, char quote)
+{
+    walrow__strbuf_add_char(sql, quote);
+    for (int64_t i = 0; i < text.size_bytes; i++) {
+        if (text.data[i] == quote)
+            walrow__strbuf_add_char(sql, quote);
+        walrow__strbuf_add_char(sql, text.data[i]);
+    }
+    walrow__strbuf_add_char(sql, quote);
+}
+
+void
+walrow__duckdb_add_name(walrow__strbuf *sql, const char *name)
+{
+    add_quoted(sql, ArrowCharView(name), '"');
+}
+
+void
+walrow__duckdb_add_text(walrow__strbuf *sql, const char *text)
+{
+    add_quoted(sql, ArrowCharView(text), '\'');
+}
+
+/* ---- batches in ---- */
 
 /* The caller's stream as DuckDB reads it: adapted batch by batch. */
 typedef struct adapter {
     struct ArrowArrayStream *source;
+    walrow__adapt_for target;
     struct ArrowSchema schema; /* the source's */
     struct ArrowSchema adapted;
     walrow_error error; /* of the last get_next */
@@ -194,7 +220,8 @@ adapter_get_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
                      reason == NULL ? strerror(code) : reason);
         return code;
     }
-    if (out->release == NULL || walrow__parquet_adapt_array(&self->schema, out, &self->error) == WALROW_OK)
+    if (out->release == NULL ||
+        walrow__parquet_adapt_array(self->target, &self->schema, out, &self->error) == WALROW_OK)
         return 0;
     ArrowArrayRelease(out);
     return EIO;
@@ -213,36 +240,78 @@ adapter_release(struct ArrowArrayStream *stream)
 }
 
 static walrow_code
-adapter_init(adapter *self, struct ArrowArrayStream *source, walrow_error *err)
+adapter_init(adapter *self, walrow__adapt_for target, struct ArrowArrayStream *source, walrow_error *err)
 {
     memset(self, 0, sizeof *self);
     self->source = source;
+    self->target = target;
     if (source->get_schema(source, &self->schema) != 0)
         return walrow__fail(err, WALROW_ERR_UNEXPECTED, "cannot read the batches' schema");
-    walrow_code code = walrow__parquet_adapt_schema(&self->schema, &self->adapted, err);
+    walrow_code code = walrow__parquet_adapt_schema(target, &self->schema, &self->adapted, err);
     if (code != WALROW_OK)
         ArrowSchemaRelease(&self->schema);
     return code;
 }
 
 static void
-add_quoted(walrow__strbuf *sql, struct ArrowStringView text)
+adapter_free(adapter *self)
 {
-    walrow__strbuf_add_char(sql, '\'');
-    for (int64_t i = 0; i < text.size_bytes; i++) {
-        if (text.data[i] == '\'')
-            walrow__strbuf_add_char(sql, '\'');
-        walrow__strbuf_add_char(sql, text.data[i]);
-    }
-    walrow__strbuf_add_char(sql, '\'');
+    ArrowSchemaRelease(&self->schema);
+    ArrowSchemaRelease(&self->adapted);
 }
+
+static walrow_code
+scan_input(walrow__duckdb *duckdb, adapter *input, const char *sql, walrow_error *err)
+{
+    struct ArrowArrayStream stream = {adapter_get_schema, adapter_get_next, adapter_get_last_error,
+                                      adapter_release, input};
+    if (duckdb->library.arrow_scan(duckdb->connection, "walrow_input", &stream) != DUCKDB_SUCCESS)
+        return walrow__fail(err, WALROW_ERR_UNEXPECTED, "DuckDB cannot read batches of this schema");
+    walrow_code code = walrow__duckdb_query(duckdb, sql, NULL, NULL, err);
+    if (code != WALROW_OK && input->error.code != WALROW_OK) {
+        if (err != NULL)
+            *err = input->error;
+        code = input->error.code;
+    }
+    walrow_code dropped =
+        walrow__duckdb_query(duckdb, "DROP VIEW walrow_input", NULL, NULL, code == WALROW_OK ? err : NULL);
+    return code == WALROW_OK ? dropped : code;
+}
+
+walrow_code
+walrow__duckdb_load(walrow__duckdb *duckdb, const struct ArrowSchema *schema, struct ArrowArray *batch,
+                    const char *sql, walrow_error *err)
+{
+    struct ArrowArrayStream stream;
+    struct ArrowSchema copy;
+    adapter input;
+    if (ArrowSchemaDeepCopy(schema, &copy) != NANOARROW_OK) {
+        ArrowArrayRelease(batch);
+        return walrow__fail_memory(err);
+    }
+    if (ArrowBasicArrayStreamInit(&stream, &copy, 1) != NANOARROW_OK) {
+        ArrowSchemaRelease(&copy);
+        ArrowArrayRelease(batch);
+        return walrow__fail_memory(err);
+    }
+    ArrowBasicArrayStreamSetArray(&stream, 0, batch);
+    walrow_code code = adapter_init(&input, WALROW__FOR_TABLE, &stream, err);
+    if (code == WALROW_OK) {
+        code = scan_input(duckdb, &input, sql, err);
+        adapter_free(&input);
+    }
+    ArrowArrayStreamRelease(&stream);
+    return code;
+}
+
+/* ---- Parquet ---- */
 
 static void
 add_pair(void *sql, struct ArrowStringView key, struct ArrowStringView value)
 {
-    add_quoted(sql, key);
+    add_quoted(sql, key, '\'');
     walrow__strbuf_add_text(sql, ": ");
-    add_quoted(sql, value);
+    add_quoted(sql, value, '\'');
     walrow__strbuf_add_text(sql, ", ");
 }
 
@@ -251,7 +320,7 @@ add_copy(walrow__strbuf *sql, const adapter *input, const char *path, const char
          walrow_error *err)
 {
     walrow__strbuf_add_text(sql, "COPY (SELECT * FROM walrow_input) TO ");
-    add_quoted(sql, ArrowCharView(path));
+    walrow__duckdb_add_text(sql, path);
     walrow__strbuf_add_text(sql, " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880, "
                                  "ROW_GROUP_SIZE_BYTES '32MB', USE_TMP_FILE false, KV_METADATA {");
     WALROW_TRY(walrow__parquet_metadata(&input->schema, &input->adapted, add_pair, sql, err));
@@ -262,38 +331,20 @@ add_copy(walrow__strbuf *sql, const adapter *input, const char *path, const char
     return sql->failed ? walrow__fail_memory(err) : WALROW_OK;
 }
 
-static walrow_code
-copy_input(walrow__duckdb *duckdb, adapter *input, const char *sql, const char *path, walrow_error *err)
-{
-    struct ArrowArrayStream stream = {adapter_get_schema, adapter_get_next, adapter_get_last_error,
-                                      adapter_release, input};
-    if (duckdb->library.arrow_scan(duckdb->connection, "walrow_input", &stream) != DUCKDB_SUCCESS)
-        return walrow__fail(err, WALROW_ERR_UNEXPECTED, "DuckDB cannot read batches of this schema");
-    walrow_code code = walrow__duckdb_query(duckdb, sql, NULL, NULL, err);
-    if (code != WALROW_OK) {
-        if (input->error.code != WALROW_OK && err != NULL)
-            *err = input->error;
-        code = input->error.code != WALROW_OK ? input->error.code : code;
-        unlink(path);
-    }
-    walrow_code dropped =
-        walrow__duckdb_query(duckdb, "DROP VIEW walrow_input", NULL, NULL, code == WALROW_OK ? err : NULL);
-    return code == WALROW_OK ? dropped : code;
-}
-
 walrow_code
 walrow__duckdb_write_parquet(walrow__duckdb *duckdb, struct ArrowArrayStream *stream, const char *path,
                              const char *const *kv, walrow_error *err)
 {
     adapter input;
-    WALROW_TRY(adapter_init(&input, stream, err));
+    WALROW_TRY(adapter_init(&input, WALROW__FOR_PARQUET, stream, err));
     walrow__strbuf sql;
     walrow__strbuf_init(&sql);
     walrow_code code = add_copy(&sql, &input, path, kv, err);
     if (code == WALROW_OK)
-        code = copy_input(duckdb, &input, walrow__strbuf_text(&sql), path, err);
+        code = scan_input(duckdb, &input, walrow__strbuf_text(&sql), err);
+    if (code != WALROW_OK)
+        unlink(path);
     walrow__strbuf_release(&sql);
-    ArrowSchemaRelease(&input.schema);
-    ArrowSchemaRelease(&input.adapted);
+    adapter_free(&input);
     return code;
 }

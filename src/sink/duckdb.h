@@ -9,10 +9,12 @@
 #ifndef WALROW_SINK_DUCKDB_H
 #define WALROW_SINK_DUCKDB_H
 
-#include <nanoarrow/nanoarrow.h>
+#include "base/strbuf.h"
+
 #include <walrow.h>
 
-/* One in-memory database with one connection. One thread at a time; it starts none of its own. */
+/* One in-memory database with one connection. One thread at a time; it starts none of its own. Other files
+ * are attached by SQL. */
 typedef struct walrow__duckdb walrow__duckdb;
 
 /**
@@ -39,6 +41,23 @@ void walrow__duckdb_free(walrow__duckdb *duckdb); /* NULL is allowed */
 walrow_code walrow__duckdb_write_parquet(walrow__duckdb *duckdb, struct ArrowArrayStream *stream,
                                          const char *path, const char *const *kv,
                                          walrow_error *err) WALROW_MUST_CHECK;
+
+/**
+ * Run a statement that reads one batch as the view `walrow_input`, adapted for a table of DuckDB.
+ *
+ * It must read all columns: DuckDB 1.5 takes the batch's first columns for those it asked for. Not inside of a
+ * transaction: the view is an entry of the in-memory database, and DuckDB's transactions write
+ * to one database.
+ * @param batch  without offset; the caller's alone; released, also on an error
+ * Errors:  WALROW_ERR_SINK; WALROW_ERR_UNEXPECTED
+ */
+walrow_code walrow__duckdb_load(walrow__duckdb *duckdb, const struct ArrowSchema *schema,
+                                struct ArrowArray *batch, const char *sql,
+                                walrow_error *err) WALROW_MUST_CHECK;
+
+/* A name or a text as SQL has it, in its quotes. */
+void walrow__duckdb_add_name(walrow__strbuf *sql, const char *name);
+void walrow__duckdb_add_text(walrow__strbuf *sql, const char *text);
 
 /* One row as text; data is NULL for NULL; all valid during the call. An error ends the query. */
 typedef walrow_code (*walrow__duckdb_row_fn)(void *arg, int64_t n_cells, const struct ArrowStringView *cells,

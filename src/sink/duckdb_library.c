@@ -72,8 +72,8 @@ load_library(walrow__duckdb_library *library, walrow_error *err)
     library->handle = load_first(&beside, &reason);
     walrow_code code = WALROW_OK;
     if (library->handle == NULL) {
-        code =
-            walrow__fail(err, WALROW_ERR_SINK, "Parquet needs libduckdb, which cannot be loaded: %s", reason);
+        code = walrow__fail(err, WALROW_ERR_SINK, "this sink needs libduckdb, which cannot be loaded: %s",
+                            reason);
         walrow__hint(err, "run scripts/bootstrap, put libduckdb.so at %s, or set WALROW_DUCKDB to its path",
                      beside.size > 0 ? beside.data : "a place the dynamic linker knows");
     }

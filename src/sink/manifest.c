@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "sink/identity.h"
 #include "sink/names.h"
 
 #include <inttypes.h>
@@ -121,31 +122,13 @@ text_of(const walrow__manifest *manifest, const char *key)
 static walrow_code
 compare_identity(const walrow__manifest *manifest, const walrow__identity *identity, walrow_error *err)
 {
-    char system[24];
-    snprintf(system, sizeof system, "%" PRIu64, identity->system_identifier);
-    uint64_t timeline = walrow__manifest_u64(manifest->root, "timeline");
-    bool same_stream = strcmp(text_of(manifest, "system_identifier"), system) == 0 &&
-                       strcmp(text_of(manifest, "database"), identity->database) == 0 &&
-                       strcmp(text_of(manifest, "slot"), identity->slot) == 0;
-    if (same_stream && timeline == identity->timeline)
-        return WALROW_OK;
-    walrow__fail(
-        err, WALROW_ERR_STATE,
-        "\"%s\" belongs to system %s, timeline %" PRIu64 ", database \"%s\", slot \"%s\", and this is system "
-        "%s, timeline %" PRIu32 ", database \"%s\", slot \"%s\"",
-        manifest->place, text_of(manifest, "system_identifier"), timeline, text_of(manifest, "database"),
-        text_of(manifest, "slot"), system, identity->timeline, identity->database, identity->slot);
-    if (same_stream)
-        walrow__hint(
-            err,
-            "a promoted standby or a restored server begins a new timeline, and what was delivered from the "
-            "old one may be unknown to it: name another place, or, sure that nothing differs, set "
-            "\"timeline\" to %" PRIu32 " in %s",
-            identity->timeline, manifest->path);
-    else
-        walrow__hint(
-            err, "name another place for this stream, or use the server, database and slot it belongs to");
-    return WALROW_ERR_STATE;
+    walrow__identity stored = {
+        .system_identifier = strtoull(text_of(manifest, "system_identifier"), NULL, 10),
+        .timeline = (uint32_t)walrow__manifest_u64(manifest->root, "timeline"),
+        .database = text_of(manifest, "database"),
+        .slot = text_of(manifest, "slot"),
+    };
+    return walrow__identity_compare(&stored, identity, manifest->place, manifest->path, err);
 }
 
 static walrow_code

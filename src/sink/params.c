@@ -61,6 +61,8 @@ fail_value(const char *uri, const walrow__param *param, const char *value, walro
                  value);
     if (param->kind == WALROW__PARAM_WORD)
         walrow__hint(err, "it can be: %s", param->word);
+    else if (param->kind == WALROW__PARAM_TEXT)
+        walrow__hint(err, "percent-encode what is not plain in a URI, and do not leave it empty");
     else if (param->kind == WALROW__PARAM_SIZE)
         walrow__hint(err, "write a size such as 128MB (B, kB, MB, GB, TB), at least %" PRId64, param->min);
     else
@@ -69,10 +71,20 @@ fail_value(const char *uri, const walrow__param *param, const char *value, walro
 }
 
 static bool
+keep_text(const walrow__param *param, const char *text)
+{
+    free(*param->text);
+    *param->text = *text == '\0' ? NULL : strdup(text);
+    return *param->text != NULL;
+}
+
+static bool
 read_value(const walrow__param *param, const char *text)
 {
     int64_t value = 1;
     switch (param->kind) {
+    case WALROW__PARAM_TEXT:
+        return keep_text(param, text);
     case WALROW__PARAM_WORD:
         if (strcmp(text, param->word) != 0)
             return false;

@@ -10,7 +10,8 @@
 typedef enum walrow__param_kind {
     WALROW__PARAM_COUNT, /* digits */
     WALROW__PARAM_SIZE,  /* "128MB" */
-    WALROW__PARAM_WORD   /* one word that is known: value becomes 1 */
+    WALROW__PARAM_WORD,  /* one word that is known: value becomes 1 */
+    WALROW__PARAM_TEXT   /* any text but the empty one: into *text */
 } walrow__param_kind;
 
 typedef struct walrow__param {
@@ -19,6 +20,7 @@ typedef struct walrow__param {
     int64_t min, max;
     const char *word;
     uint64_t *value; /* set if the parameter is there */
+    char **text;     /* malloc'ed, the caller's; freed and replaced if the parameter is there twice */
 } walrow__param;
 
 /**

@@ -12,7 +12,8 @@ typedef enum conversion {
     DECIMAL_TO_TEXT,
     RAISE_PRECISION,
     INTERVAL_TO_STRUCT,
-    EMPTY_TO_BOOL
+    EMPTY_TO_BOOL,
+    MEND_INFINITY
 } conversion;
 
 enum { MAX_PRECISION = 38 }; /* of DuckDB's DECIMAL */
@@ -36,8 +37,8 @@ conversion_of_decimal(const struct ArrowSchemaView *view)
 }
 
 static walrow_code
-find_conversion(const struct ArrowSchema *schema, struct ArrowSchemaView *view, conversion *out,
-                walrow_error *err)
+find_conversion(walrow__adapt_for target, const struct ArrowSchema *schema, struct ArrowSchemaView *view,
+                conversion *out, walrow_error *err)
 {
     struct ArrowError error = {.message = ""};
     ArrowErrorCode code = ArrowSchemaViewInit(view, schema, &error);
@@ -46,10 +47,13 @@ find_conversion(const struct ArrowSchema *schema, struct ArrowSchemaView *view, 
     *out = KEEP;
     if (view->type == NANOARROW_TYPE_DECIMAL128 || view->type == NANOARROW_TYPE_DECIMAL256)
         *out = conversion_of_decimal(view);
-    else if (view->type == NANOARROW_TYPE_INTERVAL_MONTH_DAY_NANO)
+    else if (view->type == NANOARROW_TYPE_INTERVAL_MONTH_DAY_NANO && target == WALROW__FOR_PARQUET)
         *out = INTERVAL_TO_STRUCT;
     else if (view->type == NANOARROW_TYPE_STRUCT && schema->n_children == 0)
         *out = EMPTY_TO_BOOL;
+    else if (target == WALROW__FOR_TABLE &&
+             (view->type == NANOARROW_TYPE_DATE32 || view->type == NANOARROW_TYPE_TIMESTAMP))
+        *out = MEND_INFINITY;
     return WALROW_OK;
 }
 
@@ -76,15 +80,16 @@ set_interval_struct(struct ArrowSchema *schema)
 
 /* schema is our own deep copy, made by nanoarrow */
 static walrow_code
-convert_schema(struct ArrowSchema *schema, walrow_error *err)
+convert_schema(walrow__adapt_for target, struct ArrowSchema *schema, walrow_error *err)
 {
     struct ArrowSchemaView view;
     conversion what;
-    WALROW_TRY(find_conversion(schema, &view, &what, err));
+    WALROW_TRY(find_conversion(target, schema, &view, &what, err));
     ArrowErrorCode code = NANOARROW_OK;
     int32_t scale = view.decimal_scale;
     switch (what) {
     case KEEP:
+    case MEND_INFINITY:
         break;
     case DECIMAL_TO_TEXT:
         code = ArrowSchemaSetType(schema, NANOARROW_TYPE_STRING);
@@ -102,7 +107,7 @@ convert_schema(struct ArrowSchema *schema, walrow_error *err)
     if (code != NANOARROW_OK)
         return walrow__fail_memory(err);
     for (int64_t i = 0; what == KEEP && i < schema->n_children; i++)
-        WALROW_TRY(convert_schema(schema->children[i], err));
+        WALROW_TRY(convert_schema(target, schema->children[i], err));
     return WALROW_OK;
 }
 
@@ -132,10 +137,13 @@ name_taken(const struct ArrowSchema *schema, int64_t column, int64_t among, cons
 }
 
 static walrow_code
-make_names_unique(struct ArrowSchema *schema, walrow_error *err)
+make_names_unique(walrow__adapt_for target, struct ArrowSchema *schema, walrow_error *err)
 {
+    bool is_struct = strcmp(schema->format, "+s") == 0;
     for (int64_t i = 0; i < schema->n_children; i++) {
-        if (!name_taken(schema, i, i, schema->children[i]->name))
+        if (target == WALROW__FOR_TABLE)
+            WALROW_TRY(make_names_unique(target, schema->children[i], err));
+        if (!is_struct || !name_taken(schema, i, i, schema->children[i]->name))
             continue;
         char name[256]; /* PostgreSQL's names have up to 63 bytes */
         int suffix = 0;
@@ -149,15 +157,16 @@ make_names_unique(struct ArrowSchema *schema, walrow_error *err)
 }
 
 walrow_code
-walrow__parquet_adapt_schema(const struct ArrowSchema *schema, struct ArrowSchema *out, walrow_error *err)
+walrow__parquet_adapt_schema(walrow__adapt_for target, const struct ArrowSchema *schema,
+                             struct ArrowSchema *out, walrow_error *err)
 {
     if (schema->n_children == 0)
         return walrow__fail(err, WALROW_ERR_UNEXPECTED, "a Parquet file needs at least one column");
     if (ArrowSchemaDeepCopy(schema, out) != NANOARROW_OK)
         return walrow__fail_memory(err);
-    walrow_code code = convert_schema(out, err);
+    walrow_code code = convert_schema(target, out, err);
     if (code == WALROW_OK)
-        code = make_names_unique(out, err);
+        code = make_names_unique(target, out, err);
     if (code != WALROW_OK)
         ArrowSchemaRelease(out);
     return code;
@@ -212,6 +221,7 @@ append_row(struct ArrowArray *out, conversion what, source *source, int64_t row)
         return ArrowArrayAppendInt(out, 1);
     case KEEP:
     case RAISE_PRECISION:
+    case MEND_INFINITY:
         break;
     }
     return EINVAL;
@@ -223,7 +233,9 @@ build_rows(struct ArrowArray *out, const struct ArrowSchema *schema, conversion 
 {
     struct ArrowSchema type;
     NANOARROW_RETURN_NOT_OK(ArrowSchemaDeepCopy(schema, &type));
-    ArrowErrorCode code = convert_schema(&type, NULL) == WALROW_OK ? NANOARROW_OK : ENOMEM;
+    /* what is replaced becomes the same for whatever it is */
+    ArrowErrorCode code =
+        convert_schema(WALROW__FOR_PARQUET, &type, NULL) == WALROW_OK ? NANOARROW_OK : ENOMEM;
     if (code == NANOARROW_OK)
         code = ArrowArrayInitFromSchema(out, &type, error);
     ArrowSchemaRelease(&type);
@@ -264,20 +276,36 @@ replace(const struct ArrowSchema *schema, const struct ArrowSchemaView *type, co
     return fail(code, schema, &error, err);
 }
 
+static void
+mend_infinity(struct ArrowArray *array, bool is_date)
+{
+    int64_t end = array->offset + array->length;
+    int32_t *days = (int32_t *)array->buffers[1];
+    int64_t *times = (int64_t *)array->buffers[1];
+    for (int64_t i = array->offset; i < end; i++)
+        if (is_date && days[i] == INT32_MIN)
+            days[i] = -INT32_MAX;
+        else if (!is_date && times[i] == INT64_MIN)
+            times[i] = -INT64_MAX;
+}
+
 walrow_code
-walrow__parquet_adapt_array(const struct ArrowSchema *schema, struct ArrowArray *batch, walrow_error *err)
+walrow__parquet_adapt_array(walrow__adapt_for target, const struct ArrowSchema *schema,
+                            struct ArrowArray *batch, walrow_error *err)
 {
     struct ArrowSchemaView view;
     conversion what;
-    WALROW_TRY(find_conversion(schema, &view, &what, err));
-    if (what != KEEP && what != RAISE_PRECISION)
+    WALROW_TRY(find_conversion(target, schema, &view, &what, err));
+    if (what == MEND_INFINITY)
+        mend_infinity(batch, view.type == NANOARROW_TYPE_DATE32);
+    else if (what != KEEP && what != RAISE_PRECISION)
         return replace(schema, &view, what, batch, err);
     /* DuckDB 1.5 forgets a struct's offset for the structs inside it, and would write other rows' values */
     if (view.type == NANOARROW_TYPE_STRUCT && batch->offset != 0)
         return walrow__fail(err, WALROW_ERR_UNEXPECTED,
                             "a struct with an offset cannot be written as Parquet");
     for (int64_t i = 0; i < schema->n_children; i++)
-        WALROW_TRY(walrow__parquet_adapt_array(schema->children[i], batch->children[i], err));
+        WALROW_TRY(walrow__parquet_adapt_array(target, schema->children[i], batch->children[i], err));
     return WALROW_OK;
 }
 
