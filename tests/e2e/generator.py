@@ -73,7 +73,7 @@ class Seed:
             table.columns["k"] = pick.choice(KEY_TYPES)
             table.keys = ["k"] if identity == "index" else ["k", "id"]
         for _ in range(pick.randint(1, 6)):
-            table.columns[self.new_column(table)] = pick.choice(TYPES + ["text"] * 40)
+            table.columns[self.new_column(table)] = pick.choice(TYPES + ["text"] * 70)
         self.tables.append(table)
         return self.parted(table) if table.parted else self.plain(table)
 
@@ -117,7 +117,7 @@ class Seed:
 
     def value(self, kind, name=None):
         pick = self.random
-        if kind == "text" and pick.random() < 0.3:
+        if kind == "text" and pick.random() < 0.4:
             return TOASTED.format(pick.randrange(1, 1 << 20), 75 if name == "k" else 200)  # of a key an index has to hold it
         texts = [text for text in EDGES[kind] if kind != "interval" or "infinity" not in text]  # it is infinite from 17 on
         return f"{literal(pick.choice(texts))}::{kind}"
