@@ -51,14 +51,15 @@ class Node:
     def is_valid(self, i):
         return self.validity is None or self.validity[i >> 3] >> (i & 7) & 1 == 1
 
-    def parts(self):
+    def parts(self, lone=False):
+        """lone: of a slice, whose validity buffer may be there for the sake of other slots"""
         yield self.path, "length", str(self.length).encode()
         for part in ("validity", "offsets", "values"):
             value = getattr(self, part)
-            if value is not None:
+            if value is not None and not (lone and part == "validity" and all(map(self.is_valid, range(self.length)))):
                 yield self.path, part, bytes(value)
         for child in self.children:
-            yield from child.parts()
+            yield from child.parts(lone)
 
     # -- what is canonical --
 
@@ -124,7 +125,7 @@ def flaws(array, path=""):
 
 
 def cell(array, i):
-    return parts(pa.concat_arrays([array.slice(i, 1), array.slice(0, 0)]))
+    return list(node(pa.concat_arrays([array.slice(i, 1), array.slice(0, 0)])).parts(lone=True))
 
 
 # ---- headers of record batches ------------------------------------------------------------------------------
@@ -137,10 +138,10 @@ def needless_validity(path):
         schema = pa.ipc.open_file(file).schema
         file.seek(8)  # behind the magic a file goes on as a stream does
         messages = pa.ipc.MessageReader.open_stream(file)
-        for i, message in enumerate(messages):
-            if message.type == "record batch":
-                nodes, buffers = map(iter, read_header(message.metadata.to_pybytes()))
-                found += [f"batch {i}: {place}" for field in schema for place in _needless(field, nodes, buffers, "")]
+        headers = (read_header(message.metadata.to_pybytes()) for message in messages if message.type == "record batch")
+        for i, (nodes, buffers) in enumerate(headers):
+            nodes, buffers = iter(nodes), iter(buffers)
+            found += [f"batch {i}: {place}" for field in schema for place in _needless(field, nodes, buffers, "")]
     return found
 
 
