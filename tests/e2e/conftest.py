@@ -36,6 +36,13 @@ def arrow_server():
         yield postgres
 
 
+@pytest.fixture(scope="session")
+def all_sources(request):
+    """The same for tests that would be worth nothing without it."""
+    assert plugin_is_built(), "wal2arrow is not built: make plugin"
+    return request.getfixturevalue("arrow_server")
+
+
 @pytest.fixture
 def way(request):
     """How changes come: "pgoutput" (the encoding is walrow's choice), its "binary" or "text", or "wal2arrow".

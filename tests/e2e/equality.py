@@ -20,7 +20,6 @@ import os
 import pyarrow as pa
 
 import bits
-from conftest import ROOT
 from readers import read_ipc
 from streaming import Job
 from values import plain_column
@@ -40,8 +39,7 @@ class Source:
 TEXT = Source("text", "pgoutput", ("--encoding", "text"))
 BINARY = Source("binary", "pgoutput", ("--encoding", "binary"))
 WAL2ARROW = Source("wal2arrow", "wal2arrow")
-# a checkout that has the plugin has to pass with it
-SOURCES = (TEXT, BINARY) + ((WAL2ARROW,) if os.path.exists(os.path.join(ROOT, "plugin", "Makefile")) else ())
+SOURCES = (TEXT, BINARY, WAL2ARROW)
 
 
 class Watch:
@@ -54,6 +52,7 @@ class Watch:
     def setup(self):
         for source, job in self.jobs.items():
             job.setup(*source.setup, *self.options)
+            assert self.db.slot(job.slot)["plugin"] == source.plugin
 
     def stream(self, *args, timeout=60):
         """Everything up to now, all sources at the same time."""

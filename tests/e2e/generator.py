@@ -119,8 +119,11 @@ class Seed:
         pick = self.random
         if kind == "text" and pick.random() < 0.4:
             return TOASTED.format(pick.randrange(1, 1 << 20), 75 if name == "k" else 200)  # of a key an index has to hold it
+        return self.constant(kind)
+
+    def constant(self, kind):
         texts = [text for text in EDGES[kind] if kind != "interval" or "infinity" not in text]  # it is infinite from 17 on
-        return f"{literal(pick.choice(texts))}::{kind}"
+        return f"{literal(self.random.choice(texts))}::{kind}"
 
     def maybe_null(self, name, kind):
         return "NULL" if name != "k" and self.random.random() < 0.2 else self.value(kind, name)
@@ -200,7 +203,7 @@ class Seed:
     def add_column(self, table):
         name, kind = self.new_column(table), self.random.choice(TYPES)
         table.columns[name] = kind
-        default = f" DEFAULT {self.value(kind)}" if self.random.random() < 0.5 else ""
+        default = f" DEFAULT {self.constant(kind)}" if self.random.random() < 0.5 else ""
         return f"ALTER TABLE {table.sql_name} ADD {quote(name)} {kind}{default}"
 
     def some_column(self, table):
@@ -231,7 +234,7 @@ class Seed:
             using = ""  # anything has an assignment cast to text
         else:
             table.columns[name] = self.random.choice(TYPES)
-            using = f" USING {self.maybe_null(name, table.columns[name])}"
+            using = f" USING {self.constant(table.columns[name])}"
         column = quote(name)
         return f"ALTER TABLE {table.sql_name} ALTER {column} DROP DEFAULT, ALTER {column} TYPE {table.columns[name]}{using}"
 

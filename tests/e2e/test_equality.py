@@ -48,6 +48,13 @@ class Seen:
 
 
 @pytest.fixture
+def db(all_sources):
+    database = all_sources.create_database("equal")
+    yield database
+    database.drop()
+
+
+@pytest.fixture
 def see(db, walrow, tmp_path):
     """see(workload): what comes of it; everything in public unless told otherwise."""
 
@@ -73,9 +80,9 @@ TYPE_SOURCES = {"binary forms": SOURCES, "text only": tuple(source for source in
 
 
 @pytest.fixture(scope="module", params=TYPE_SOURCES)
-def types(request, server, tmp_path_factory):
+def types(request, all_sources, tmp_path_factory):
     """Every value of every type: inserted, moved under another key with the old row, deleted."""
-    db = server.create_database("equal_types")
+    db = all_sources.create_database("equal_types")
     create_types(db)
     kinds = {f"t{i}": kind for i, kind in enumerate(EDGES) if (kind in TEXT_ONLY) == (request.param == "text only")}
     for table, kind in kinds.items():
@@ -116,9 +123,9 @@ def test_every_type_has_dead_letters_if_it_can(types):
 
 
 @pytest.fixture(scope="module")
-def scenarios(server, tmp_path_factory):
+def scenarios(all_sources, tmp_path_factory):
     """All of them, one after the other, in one database: by each source whole and in parts."""
-    db = server.create_database("equal_scenarios")
+    db = all_sources.create_database("equal_scenarios")
     db.sql(SPILL.format(db.name))
     create_types(db)
     inserts_only = {f"{one.name}.{table}" for one in SCENARIOS.values() for table in one.inserts_only}
@@ -257,8 +264,8 @@ def test_new_tables_of_a_wide_publication(see):
 @pytest.mark.parametrize("encoding, texts", [
     ("LATIN1", r"E'caf\351', E'\377\241', ''"), ("EUC_JP", r"E'\244\242', 'a', ''"), ("SQL_ASCII", r"E'caf\351', 'ascii', E'gr\303\274n'"),
 ])  # fmt: skip
-def test_database_encodings(server, walrow, tmp_path, encoding, texts):
-    db = server.create_database("equal_encoding", f"ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+def test_database_encodings(all_sources, walrow, tmp_path, encoding, texts):
+    db = all_sources.create_database("equal_encoding", f"ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
     try:
         db.sql("CREATE TABLE t (id int PRIMARY KEY, v text, c char(9), j json, a text[]); ALTER TABLE t REPLICA IDENTITY FULL")
         watch = Watch(db, walrow, tmp_path)
