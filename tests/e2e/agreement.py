@@ -7,6 +7,7 @@ Where test_decoding knows less: oracle.py. A partition's rows are its root's her
 """
 
 import datetime
+import functools
 import json
 
 import pyarrow as pa
@@ -82,23 +83,23 @@ class Row:
         self.name = name
         self.op, _, _, self.xid, self.time, self.unchanged, self.old = values[:n]
         self.values = dict(zip(schema.names[n:], values[n:]))
-        self.types = {field.name: type_of(field) for field in list(schema)[n:]}
+        self.types = {field.name: (field.type, field.metadata[b"pg.type"]) for field in list(schema)[n:]}
         self.is_full = len(json.loads(schema.metadata[b"walrow.key"])) == len(self.values)
 
     def plain(self, column, text):
-        value = plain(text, self.types[column])
+        value = plain_of(text, *self.types[column])
         return None if value == CANNOT_HOLD else value
 
     def dead(self, texts):
         """[(column, text)] of what the columns cannot hold"""
-        return [(c, text) for c, text in texts.items() if c in self.types and plain(text, self.types[c]) == CANNOT_HOLD]
+        return [(c, text) for c, text in texts.items() if c in self.types and plain_of(text, *self.types[c]) == CANNOT_HOLD]
 
 
-def type_of(field):
-    """The field's type; values.py wants to know of boxes, which are not separated by commas."""
-    if field.metadata[b"pg.type"] == b"box[]":
-        return pa.list_(pa.field("item", pa.utf8(), metadata={"pg.type": "box"}))
-    return field.type
+@functools.lru_cache(1 << 16)  # the same few values come over and over
+def plain_of(text, kind, pg_type):
+    if pg_type == b"box[]":  # values.py wants to know: boxes are not separated by commas
+        kind = pa.list_(pa.field("item", pa.utf8(), metadata={"pg.type": "box"}))
+    return plain(text, kind)
 
 
 def disagreements(delivery, transactions, captured):

@@ -31,10 +31,6 @@ class Source:
     plugin: str
     stream: tuple = ()  # arguments of stream alone
 
-    @property
-    def setup(self):
-        return ("--plugin", self.plugin)
-
 
 TEXT = Source("text", "pgoutput", ("--encoding", "text"))
 BINARY = Source("binary", "pgoutput", ("--encoding", "binary"))
@@ -47,17 +43,17 @@ class Watch:
 
     def __init__(self, db, walrow, folder, tables="public.*", sources=SOURCES, options=()):
         self.db, self.sources, self.options = db, sources, options
-        self.jobs = {source: Job(db, walrow, folder, source.name, tables) for source in sources}
+        self.jobs = {source: Job(db, walrow, folder, source.name, tables, source.plugin) for source in sources}
 
     def setup(self):
         for source, job in self.jobs.items():
-            job.setup(*source.setup, *self.options)
+            job.setup(*self.options)
             assert self.db.slot(job.slot)["plugin"] == source.plugin
 
     def stream(self, *args, timeout=60):
         """Everything up to now, all sources at the same time."""
         runs = [
-            job.start(*source.setup, *source.stream, *self.options, *args, until="now", to=[f"ipc:{job.ipc}", f"jsonl:{job.jsonl}"])
+            job.start(*source.stream, *self.options, *args, until="now", to=[f"ipc:{job.ipc}", f"jsonl:{job.jsonl}"])
             for source, job in self.jobs.items()
         ]
         for source, run in zip(self.sources, runs):
