@@ -12,8 +12,9 @@ import json
 
 import pyarrow as pa
 
+from equality import position_text
 from oracle import UNCHANGED
-from postgres import lsn_text, lsn_value
+from postgres import lsn_value
 from streaming import PREFIXES
 from values import CANNOT_HOLD, plain, plain_column
 
@@ -117,7 +118,7 @@ def disagreements(delivery, transactions, captured):
 
 
 def at(position):
-    return f"at {lsn_text(position[0])}, {position[1]}"
+    return f"at {position_text(position)}"
 
 
 def dead_letters(row, change):

@@ -20,6 +20,7 @@ import os
 import pyarrow as pa
 
 import bits
+from postgres import lsn_text
 from readers import read_ipc
 from streaming import Job
 from values import plain_column
@@ -183,7 +184,7 @@ def position_difference(left, right, a, b):
 
 def position_text(position):
     lsn, seq = position
-    return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}, {seq}"
+    return f"{lsn_text(lsn)}, {seq}"
 
 
 def column_difference(left, right, a, b, places):

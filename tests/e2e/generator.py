@@ -45,7 +45,10 @@ class Table:
 
 
 class Seed:
-    """steps(): texts, each one execution. Between two that are None a transaction is open or was just closed."""
+    """before(): the script of its tables; steps(): what happens then, each text one execution.
+
+    wide: the publication is of all tables, so some may come while it runs, and each has to have an identity.
+    """
 
     def __init__(self, seed, wide=False):
         self.seed, self.wide = seed, wide
@@ -73,7 +76,7 @@ class Seed:
             table.columns["k"] = pick.choice(KEY_TYPES)
             table.keys = ["k"] if identity == "index" else ["k", "id"]
         for _ in range(pick.randint(1, 6)):
-            table.columns[self.new_column(table)] = pick.choice(TYPES + ["text"] * 70)
+            table.columns[self.new_column()] = pick.choice(TYPES + ["text"] * 70)
         self.tables.append(table)
         return self.parted(table) if table.parted else self.plain(table)
 
@@ -83,8 +86,7 @@ class Seed:
         yield f"CREATE TABLE {table.sql_name} ({', '.join(columns)})"
         if table.identity not in ("full without key", "nothing"):
             yield f"ALTER TABLE {table.sql_name} ADD PRIMARY KEY ({', '.join(['id'] if table.identity == 'index' else table.keys)})"
-        if table.identity == "index":
-            # a prefix makes what is random unique
+        if table.identity == "index":  # with the id what is random is unique
             yield f"CREATE UNIQUE INDEX {table.name}_by_k ON {table.sql_name} (k, id)"
             yield f"ALTER TABLE {table.sql_name} REPLICA IDENTITY USING INDEX {table.name}_by_k"
         if table.identity.startswith("full"):
@@ -109,9 +111,8 @@ class Seed:
         self.counter += 1
         return self.counter
 
-    def new_column(self, table):
-        name = f"{self.random.choice(NAMES)}{self.next()}"
-        return name
+    def new_column(self):
+        return f"{self.random.choice(NAMES)}{self.next()}"
 
     # -- values --
 
@@ -201,7 +202,7 @@ class Seed:
         return pick.choice(kinds)(table)
 
     def add_column(self, table):
-        name, kind = self.new_column(table), self.random.choice(TYPES)
+        name, kind = self.new_column(), self.random.choice(TYPES)
         table.columns[name] = kind
         default = f" DEFAULT {self.constant(kind)}" if self.random.random() < 0.5 else ""
         return f"ALTER TABLE {table.sql_name} ADD {quote(name)} {kind}{default}"
@@ -221,7 +222,7 @@ class Seed:
         name = self.some_column(table)
         if name is None:
             return self.add_column(table)
-        to = self.new_column(table)
+        to = self.new_column()
         table.columns[to] = table.columns.pop(name)
         return f"ALTER TABLE {table.sql_name} RENAME {quote(name)} TO {quote(to)}"
 
