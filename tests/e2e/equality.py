@@ -49,7 +49,8 @@ class Watch:
     def setup(self):
         for source, job in self.jobs.items():
             job.setup(*self.options)
-            assert self.db.slot(job.slot)["plugin"] == source.plugin
+            slots = dict(self.db.server.sql("SELECT slot_name::text, plugin::text FROM pg_replication_slots"))
+            assert slots[job.slot] == source.plugin
 
     def stream(self, *args, timeout=60):
         """Everything up to now, all sources at the same time."""
