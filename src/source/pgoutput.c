@@ -225,7 +225,8 @@ read_update(pgoutput *p, walrow__cursor *cursor, size_t size, walrow_error *err)
         return broken("malformed update", err);
     if (old != NULL) {
         walrow__tuple_fill_unchanged(&p->new, old);
-        if (relation->identity != 'f' && walrow__tuple_says_nothing_new(old, &p->new))
+        const walrow__table *table = relation->feed->builder.table;
+        if (relation->identity != 'f' && walrow__tuple_says_nothing_new(table, old, &p->new))
             old = NULL;
     }
     return add_row(p, relation, 'U', &p->new, old, size, err);

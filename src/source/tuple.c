@@ -34,15 +34,45 @@ walrow__read_tuple(walrow__cursor *cursor, int n_columns, walrow__tuple *out)
     return true;
 }
 
-bool
-walrow__tuple_says_nothing_new(const walrow__tuple *old, const walrow__tuple *new)
+static bool
+same_bytes(const void *a, size_t a_size, const void *b, size_t b_size)
 {
-    for (int i = 0; i < old->n_fields; i++) {
-        const walrow__field *a = &old->fields[i], *b = &new->fields[i];
-        if (has_value(a) &&
-            (a->kind != b->kind || a->size != b->size || memcmp(a->bytes, b->bytes, a->size) != 0))
+    return a_size == b_size && memcmp(a, b, a_size) == 0;
+}
+
+/* Binary forms may differ where the texts do not: NaNs, arrays that had nulls. The text decides, so that both
+ * encodings say the same. */
+static bool
+prints_the_same(const walrow__type *type, const walrow__field *a, const walrow__field *b)
+{
+    walrow__strbuf texts[2];
+    walrow__strbuf_init(&texts[0]);
+    walrow__strbuf_init(&texts[1]);
+    bool same = walrow__print_binary(type, a->bytes, a->size, &texts[0]) &&
+                walrow__print_binary(type, b->bytes, b->size, &texts[1]) &&
+                same_bytes(walrow__strbuf_text(&texts[0]), texts[0].size, walrow__strbuf_text(&texts[1]),
+                           texts[1].size);
+    walrow__strbuf_release(&texts[0]);
+    walrow__strbuf_release(&texts[1]);
+    return same;
+}
+
+static bool
+same_value(const walrow__type *type, const walrow__field *a, const walrow__field *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    return same_bytes(a->bytes, a->size, b->bytes, b->size) ||
+           (a->kind == 'b' && prints_the_same(type, a, b));
+}
+
+bool
+walrow__tuple_says_nothing_new(const walrow__table *table, const walrow__tuple *old, const walrow__tuple *new)
+{
+    for (int i = 0; i < old->n_fields; i++)
+        if (has_value(&old->fields[i]) &&
+            !same_value(&table->columns[i].type, &old->fields[i], &new->fields[i]))
             return false;
-    }
     return true;
 }
 

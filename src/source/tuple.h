@@ -29,7 +29,8 @@ bool walrow__read_tuple(walrow__cursor *cursor, int n_columns, walrow__tuple *ou
  * Does the old tuple of an update say nothing the new one does not? Then `_old` is null (some sources send
  * such a tuple, some do not).
  */
-bool walrow__tuple_says_nothing_new(const walrow__tuple *old, const walrow__tuple *new);
+bool walrow__tuple_says_nothing_new(const walrow__table *table, const walrow__tuple *old,
+                                    const walrow__tuple *new);
 
 /* Fill unchanged TOAST values of the new tuple from the old one, where that came with them. */
 void walrow__tuple_fill_unchanged(walrow__tuple *new, const walrow__tuple *old);

@@ -1,5 +1,6 @@
 """Fixtures: a server for the run, a database for each test, and the command."""
 
+import contextlib
 import itertools
 import os
 
@@ -13,6 +14,10 @@ from streaming import Job
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _numbers = itertools.count(1)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--seeds", default="0-199", help="what the generator runs: 17, or 16-19")
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +34,13 @@ def arrow_server():
         pytest.skip("wal2arrow is not built: make plugin")
     with Postgres(conf=plugin_conf()) as postgres:
         yield postgres
+
+
+@pytest.fixture(scope="session")
+def all_sources(request):
+    """The same for tests that would be worth nothing without it."""
+    assert plugin_is_built(), "wal2arrow is not built: make plugin"
+    return request.getfixturevalue("arrow_server")
 
 
 @pytest.fixture
@@ -66,8 +78,15 @@ def new_server():
 @pytest.fixture
 def walrow(tmp_path):
     """The command (WALROW_BIN, else build/walrow): walrow("version"), walrow.start("stream", ...)."""
+    with new_walrow(tmp_path) as command:
+        yield command
+
+
+@contextlib.contextmanager
+def new_walrow(folder):
+    """The same for fixtures of a longer life."""
     binary = os.environ.get("WALROW_BIN") or os.path.join(ROOT, "build", "walrow")
-    command = Walrow(os.path.abspath(binary), tmp_path)
+    command = Walrow(os.path.abspath(binary), folder)
     yield command
     command.close()
 

@@ -47,8 +47,22 @@ def plain_column(array):
         columns = [plain_column(array.field(i)) for i in range(kind.num_fields)]
         names = [kind.field(i).name for i in range(kind.num_fields)]
         valid = array.is_valid().to_pylist()
-        return [[*zip(names, row)] if ok else None for ok, row in zip(valid, zip(*columns))]
+        rows = zip(*columns) if columns else [()] * len(array)
+        return [[*zip(names, row)] if ok else None for ok, row in zip(valid, rows)]
+    if pa.types.is_decimal(kind):
+        return _decimals(array)
     return array.to_pylist()
+
+
+def _decimals(array):
+    """By hand: pyarrow cannot read all that it writes of a negative scale."""
+    width, data = array.type.bit_width // 8, array.buffers()[1]
+    data = memoryview(b"" if data is None else data)[array.offset * width :]
+    unscaled = (int.from_bytes(data[i * width : (i + 1) * width], "little", signed=True) for i in range(len(array)))
+    return [
+        decimal.Decimal(number).scaleb(-array.type.scale, _exact) if ok else None
+        for ok, number in zip(array.is_valid().to_pylist(), unscaled)
+    ]
 
 
 def _slices(array, values):
@@ -252,7 +266,7 @@ def parse_composite(text):
 
 
 def _struct(text, kind):
-    fields = parse_composite(text)
+    fields = parse_composite(text) or [None] * kind.num_fields  # a null alone prints as nothing does
     values = [plain(value, kind.field(i).type) for i, value in enumerate(fields)]
     if CANNOT_HOLD in values:
         return CANNOT_HOLD

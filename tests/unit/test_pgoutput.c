@@ -347,6 +347,23 @@ an_old_key_that_says_nothing_new_is_no_old_row(void **state)
 }
 
 static void
+an_old_key_that_differs_in_its_binary_form_only_is_no_old_row(void **state)
+{
+    fixture *f = *state;
+    const walrow__column_spec columns[] = {KEY("key", FLOAT8)};
+    f->decoder->binary = true;
+    feed(f, a_begin(0x100, 7));
+    feed(f, a_relation(1, "public", "t", 'd', columns, 1));
+    wire w = {.bytes = "U\0\0\0\1K\0\1b\0\0\0\x08\x7F\xF8\0\0\0\0\0\0" /* NaN */
+                       "N\0\1b\0\0\0\x08\xFF\xF8\0\0\0\0\0\0", /* -NaN, which PostgreSQL prints as NaN */
+              .size = 37};
+    feed(f, w);
+    commit(f, 0x100);
+    const walrow_changes *changes = cut(f);
+    assert_int_equal(changes->batches[0].array.children[WALROW__OLD]->null_count, 1);
+}
+
+static void
 the_old_row_of_identity_full_stays_though_it_is_the_same(void **state)
 {
     fixture *f = *state;
@@ -715,6 +732,7 @@ main(void)
         TEST(a_type_without_binary_form_asks_for_text),
         TEST(a_changed_key_is_the_old_row),
         TEST(an_old_key_that_says_nothing_new_is_no_old_row),
+        TEST(an_old_key_that_differs_in_its_binary_form_only_is_no_old_row),
         TEST(the_old_row_of_identity_full_stays_though_it_is_the_same),
         TEST(a_whole_old_row_of_another_identity_keeps_every_column),
         TEST(an_unchanged_value_is_named),
