@@ -181,7 +181,7 @@ log_notice(void *arg, const PGresult *result)
  * (transaction_timeout came with 17, idle_session_timeout with 14) and makes text exact.
  */
 static walrow_code
-set_session(PGconn *conn, walrow_error *err)
+set_session(PGconn *conn, int timeout_s, walrow_error *err)
 {
     static const struct {
         const char *call;
@@ -212,7 +212,8 @@ set_session(PGconn *conn, walrow_error *err)
     if (encoding != NULL && strcmp(encoding, "SQL_ASCII") == 0)
         snprintf(sql + used, sizeof sql - used,
                  ", pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)");
-    return walrow__pg_exec(conn, sql, WALROW_ERR_CONNECT, "setting up the session", NULL, err);
+    return walrow__pg_exec_within(conn, sql, timeout_s * 1000, WALROW_ERR_CONNECT, "setting up the session",
+                                  NULL, err);
 }
 
 walrow_code
@@ -242,7 +243,7 @@ walrow__pg_connect(const walrow_options *options, bool replication, PGconn **out
     }
     PQconninfoFree(parsed);
     if (code == WALROW_OK)
-        code = set_session(conn, err);
+        code = set_session(conn, timeout_s, err);
     if (code != WALROW_OK) {
         PQfinish(conn);
         return code;

@@ -18,6 +18,12 @@
  */
 walrow_code walrow__pg_exec(PGconn *conn, const char *sql, walrow_code code, const char *doing,
                             PGresult **out, walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * The same, but a server that says nothing for timeout_ms is given up: WALROW_ERR_NET, retryable; close conn.
+ * A command that begins a copy in both directions succeeds with that.
+ */
+walrow_code walrow__pg_exec_within(PGconn *conn, const char *sql, int timeout_ms, walrow_code code,
+                                   const char *doing, PGresult **out, walrow_error *err) WALROW_MUST_CHECK;
 /** One statement with text parameters ($1...; NULL is SQL's null). Not on a replication connection. */
 walrow_code walrow__pg_query(PGconn *conn, const char *sql, int n_params, const char *const *params,
                              walrow_code code, const char *doing, PGresult **out,

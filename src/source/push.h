@@ -16,6 +16,7 @@ typedef struct walrow__push_options {
     const char *const *publications; /* NULL-terminated */
     bool binary;                     /* values in binary; servers from 14 on */
     bool messages;                   /* logical messages too; servers from 14 on */
+    int timeout_ms;                  /* longest wait for the server's first word */
 } walrow__push_options;
 
 typedef enum walrow__push_kind {

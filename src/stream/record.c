@@ -169,7 +169,8 @@ start(recorder *r, walrow_error *err)
                                     .start_lsn = r->options->start_lsn,
                                     .publications = (const char *const *)r->stream.publications.items,
                                     .binary = r->stream.receiver.binary,
-                                    .messages = r->stream.server.version >= 140000};
+                                    .messages = r->stream.server.version >= 140000,
+                                    .timeout_ms = (int)r->options->connect_timeout_s * 1000};
     return walrow__push_start(&r->push, conn, &options, err);
 }
 

@@ -211,6 +211,7 @@ open_session(walrow__receiver *r, walrow_error *err)
         .publications = (const char *const *)r->publications,
         .binary = r->binary,
         .messages = r->server_version >= 140000,
+        .timeout_ms = (int)r->options->connect_timeout_s * 1000,
     };
     WALROW_TRY(walrow__push_start(&r->push, conn, &options, err));
     r->decoder->take = take_message;

@@ -82,7 +82,9 @@ static const char *const publications[] = {"walrow", NULL};
 UNUSED_FN static walrow_code
 start(fixture *f)
 {
-    const walrow__push_options options = {.slot = "walrow", .publications = publications};
+    const walrow__push_options options = {.slot = "walrow",
+                                          .publications = publications,
+                                          .timeout_ms = (int)f->options->connect_timeout_s * 1000};
     walrow_code code = connect_to(f);
     if (code != WALROW_OK)
         return code;

@@ -402,6 +402,18 @@ a_server_that_says_nothing_is_given_up_after_the_time_out(void **state)
 }
 
 static void
+a_server_that_falls_silent_after_the_log_in_is_given_up_too(void **state)
+{
+    fixture *f = *state;
+    static const walsender_error silence = {0};
+    static const walsender_answer answers[] = {{"set_config", NULL, &silence}, {NULL, NULL, NULL}};
+    set(f, "connect-timeout", "1");
+    walsender_answers(f->server, answers);
+    assert_int_equal(connect_to(f), WALROW_ERR_NET);
+    expect_error(f, WALROW_ERR_NET, true, "said nothing for 1 s", "--connect-timeout");
+}
+
+static void
 a_server_of_something_else_is_an_error(void **state)
 {
     fixture *f = *state;
@@ -460,6 +472,7 @@ main(void)
         CASE(no_error_repeats_the_password),
         CASE(an_authentication_method_nobody_knows_is_final),
         CASE(a_server_that_says_nothing_is_given_up_after_the_time_out),
+        CASE(a_server_that_falls_silent_after_the_log_in_is_given_up_too),
         CASE(a_server_of_something_else_is_an_error),
         CASE(a_server_that_hangs_up_at_once_is_tried_again),
         CASE(nobody_who_listens_is_tried_again),

@@ -13,8 +13,12 @@ the_command_quotes_what_it_names(void **state)
 {
     fixture *f = *state;
     static const char *const names[] = {"it's", "a \"b\", c", NULL};
-    const walrow__push_options options = {
-        .slot = "s", .start_lsn = 0x15D6B88, .publications = names, .binary = true, .messages = true};
+    const walrow__push_options options = {.slot = "s",
+                                          .start_lsn = 0x15D6B88,
+                                          .publications = names,
+                                          .binary = true,
+                                          .messages = true,
+                                          .timeout_ms = 5000};
     ASSERT_OK(connect_to(f), f->err);
     PGconn *conn = f->conn;
     f->conn = NULL;
@@ -23,6 +27,26 @@ the_command_quotes_what_it_names(void **state)
         walsender_command(f->server),
         "START_REPLICATION SLOT \"s\" LOGICAL 0/15D6B88 (proto_version '1', publication_names "
         "'\"it''s\",\"a \"\"b\"\", c\"', binary 'true', messages 'true')");
+}
+
+static void
+a_command_that_is_not_answered_is_given_up_after_the_time_out(void **state)
+{
+    fixture *f = *state;
+    set(f, "connect-timeout", "1");
+    walsender_ignores_start(f->server);
+    assert_int_equal(start(f), WALROW_ERR_NET);
+    expect_error(f, WALROW_ERR_NET, true, "starting to stream: the server said nothing for 1 s",
+                 "--connect-timeout");
+}
+
+static void
+a_command_that_is_answered_with_rows_is_an_error(void **state)
+{
+    fixture *f = *state;
+    walsender_refuses_start(f->server, (walsender_error){0});
+    assert_int_equal(start(f), WALROW_ERR_PROTOCOL);
+    expect_error(f, WALROW_ERR_PROTOCOL, false, "the server did not", "");
 }
 
 /* ---- what is read ---- */
@@ -300,7 +324,7 @@ closing_waits_for_no_server_that_went_silent(void **state)
     fixture *f = *state;
     walsender_raw(f->server, "d\0\0\1\0", 5); /* the rest never comes */
     must_start(f);
-    wait_readable(f);
+    assert_true(walsender_wait_said(f->server));
     struct timespec before, after;
     clock_gettime(CLOCK_MONOTONIC, &before);
     walrow__push_close(&f->push);
@@ -315,6 +339,8 @@ main(void)
 {
     const struct CMUnitTest cases[] = {
         CASE(the_command_quotes_what_it_names),
+        CASE(a_command_that_is_not_answered_is_given_up_after_the_time_out),
+        CASE(a_command_that_is_answered_with_rows_is_an_error),
         CASE(a_conversation_is_read_in_order),
         TCP_CASE(a_conversation_cut_at_any_byte_is_the_same),
         CASE(a_conversation_that_breaks_off_at_any_byte_is_tried_again),

@@ -382,10 +382,19 @@ void
 walsender_refuses_start(walsender *w, walsender_error error)
 {
     buffer frame = {0};
-    buffer_add_error(&frame, &error);
+    if (error.sqlstate != NULL)
+        buffer_add_error(&frame, &error);
+    else
+        buffer_add_rows(&frame, "");
     if (!error.fatal)
         buffer_add_ready(&frame);
     add_step(w, (step){.kind = STEP_REFUSE_START, .frame = frame});
+}
+
+void
+walsender_ignores_start(walsender *w)
+{
+    add_step(w, (step){.kind = STEP_REFUSE_START});
 }
 
 void

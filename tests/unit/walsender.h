@@ -66,7 +66,7 @@ void walsender_greet(walsender *server, walsender_greeting greeting);
 typedef struct walsender_answer {
     const char *words;
     const char *rows;             /* cells end with '|', rows with '\n'; a cell "~" is NULL */
-    const walsender_error *error; /* instead of rows */
+    const walsender_error *error; /* instead of rows; one without SQLSTATE: no answer at all */
 } walsender_answer;
 
 /** Answers are borrowed; the last one has no words. */
@@ -96,8 +96,10 @@ void walsender_awaits_flush(walsender *server, uint64_t lsn);    /* until the cl
 void walsender_awaits_statuses(walsender *server, int at_least); /* of this session */
 void walsender_hangs_up(walsender *server);                      /* an orderly close of the socket */
 void walsender_resets(walsender *server);                        /* RST */
-/** As the first step: START_REPLICATION is answered with the error. */
+/** As the first step: START_REPLICATION is answered with the error; without an SQLSTATE: with no rows. */
 void walsender_refuses_start(walsender *server, walsender_error error);
+/** As the first step: ... is not answered. */
+void walsender_ignores_start(walsender *server);
 /** What follows belongs to the next START_REPLICATION. */
 void walsender_next_session(walsender *server);
 

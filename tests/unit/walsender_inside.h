@@ -25,6 +25,7 @@ void buffer_add_text(buffer *b, const char *text); /* with its zero */
 size_t buffer_begin_message(buffer *b, char type);
 void buffer_end_message(buffer *b, size_t at);
 void buffer_add_error(buffer *b, const walsender_error *error);
+void buffer_add_rows(buffer *b, const char *rows);
 void buffer_add_ready(buffer *b);
 
 /* ---- the script ---- */

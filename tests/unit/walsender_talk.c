@@ -359,8 +359,8 @@ add_row(buffer *b, const char **cells, const int *sizes, int n)
     buffer_end_message(b, at);
 }
 
-static void
-add_rows(buffer *b, const char *rows)
+void
+buffer_add_rows(buffer *b, const char *rows)
 {
     const char *cells[MAX_CELLS];
     int sizes[MAX_CELLS], n;
@@ -380,6 +380,8 @@ answer_query(talk *t, bool extended)
 {
     buffer b = {0};
     const walsender_answer *answer = find_answer(t);
+    if (answer->error != NULL && answer->error->sqlstate == NULL)
+        return;
     if (answer->error != NULL)
         buffer_add_error(&b, answer->error);
     else {
@@ -387,7 +389,7 @@ answer_query(talk *t, bool extended)
             buffer_end_message(&b, buffer_begin_message(&b, '1'));
             buffer_end_message(&b, buffer_begin_message(&b, '2'));
         }
-        add_rows(&b, answer->rows);
+        buffer_add_rows(&b, answer->rows);
     }
     bool gone = answer->error != NULL && answer->error->fatal;
     if (!gone)
