@@ -104,6 +104,8 @@ typedef struct option_rule {
       false, RULE_RANGE(NUMBER, ack_interval_ms, 1, 3600000))                                                \
     X("connect-timeout", 0, NULL, "S", "30", "longest wait for a connection, seconds", false,                \
       RULE_RANGE(NUMBER, connect_timeout_s, 1, 86400))                                                       \
+    X("receive-timeout", 0, NULL, "S", "60", "a server silent for so long, though asked, is left; 0: never", \
+      false, RULE_RANGE(NUMBER, receive_timeout_s, 0, 86400))                                                \
     X("allow-empty", 0, NULL, NULL, NULL, "patterns may match nothing yet", false, RULE(FLAG, allow_empty))  \
     X("strict", 0, NULL, NULL, NULL, "a value its Arrow type cannot hold is an error", false,                \
       RULE(FLAG, strict))                                                                                    \

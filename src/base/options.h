@@ -81,6 +81,7 @@ struct walrow_options {
     walrow__texts insert_only; /* as tables */
     int64_t ack_interval_ms;
     int64_t connect_timeout_s;
+    int64_t receive_timeout_s; /* 0: none */
     bool allow_empty;
     bool strict;
     walrow__type_override *types;

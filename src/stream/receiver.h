@@ -59,6 +59,7 @@ typedef struct walrow__receiver {
     uint64_t keepalive_lsn; /* in stream order, outside transactions */
     int64_t opened_at;      /* when the first row of the open change set came; milliseconds, 0: none */
     int64_t status_at;      /* when the last status was sent */
+    int64_t heard_at;       /* when the server last said anything */
     int64_t discovery_at;
     char tables_token[64];  /* of the last discovery; see walrow__discover_token */
     uint64_t confirmed_lsn; /* the last flush position sent */
