@@ -33,17 +33,37 @@ piece(const talk *t, size_t size)
     return t->close_after - t->sent < n ? t->close_after - t->sent : n;
 }
 
-static bool
-send_whole(int fd, const uint8_t *bytes, size_t size)
+static bool hear(talk *t, void *bytes, size_t size);
+static bool hear_content(talk *t, uint8_t *content, size_t max, size_t *size);
+static void take_status(talk *t, const uint8_t *content, size_t size);
+
+/* Like a walsender, go on listening while the client does not read. */
+static void
+wait_writable(talk *t)
 {
-    while (size > 0) {
-        ssize_t n = send(fd, bytes, size, MSG_NOSIGNAL);
-        if (n < 0)
+    uint8_t content[1024], type = 0;
+    size_t size;
+    struct pollfd fd = {.fd = t->fd, .events = POLLOUT};
+    bool may_be_status = t->session > 0 && recv(t->fd, &type, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && type == 'd';
+    if (may_be_status && hear(t, &type, 1) && hear_content(t, content, sizeof content, &size))
+        take_status(t, content, size);
+    else
+        poll(&fd, 1, 5);
+}
+
+static bool
+send_whole(talk *t, const uint8_t *bytes, size_t size)
+{
+    while (size > 0 && !t->broken) {
+        ssize_t n = send(t->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno != EAGAIN)
             return false;
-        bytes += n;
-        size -= (size_t)n;
+        if (n < 0)
+            wait_writable(t);
+        else
+            bytes += n, size -= (size_t)n;
     }
-    return true;
+    return !t->broken;
 }
 
 static void
@@ -55,7 +75,7 @@ say(talk *t, const void *bytes, size_t size)
         pthread_mutex_lock(&t->server->lock); /* before the client can act on it */
         t->sent += n;
         pthread_mutex_unlock(&t->server->lock);
-        if (n == 0 || !send_whole(t->fd, at, n)) {
+        if (n == 0 || !send_whole(t, at, n)) {
             t->broken = true;
             return;
         }
@@ -491,11 +511,11 @@ take_goodbye(talk *t)
     buffer_add_text(&b, "COPY 0");
     buffer_end_message(&b, at);
     buffer_add_ready(&b);
-    say_buffer(t, &b);
     pthread_mutex_lock(&t->server->lock);
     t->server->n_goodbyes++;
     pthread_cond_broadcast(&t->server->changed);
     pthread_mutex_unlock(&t->server->lock);
+    say_buffer(t, &b);
 }
 
 static void
