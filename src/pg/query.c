@@ -88,10 +88,17 @@ walrow__pg_query(PGconn *conn, const char *sql, int n_params, const char *const 
                   err);
 }
 
+const char *
+walrow__pg_text(const PGresult *result, int row, int column)
+{
+    const char *text = PQgetvalue(result, row, column);
+    return text == NULL ? "" : text;
+}
+
 bool
 walrow__pg_bool(const PGresult *result, int row, int column)
 {
-    return PQgetvalue(result, row, column)[0] == 't';
+    return walrow__pg_text(result, row, column)[0] == 't';
 }
 
 int64_t
@@ -99,26 +106,26 @@ walrow__pg_int(const PGresult *result, int row, int column, int64_t if_null)
 {
     if (PQgetisnull(result, row, column))
         return if_null;
-    return strtoll(PQgetvalue(result, row, column), NULL, 10);
+    return strtoll(walrow__pg_text(result, row, column), NULL, 10);
 }
 
 uint64_t
 walrow__pg_lsn(const PGresult *result, int row, int column)
 {
     uint64_t lsn;
-    return walrow_lsn_parse(PQgetvalue(result, row, column), &lsn) ? lsn : 0;
+    return walrow_lsn_parse(walrow__pg_text(result, row, column), &lsn) ? lsn : 0;
 }
 
 uint32_t
 walrow__pg_oid(const PGresult *result, int row, int column)
 {
-    return (uint32_t)strtoul(PQgetvalue(result, row, column), NULL, 10);
+    return (uint32_t)strtoul(walrow__pg_text(result, row, column), NULL, 10);
 }
 
 char *
 walrow__pg_dup(const PGresult *result, int row, int column)
 {
-    return strdup(PQgetvalue(result, row, column));
+    return strdup(walrow__pg_text(result, row, column));
 }
 
 /* Takes quoted. */

@@ -253,6 +253,19 @@ a_server_tells_who_it_is(void **state)
 }
 
 static void
+a_server_that_answers_with_no_rows_is_no_crash(void **state)
+{
+    fixture *f = *state;
+    static const walsender_answer answers[] = {{"IDENTIFY_SYSTEM", "", NULL}, {NULL, NULL, NULL}};
+    walrow__pg_server server;
+    walsender_answers(f->server, answers);
+    ASSERT_OK(connect_to(f), f->err);
+    ASSERT_OK(walrow__pg_identify(f->conn, true, &server, &f->err), f->err);
+    assert_int_equal(server.system_identifier, 0);
+    assert_string_equal(server.database, "");
+}
+
+static void
 a_start_up_cut_at_any_byte_is_the_same(void **state)
 {
     fixture *f = *state;
@@ -458,6 +471,7 @@ main(void)
 {
     const struct CMUnitTest cases[] = {
         CASE(a_server_tells_who_it_is),
+        CASE(a_server_that_answers_with_no_rows_is_no_crash),
         CASE(a_start_up_cut_at_any_byte_is_the_same),
         CASE(a_start_up_that_breaks_off_at_any_byte_is_tried_again),
         CASE(a_start_up_that_drips_is_waited_for),
