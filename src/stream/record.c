@@ -8,6 +8,7 @@
 #include "pg/catalog.h"
 #include "pg/slot.h"
 #include "source/recording.h"
+#include "stream/retry.h"
 #include "stream/stream.h"
 #include "stream/tally.h"
 
@@ -25,8 +26,12 @@ typedef struct recorder {
     walrow_stream stream; /* only what prepares one: no receiver runs */
     walrow__push push;
     FILE *file;
-    long whole_size; /* of the file up to the last whole transaction */
-    char *types;     /* the dump written last */
+    long whole_size;  /* of the file up to the last whole transaction, or message of none */
+    long commit_size; /* of the file up to the last commit, which ended at */
+    uint64_t end_lsn;
+    char *types; /* the dump written last */
+    walrow__retry retry;
+    bool prepared;
     bool in_transaction;
     bool done;
     int64_t status_at, first_at, last_at;
@@ -67,6 +72,19 @@ is_past_until(const recorder *r, const walrow__push_message *message)
     return until_lsn != 0 && walrow__read_u8(&cursor) == 'B' && walrow__read_u64(&cursor) >= until_lsn;
 }
 
+/* Should the connection break, the next one begins here. */
+static void
+note_commit(recorder *r, const walrow__push_message *message)
+{
+    walrow__cursor cursor = walrow__cursor_over(message->bytes, message->size);
+    walrow__read_u8(&cursor);  /* 'C' */
+    walrow__read_u8(&cursor);  /* flags */
+    walrow__read_u64(&cursor); /* the commit itself */
+    r->end_lsn = walrow__read_u64(&cursor);
+    r->commit_size = ftell(r->file);
+    r->report->transactions++;
+}
+
 static walrow_code
 record_message(recorder *r, const walrow__push_message *message, walrow_error *err)
 {
@@ -85,7 +103,7 @@ record_message(recorder *r, const walrow__push_message *message, walrow_error *e
     r->report->bytes += message->size;
     r->in_transaction = kind == 'B' || (r->in_transaction && kind != 'C');
     if (kind == 'C')
-        r->report->transactions++;
+        note_commit(r, message);
     if (!r->in_transaction)
         r->whole_size = ftell(r->file);
     return WALROW_OK;
@@ -153,7 +171,7 @@ create_file(recorder *r, const char *path, walrow_error *err)
     snprintf(header.database, sizeof header.database, "%s", server->database);
     snprintf(header.slot, sizeof header.slot, "%s", r->options->slot);
     WALROW_TRY(walrow__recording_create(path, &header, &r->file, err));
-    r->whole_size = ftell(r->file);
+    r->whole_size = r->commit_size = ftell(r->file);
     return WALROW_OK;
 }
 
@@ -164,9 +182,10 @@ start(recorder *r, walrow_error *err)
     if (!r->stream.receiver.slot_exists)
         WALROW_TRY(walrow__slot_create(r->stream.sql, r->options, r->options->slot, r->stream.receiver.plugin,
                                        false, NULL, err));
+    r->stream.receiver.slot_exists = true;
     WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
     walrow__push_options options = {.slot = r->options->slot,
-                                    .start_lsn = r->options->start_lsn,
+                                    .start_lsn = r->end_lsn != 0 ? r->end_lsn : r->options->start_lsn,
                                     .publications = (const char *const *)r->stream.publications.items,
                                     .binary = r->stream.receiver.binary,
                                     .messages = r->stream.server.version >= 140000,
@@ -187,14 +206,73 @@ finish_file(recorder *r, walrow_error *err)
     return walrow__recording_finish(file, err);
 }
 
+/* What came after the last commit comes again; so may announcements, with types that were cut off. */
+static walrow_code
+step_back(recorder *r, walrow_error *err)
+{
+    walrow__push_close(&r->push);
+    r->in_transaction = false;
+    if (r->file == NULL)
+        return WALROW_OK;
+    free(r->types);
+    r->types = NULL;
+    r->whole_size = r->commit_size;
+    if (fflush(r->file) != 0 || ftruncate(fileno(r->file), r->commit_size) != 0 ||
+        fseek(r->file, r->commit_size, SEEK_SET) != 0)
+        return walrow__fail(err, WALROW_ERR_SINK, "cannot cut the recording to its last whole transaction");
+    return WALROW_OK;
+}
+
+static walrow_code
+prepare(recorder *r, walrow_error *err)
+{
+    walrow__stream_release(&r->stream); /* of the try before */
+    memset(&r->stream, 0, sizeof r->stream);
+    r->stream.options = r->options;
+    WALROW_TRY(walrow__stream_prepare(&r->stream, err));
+    r->prepared = true;
+    return WALROW_OK;
+}
+
+static walrow_code
+record_once(recorder *r, const char *path, walrow_error *err)
+{
+    WALROW_TRY(r->prepared ? walrow__stream_reconnect(&r->stream, err) : prepare(r, err));
+    WALROW_TRY(start(r, err));
+    if (r->file == NULL)
+        WALROW_TRY(create_file(r, path, err));
+    uint64_t bytes_before = r->report->bytes;
+    walrow_code code = record_stream(r, err);
+    if (r->report->bytes > bytes_before)
+        walrow__retry_reset(&r->retry);
+    return code;
+}
+
+/* Through lost connections; a wish to stop between two of them is as good as any. */
+static walrow_code
+record_patiently(recorder *r, const char *path, walrow_error *err)
+{
+    for (;;) {
+        walrow_code code = record_once(r, path, err);
+        int ms = code == WALROW_OK ? -1 : walrow__retry_after(&r->retry, err);
+        if (ms < 0)
+            return code;
+        r->report->reconnects++;
+        WALROW_TRY(step_back(r, err));
+        if (walrow__retry_sleep(ms, r->callbacks) == 0)
+            continue;
+        return r->file != NULL ? WALROW_OK
+                               : walrow__fail(err, WALROW_INTERRUPTED, "stopped before the recording began");
+    }
+}
+
 static walrow_code
 record(recorder *r, const char *path, walrow_error *err)
 {
-    WALROW_TRY(walrow__stream_prepare(&r->stream, err));
-    WALROW_TRY(start(r, err));
-    WALROW_TRY(create_file(r, path, err));
-    walrow_code code = record_stream(r, err);
+    walrow_code code = record_patiently(r, path, err);
     walrow_error ignored;
+    if (r->file == NULL)
+        return code;
     walrow_code finished = finish_file(r, code == WALROW_OK ? err : &ignored);
     return code == WALROW_OK ? finished : code;
 }
@@ -203,9 +281,8 @@ walrow_code
 walrow_record(const walrow_options *options, const char *path, const walrow_run_callbacks *callbacks,
               walrow_report *report, walrow_error *err)
 {
-    recorder r = {.options = options, .callbacks = callbacks, .report = report};
+    recorder r = {.options = options, .callbacks = callbacks, .report = report, .retry.options = options};
     memset(report, 0, sizeof *report);
-    r.stream.options = options;
     walrow_code code = record(&r, path, err);
     report->seconds = (double)(r.last_at - r.first_at) / 1000;
     report->peak_rss_bytes = walrow__peak_rss();

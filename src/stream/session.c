@@ -228,12 +228,49 @@ take_message(void *push, struct ArrowBuffer *out)
     walrow__push_take(push, out);
 }
 
+/* Another host of the URL may answer now: what was received must be part of its past. */
+static walrow_code
+check_server(const walrow__receiver *r, PGconn *conn, walrow_error *err)
+{
+    walrow__pg_server server;
+    char ours[WALROW_LSN_SIZE], theirs[WALROW_LSN_SIZE];
+    WALROW_TRY(walrow__pg_identify(conn, true, &server, err));
+    if (r->system_identifier != 0 && server.system_identifier != r->system_identifier) {
+        walrow__fail(err, WALROW_ERR_SERVER,
+                     "another server answers: its system identifier is %" PRIu64 ", not %" PRIu64,
+                     server.system_identifier, r->system_identifier);
+        return walrow__hint(err, "the hosts of the URL must be one cluster; a new cluster needs a new slot "
+                                 "and a new place for --to");
+    }
+    if (server.flush_lsn >= r->emitted_lsn)
+        return WALROW_OK;
+    walrow__fail(err, WALROW_ERR_SERVER, "the server's WAL ends at %s, before what was received, up to %s",
+                 walrow_lsn_format(server.flush_lsn, theirs), walrow_lsn_format(r->emitted_lsn, ours));
+    return walrow__hint(err,
+                        "it was restored from a backup, or is a standby that had not received all of it: "
+                        "begin anew, with a new slot and a new place for --to");
+}
+
+static walrow_code
+connect_walsender(const walrow__receiver *r, PGconn **out, walrow_error *err)
+{
+    PGconn *conn = NULL;
+    WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
+    walrow_code code = check_server(r, conn, err);
+    if (code != WALROW_OK) {
+        PQfinish(conn);
+        return code;
+    }
+    *out = conn;
+    return WALROW_OK;
+}
+
 static walrow_code
 open_session(walrow__receiver *r, walrow_error *err)
 {
     PGconn *conn = NULL;
     WALROW_TRY(walrow__receiver_refresh_sql(r, err));
-    WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
+    WALROW_TRY(connect_walsender(r, &conn, err));
     walrow__push_options options = {
         .slot = r->options->slot,
         .start_lsn = max_lsn(r->start_lsn, r->emitted_lsn),

@@ -604,7 +604,80 @@ a_slot_still_active_after_a_lost_connection_is_waited_for(void **state)
     assert_int_equal(walsender_sessions(f->server), 4);
 }
 
+static void
+a_server_that_never_comes_back_is_given_up_after_as_many_tries_as_asked(void **state)
+{
+    fixture *f = *state;
+    set(f, "retry-max", "2");
+    sends_transaction(f, 0x100, "1");
+    walsender_hangs_up(f->server);
+    for (int i = 0; i < 4; i++) {
+        walsender_next_session(f->server);
+        walsender_hangs_up(f->server);
+    }
+    open_stream(f);
+    expect_end(f, WALROW_ERR_NET, "closed the connection");
+    assert_non_null(strstr(f->err.hint, "given up after 3 failures in a row: --retry-max"));
+    assert_int_equal(walsender_sessions(f->server), 3);
+}
+
+static void
+no_retry_at_all_may_be_asked_for(void **state)
+{
+    fixture *f = *state;
+    set(f, "retry-max", "0");
+    walsender_hangs_up(f->server);
+    open_stream(f);
+    expect_end(f, WALROW_ERR_NET, "closed the connection");
+    assert_int_equal(walsender_sessions(f->server), 1);
+}
+
+static void
+retries_end_when_their_time_is_over(void **state)
+{
+    fixture *f = *state;
+    set(f, "retry-seconds", "1");
+    for (int i = 0; i < 20; i++) {
+        walsender_hangs_up(f->server);
+        walsender_next_session(f->server);
+    }
+    open_stream(f);
+    expect_end(f, WALROW_ERR_NET, "closed the connection");
+    assert_non_null(strstr(f->err.hint, "--retry-seconds"));
+    assert_in_range(walsender_sessions(f->server), 4, 8);
+}
+
 /* ---- what ends it ---- */
+
+static void
+expect_end_with_identity(fixture *f, const char *identity, const char *message)
+{
+    const walsender_answer others[] = {{"IDENTIFY_SYSTEM", identity, NULL},
+                                       {"server_encoding", "f|app|tester|UTF8|\n", NULL},
+                                       {NULL, NULL, NULL}};
+    sends_transaction(f, 0x100, "1");
+    walsender_next_session(f->server);
+    open_stream(f);
+    next_rows(f);
+    ack(f, 0x108);
+    walsender_answers(f->server, others);
+    walsender_refuses_start(f->server, (walsender_error){.sqlstate = "XX000", .message = "too late"});
+    walsender_hang_up(f->server);
+    expect_end(f, WALROW_ERR_SERVER, message);
+    assert_int_equal(walsender_sessions(f->server), 1);
+}
+
+static void
+another_server_at_the_same_address_ends_the_stream(void **state)
+{
+    expect_end_with_identity(*state, "7000000000000000002|1|0/1000|app|\n", "another server answers");
+}
+
+static void
+a_server_that_went_back_ends_the_stream(void **state)
+{
+    expect_end_with_identity(*state, "7000000000000000001|2|0/107|app|\n", "WAL ends at 0/107");
+}
 
 static void
 lsns_that_go_back_are_a_protocol_error(void **state)
@@ -834,6 +907,11 @@ main(void)
         CASE(a_server_that_falls_silent_is_asked_and_then_left),
         CASE(a_server_that_answers_when_asked_is_not_left),
         CASE(a_slot_still_active_after_a_lost_connection_is_waited_for),
+        CASE(a_server_that_never_comes_back_is_given_up_after_as_many_tries_as_asked),
+        CASE(no_retry_at_all_may_be_asked_for),
+        CASE(retries_end_when_their_time_is_over),
+        CASE(another_server_at_the_same_address_ends_the_stream),
+        CASE(a_server_that_went_back_ends_the_stream),
         CASE(lsns_that_go_back_are_a_protocol_error),
     };
     enum { N_CASES = sizeof cases / sizeof cases[0] };

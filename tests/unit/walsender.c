@@ -427,6 +427,16 @@ walsender_resets(walsender *w)
     add_step(w, (step){.kind = STEP_RESET});
 }
 
+void
+walsender_hang_up(walsender *w)
+{
+    pthread_mutex_lock(&w->lock);
+    for (int i = 0; i < w->n_talks; i++)
+        if (w->talks[i]->is_replication && w->talks[i]->fd >= 0)
+            shutdown(w->talks[i]->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&w->lock);
+}
+
 /* ---- what is known of it ---- */
 
 #define GETTER(type, name, expression)                                                                       \

@@ -96,6 +96,8 @@ void walsender_awaits_flush(walsender *server, uint64_t lsn);    /* until the cl
 void walsender_awaits_statuses(walsender *server, int at_least); /* of this session */
 void walsender_hangs_up(walsender *server);                      /* an orderly close of the socket */
 void walsender_resets(walsender *server);                        /* RST */
+/** Now, on every replication connection. */
+void walsender_hang_up(walsender *server);
 /** As the first step: START_REPLICATION is answered with the error; without an SQLSTATE: with no rows. */
 void walsender_refuses_start(walsender *server, walsender_error error);
 /** As the first step: ... is not answered. */
