@@ -29,7 +29,8 @@ typedef struct recorder {
     long whole_size;  /* of the file up to the last whole transaction, or message of none */
     long commit_size; /* of the file up to the last commit, which ended at */
     uint64_t end_lsn;
-    char *types; /* the dump written last */
+    uint64_t seen_lsn; /* how far the server said it had read */
+    char *types;       /* the dump written last */
     walrow__retry retry;
     bool prepared;
     bool in_transaction;
@@ -109,6 +110,16 @@ record_message(recorder *r, const walrow__push_message *message, walrow_error *e
     return WALROW_OK;
 }
 
+/*
+ * Nothing is confirmed. But without a flushed position a server that shuts down waits for the written one, so
+ * that one is told.
+ */
+static walrow_code
+send_status(recorder *r, bool wants_reply, walrow_error *err)
+{
+    return walrow__push_status(&r->push, r->seen_lsn, 0, wants_reply, err);
+}
+
 static walrow_code
 take_message(recorder *r, const walrow__push_message *message, walrow_error *err)
 {
@@ -118,7 +129,8 @@ take_message(recorder *r, const walrow__push_message *message, walrow_error *err
         return record_message(r, message, err);
     case WALROW__PUSH_KEEPALIVE:
         r->done = r->done || (until_lsn != 0 && !r->in_transaction && message->lsn >= until_lsn);
-        return message->wants_reply ? walrow__push_status(&r->push, 0, 0, false, err) : WALROW_OK;
+        r->seen_lsn = message->lsn;
+        return message->wants_reply ? send_status(r, false, err) : WALROW_OK;
     case WALROW__PUSH_END:
         return walrow__fail(err, WALROW_ERR_NET, "the server ended the stream");
     default:
@@ -135,7 +147,7 @@ wait_for_more(recorder *r, walrow_error *err)
     if (now - r->status_at < STATUS_EVERY_MS && r->stream.receiver.until_lsn == 0)
         return WALROW_OK;
     r->status_at = now;
-    return walrow__push_status(&r->push, 0, 0, r->stream.receiver.until_lsn != 0, err);
+    return send_status(r, r->stream.receiver.until_lsn != 0, err);
 }
 
 static bool
@@ -212,6 +224,7 @@ step_back(recorder *r, walrow_error *err)
 {
     walrow__push_close(&r->push);
     r->in_transaction = false;
+    r->seen_lsn = 0;
     if (r->file == NULL)
         return WALROW_OK;
     free(r->types);
