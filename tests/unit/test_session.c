@@ -298,8 +298,8 @@ a_part_of_a_transaction_is_not_confirmed(void **state)
         next_rows(f);
     ack(f, f->changes.end_lsn);
     assert_true(walsender_wait_flush(f->server, 0x108));
-    walsender_keepalive(f->server, 0x400, true);
     int before = walsender_statuses(f->server);
+    walsender_keepalive(f->server, 0x400, true);
     assert_true(walsender_wait_statuses(f->server, before + 1));
     assert_int_equal(walsender_flushed(f->server), 0x108);
 }
