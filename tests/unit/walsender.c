@@ -23,8 +23,8 @@ walsender_now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void
-must(bool ok, const char *what)
+void
+walsender_must(bool ok, const char *what)
 {
     if (ok)
         return;
@@ -32,92 +32,14 @@ must(bool ok, const char *what)
     abort();
 }
 
-/* ---- messages ---- */
-
-void
-buffer_add(buffer *b, const void *bytes, size_t size)
-{
-    uint8_t *grown = realloc(b->bytes, b->size + size + 1);
-    must(grown != NULL, "realloc");
-    b->bytes = grown;
-    if (size > 0)
-        memcpy(b->bytes + b->size, bytes, size);
-    b->size += size;
-}
-
-void
-buffer_add_uint(buffer *b, uint64_t value, int size)
-{
-    while (size-- > 0)
-        buffer_add(b, &(uint8_t){(uint8_t)(value >> (size * 8))}, 1);
-}
-
-void
-buffer_add_text(buffer *b, const char *text)
-{
-    buffer_add(b, text, strlen(text) + 1);
-}
-
-size_t
-buffer_begin_message(buffer *b, char type)
-{
-    buffer_add(b, &type, 1);
-    buffer_add_uint(b, 0, 4);
-    return b->size - 4;
-}
-
-void
-buffer_end_message(buffer *b, size_t at)
-{
-    size_t size = b->size;
-    uint64_t length = size - at;
-    for (int i = 3; i >= 0; i--, length >>= 8)
-        b->bytes[at + (size_t)i] = (uint8_t)length;
-}
-
-static void
-add_field(buffer *b, char code, const char *text)
-{
-    if (text == NULL)
-        return;
-    buffer_add(b, &code, 1);
-    buffer_add_text(b, text);
-}
-
-void
-buffer_add_error(buffer *b, const walsender_error *error)
-{
-    size_t at = buffer_begin_message(b, 'E');
-    const char *severity = error->fatal ? "FATAL" : "ERROR";
-    add_field(b, 'S', severity);
-    add_field(b, 'V', severity);
-    add_field(b, 'C', error->sqlstate);
-    add_field(b, 'M', error->message);
-    add_field(b, 'D', error->detail);
-    add_field(b, 'H', error->hint);
-    add_field(b, 'F', error->file);
-    add_field(b, 'L', error->file == NULL ? NULL : "1");
-    add_field(b, 'R', error->function);
-    buffer_add_uint(b, 0, 1);
-    buffer_end_message(b, at);
-}
-
-void
-buffer_add_ready(buffer *b)
-{
-    size_t at = buffer_begin_message(b, 'Z');
-    buffer_add(b, "I", 1);
-    buffer_end_message(b, at);
-}
-
 /* ---- listening ---- */
 
 static void
 greet_connection(walsender *w, int fd)
 {
-    must(w->n_talks < MAX_TALKS, "too many connections");
+    walsender_must(w->n_talks < MAX_TALKS, "too many connections");
     talk *t = calloc(1, sizeof *t);
-    must(t != NULL, "calloc");
+    walsender_must(t != NULL, "calloc");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* a Unix socket has none: fine */
     pthread_mutex_lock(&w->lock);
     *t = (talk){.server = w,
@@ -127,7 +49,7 @@ greet_connection(walsender *w, int fd)
                 .close_after = w->close_after,
                 .drip_ms = w->drip_ms};
     w->talks[w->n_talks++] = t;
-    must(pthread_create(&t->thread, NULL, talk_main, t) == 0, "pthread_create");
+    walsender_must(pthread_create(&t->thread, NULL, talk_main, t) == 0, "pthread_create");
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -147,8 +69,8 @@ listen_tcp(walsender *w)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     w->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    must(bind(w->listen_fd, (struct sockaddr *)&address, size) == 0, "bind");
-    must(getsockname(w->listen_fd, (struct sockaddr *)&address, &size) == 0, "getsockname");
+    walsender_must(bind(w->listen_fd, (struct sockaddr *)&address, size) == 0, "bind");
+    walsender_must(getsockname(w->listen_fd, (struct sockaddr *)&address, &size) == 0, "getsockname");
     snprintf(w->source, sizeof w->source, "host=127.0.0.1 port=%d dbname=app user=tester sslmode=disable",
              ntohs(address.sin_port));
 }
@@ -158,10 +80,10 @@ listen_unix(walsender *w)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strcpy(w->directory, "/tmp/walsender.XXXXXX");
-    must(mkdtemp(w->directory) != NULL, "mkdtemp");
+    walsender_must(mkdtemp(w->directory) != NULL, "mkdtemp");
     snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.%d", w->directory, UNIX_PORT);
     w->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    must(bind(w->listen_fd, (struct sockaddr *)&address, sizeof address) == 0, "bind");
+    walsender_must(bind(w->listen_fd, (struct sockaddr *)&address, sizeof address) == 0, "bind");
     snprintf(w->source, sizeof w->source, "host=%s port=%d dbname=app user=tester", w->directory, UNIX_PORT);
 }
 
@@ -169,7 +91,7 @@ walsender *
 walsender_new(walsender_network network)
 {
     walsender *w = calloc(1, sizeof *w);
-    must(w != NULL, "calloc");
+    walsender_must(w != NULL, "calloc");
     w->close_after = SIZE_MAX;
     w->drip_ms = -1;
     w->scripting = 1;
@@ -183,8 +105,8 @@ walsender_new(walsender_network network)
         listen_tcp(w);
     else
         listen_unix(w);
-    must(listen(w->listen_fd, 64) == 0, "listen");
-    must(pthread_create(&w->thread, NULL, listen_main, w) == 0, "pthread_create");
+    walsender_must(listen(w->listen_fd, 64) == 0, "listen");
+    walsender_must(pthread_create(&w->thread, NULL, listen_main, w) == 0, "pthread_create");
     return w;
 }
 
@@ -242,7 +164,7 @@ void
 walsender_greet(walsender *w, walsender_greeting greeting)
 {
     pthread_mutex_lock(&w->lock);
-    must(w->n_greetings < MAX_GREETINGS, "too many greetings");
+    walsender_must(w->n_greetings < MAX_GREETINGS, "too many greetings");
     greeting.times = greeting.times == 0 ? -1 : greeting.times;
     w->greetings[w->n_greetings++] = greeting;
     pthread_mutex_unlock(&w->lock);
@@ -297,7 +219,7 @@ static void
 add_step(walsender *w, step step_)
 {
     step *added = malloc(sizeof *added);
-    must(added != NULL, "malloc");
+    walsender_must(added != NULL, "malloc");
     *added = step_;
     pthread_mutex_lock(&w->lock);
     added->session = w->scripting;

@@ -93,5 +93,7 @@ struct walsender {
 };
 
 int64_t walsender_now_ms(void);
+/** Or the test ends: what failed, with errno. */
+void walsender_must(bool ok, const char *what);
 
 #endif

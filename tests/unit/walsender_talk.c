@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CANCEL = 80877102, SSL = 80877103, GSSENC = 80877104, CUT_PAUSE_MS = 1, MAX_CELLS = 32 };
+enum { CANCEL = 80877102, SSL = 80877103, GSSENC = 80877104, CUT_PAUSE_MS = 1 };
 
 /* ---- bytes ---- */
 
@@ -335,64 +335,6 @@ find_answer(talk *t)
             if (strstr(t->query, each->words) != NULL)
                 return each;
     return &identity[2];
-}
-
-/* The cells of one line of an answer; returns where the next begins. */
-static const char *
-split_row(const char *row, const char **cells, int *sizes, int *n)
-{
-    for (*n = 0; *row != '\0' && *row != '\n' && *n < MAX_CELLS; (*n)++) {
-        size_t size = strcspn(row, "|");
-        cells[*n] = row;
-        sizes[*n] = size == 1 && *row == '~' ? -1 : (int)size;
-        row += size + (row[size] == '|');
-    }
-    return *row == '\n' ? row + 1 : row;
-}
-
-static void
-add_columns(buffer *b, int n)
-{
-    size_t at = buffer_begin_message(b, 'T');
-    buffer_add_uint(b, (uint64_t)n, 2);
-    for (int i = 0; i < n; i++) {
-        buffer_add_text(b, "column");
-        buffer_add_uint(b, 0, 6);          /* of no table */
-        buffer_add_uint(b, 25, 4);         /* text */
-        buffer_add_uint(b, UINT64_MAX, 2); /* of any length */
-        buffer_add_uint(b, UINT64_MAX, 4); /* no typmod */
-        buffer_add_uint(b, 0, 2);          /* as text */
-    }
-    buffer_end_message(b, at);
-}
-
-static void
-add_row(buffer *b, const char **cells, const int *sizes, int n)
-{
-    size_t at = buffer_begin_message(b, 'D');
-    buffer_add_uint(b, (uint64_t)n, 2);
-    for (int i = 0; i < n; i++) {
-        buffer_add_uint(b, (uint64_t)(int64_t)sizes[i], 4);
-        if (sizes[i] > 0)
-            buffer_add(b, cells[i], (size_t)sizes[i]);
-    }
-    buffer_end_message(b, at);
-}
-
-void
-buffer_add_rows(buffer *b, const char *rows)
-{
-    const char *cells[MAX_CELLS];
-    int sizes[MAX_CELLS], n;
-    split_row(rows, cells, sizes, &n);
-    add_columns(b, n == 0 ? 1 : n);
-    while (*rows != '\0') {
-        rows = split_row(rows, cells, sizes, &n);
-        add_row(b, cells, sizes, n);
-    }
-    size_t at = buffer_begin_message(b, 'C');
-    buffer_add_text(b, "SELECT");
-    buffer_end_message(b, at);
 }
 
 static void
