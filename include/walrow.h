@@ -390,6 +390,9 @@ typedef struct walrow_stream walrow_stream;
 
 /**
  * Check, set up what is missing, snapshot as asked, connect.
+ *
+ * What fails before the first connection is the caller's to try again, if err->retryable. A connection that is
+ * lost later is made again, as long as "retry-max" and "retry-seconds" allow.
  * Errors: all; see walrow_code. Threads: any.
  */
 WALROW_API walrow_code walrow_open(const walrow_options *options, walrow_stream **out,

@@ -108,6 +108,12 @@ typedef struct option_rule {
       false, RULE_RANGE(NUMBER, ack_interval_ms, 1, 3600000))                                                \
     X("connect-timeout", 0, NULL, "S", "30", "longest wait for a connection, seconds", false,                \
       RULE_RANGE(NUMBER, connect_timeout_s, 1, 86400))                                                       \
+    X("receive-timeout", 0, NULL, "S", "60", "a server silent for so long, though asked, is left; 0: never", \
+      false, RULE_RANGE(NUMBER, receive_timeout_s, 0, 86400))                                                \
+    X("retry-max", 0, NULL, "N", NULL, "give up after N failed retries in a row; without it never", false,   \
+      RULE_RANGE(NUMBER, retry_max, 0, 1 << 30))                                                             \
+    X("retry-seconds", 0, NULL, "S", NULL, "give up when retries fail for S seconds; without it never",      \
+      false, RULE_RANGE(NUMBER, retry_seconds, 0, 1 << 30))                                                  \
     X("allow-empty", 0, NULL, NULL, NULL, "patterns may match nothing yet", false, RULE(FLAG, allow_empty))  \
     X("strict", 0, NULL, NULL, NULL, "a value its Arrow type cannot hold is an error", false,                \
       RULE(FLAG, strict))                                                                                    \

@@ -81,6 +81,9 @@ struct walrow_options {
     walrow__texts insert_only; /* as tables */
     int64_t ack_interval_ms;
     int64_t connect_timeout_s;
+    int64_t receive_timeout_s; /* 0: none */
+    int64_t retry_max;         /* only if set */
+    int64_t retry_seconds;     /* only if set */
     bool allow_empty;
     bool strict;
     walrow__type_override *types;

@@ -8,6 +8,7 @@
 #define CONNECTION "source connect-timeout log-level log-format "
 #define WHAT "tables slot publication plugin "
 #define MAKING "publish replica-identity insert-only no-setup allow-empty grant-to "
+#define RETRY "receive-timeout retry-max retry-seconds "
 #define DELIVERY "to batch-rows batch-bytes batch-delay strict type ack-interval report progress until "
 
 const command commands[] = {
@@ -33,8 +34,8 @@ const command commands[] = {
      "  walrow stream -d postgresql://user@host/shop --tables 'public.*' --to parquet:lake\n"
      "  walrow stream --tables public.orders --to jsonl:- | jq .\n"
      "  walrow stream --tables public.orders --to arrow:- --until now > orders.arrows\n",
-     CONNECTION WHAT MAKING DELIVERY "transport snapshot start encoding state buffer buffer-bytes ", 0, 0,
-     run_stream},
+     CONNECTION RETRY WHAT MAKING DELIVERY "transport snapshot start encoding state buffer buffer-bytes ", 0,
+     0, run_stream},
     {"status", "", "slot, lag, retained WAL, sinks",
      "  walrow status --slot walrow --to parquet:lake --watch\n", CONNECTION WHAT "to state watch json ", 0,
      0, run_status},
@@ -44,7 +45,8 @@ const command commands[] = {
     {"record", "FILE", "write the raw stream of a slot to a file",
      "Nothing is confirmed to the server: the same changes can be recorded again, or streamed.\n\n"
      "  walrow record changes.walrow --tables 'public.*' --until now\n",
-     CONNECTION WHAT MAKING "start until encoding report progress ", 1, 1, run_record},
+     CONNECTION "retry-max retry-seconds " WHAT MAKING "start until encoding report progress ", 1, 1,
+     run_record},
     {"decode", "FILE", "decode such a file, with no server", "  walrow decode changes.walrow --to jsonl:-\n",
      "log-level log-format tables slot " DELIVERY, 1, 1, run_decode},
     {"demo", "", "a throw-away server, a live workload, a stream, the result",

@@ -181,7 +181,7 @@ log_notice(void *arg, const PGresult *result)
  * (transaction_timeout came with 17, idle_session_timeout with 14) and makes text exact.
  */
 static walrow_code
-set_session(PGconn *conn, walrow_error *err)
+set_session(PGconn *conn, int timeout_s, walrow_error *err)
 {
     static const struct {
         const char *call;
@@ -212,7 +212,8 @@ set_session(PGconn *conn, walrow_error *err)
     if (encoding != NULL && strcmp(encoding, "SQL_ASCII") == 0)
         snprintf(sql + used, sizeof sql - used,
                  ", pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)");
-    return walrow__pg_exec(conn, sql, WALROW_ERR_CONNECT, "setting up the session", NULL, err);
+    return walrow__pg_exec_within(conn, sql, timeout_s * 1000, WALROW_ERR_CONNECT, "setting up the session",
+                                  NULL, err);
 }
 
 walrow_code
@@ -242,7 +243,7 @@ walrow__pg_connect(const walrow_options *options, bool replication, PGconn **out
     }
     PQconninfoFree(parsed);
     if (code == WALROW_OK)
-        code = set_session(conn, err);
+        code = set_session(conn, timeout_s, err);
     if (code != WALROW_OK) {
         PQfinish(conn);
         return code;
@@ -264,8 +265,8 @@ identify_walsender(PGconn *conn, walrow__pg_server *out, walrow_error *err)
 {
     PGresult *result;
     WALROW_TRY(walrow__pg_exec(conn, "IDENTIFY_SYSTEM", WALROW_ERR_SERVER, "IDENTIFY_SYSTEM", &result, err));
-    out->system_identifier = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
-    out->timeline = (uint32_t)strtoul(PQgetvalue(result, 0, 1), NULL, 10);
+    out->system_identifier = strtoull(walrow__pg_text(result, 0, 0), NULL, 10);
+    out->timeline = (uint32_t)strtoul(walrow__pg_text(result, 0, 1), NULL, 10);
     out->flush_lsn = walrow__pg_lsn(result, 0, 2);
     PQclear(result);
     return WALROW_OK;
@@ -312,9 +313,9 @@ walrow__pg_identify(PGconn *conn, bool replication, walrow__pg_server *out, walr
                         " pg_catalog.current_setting('server_encoding')",
                         WALROW_ERR_SERVER, "identifying the server", &result, err));
     out->in_recovery = walrow__pg_bool(result, 0, 0);
-    copy_text(out->database, sizeof out->database, PQgetvalue(result, 0, 1));
-    copy_text(out->user, sizeof out->user, PQgetvalue(result, 0, 2));
-    copy_text(out->encoding, sizeof out->encoding, PQgetvalue(result, 0, 3));
+    copy_text(out->database, sizeof out->database, walrow__pg_text(result, 0, 1));
+    copy_text(out->user, sizeof out->user, walrow__pg_text(result, 0, 2));
+    copy_text(out->encoding, sizeof out->encoding, walrow__pg_text(result, 0, 3));
     PQclear(result);
     return replication ? identify_walsender(conn, out, err) : identify_by_sql(conn, out, err);
 }

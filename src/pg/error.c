@@ -12,6 +12,10 @@
  * raised it. The first row that fits wins; KEEP leaves the caller's code.
  */
 #define KEEP WALROW_OK
+#define SLOT_GONE_HINT                                                                                       \
+    "\"walrow status\" says why; what an invalidated slot missed is lost: \"walrow teardown\" drops it, "    \
+    "and "                                                                                                   \
+    "a new stream begins with a new snapshot"
 #define YOUNGER_HINT                                                                                         \
     "the publication is missing, or was created after the slot, which then cannot see it: with "             \
     "\"walrow teardown\" and \"walrow setup\" both are made anew, in the right order"
@@ -53,6 +57,8 @@ static const struct meaning {
      "\"walrow check\" lists all the server lacks"},
     {"55000", "CheckSlotRequirements", WALROW_ERR_SERVER, false,
      "raise max_replication_slots and restart the server. \"walrow check\" lists all it lacks"},
+    {"55000", "logical.c", WALROW_ERR_SLOT, false, SLOT_GONE_HINT}, /* up to 17 */
+    {"55000", "slot.c", WALROW_ERR_SLOT, false, SLOT_GONE_HINT},
     {"42710", "slot.c", WALROW_ERR_SLOT, false, "choose another name with --slot"},
     {"58P01", "dfmgr.c", WALROW_ERR_SERVER, false,
      "the output plugin is not installed on the server: \"make plugin install-plugin\"; a new slot with "
@@ -80,6 +86,7 @@ static const struct meaning {
      "the server or the session is read-only; connect to the primary (target_session_attrs=read-write in the "
      "URL)"},
     {"40", NULL, KEEP, true, NULL},
+    {"57014", NULL, KEEP, true, "somebody cancelled it: pg_cancel_backend"},
     {"55P03", NULL, KEEP, true, "something holds a lock on it; try again when it is released"},
     {"53", NULL, KEEP, true, NULL},
 };
@@ -188,6 +195,8 @@ hint_without_sqlstate(PGconn *conn, const char *message, bool *retryable)
     if (PQconnectionNeedsPassword(conn))
         return "give the password in PGPASSWORD or ~/.pgpass, or in the URL: "
                "postgresql://USER:PASSWORD@HOST/DATABASE";
+    if (strstr(message, "authentication method") != NULL || strstr(message, "channel binding") != NULL)
+        return "pg_hba.conf must offer a way to log in that this libpq knows: scram-sha-256, for one";
     if (strstr(message, "SSL") != NULL || strstr(message, "certificate") != NULL)
         return "see sslmode, sslrootcert and sslcert in the URL's parameters";
     if (strstr(message, "invalid connection option") != NULL || strstr(message, "invalid port") != NULL)

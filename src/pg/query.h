@@ -18,12 +18,19 @@
  */
 walrow_code walrow__pg_exec(PGconn *conn, const char *sql, walrow_code code, const char *doing,
                             PGresult **out, walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * The same, but a server that says nothing for timeout_ms is given up: WALROW_ERR_NET, retryable; close conn.
+ * A command that begins a copy in both directions succeeds with that.
+ */
+walrow_code walrow__pg_exec_within(PGconn *conn, const char *sql, int timeout_ms, walrow_code code,
+                                   const char *doing, PGresult **out, walrow_error *err) WALROW_MUST_CHECK;
 /** One statement with text parameters ($1...; NULL is SQL's null). Not on a replication connection. */
 walrow_code walrow__pg_query(PGconn *conn, const char *sql, int n_params, const char *const *params,
                              walrow_code code, const char *doing, PGresult **out,
                              walrow_error *err) WALROW_MUST_CHECK;
 
-/* Cells of a text result. */
+/* Cells of a text result; one that is not there, because the server sent less than was asked for, is null. */
+const char *walrow__pg_text(const PGresult *result, int row, int column); /* "" if null */
 bool walrow__pg_bool(const PGresult *result, int row, int column);
 int64_t walrow__pg_int(const PGresult *result, int row, int column, int64_t if_null);
 uint64_t walrow__pg_lsn(const PGresult *result, int row, int column); /* 0 if null */

@@ -179,6 +179,17 @@ walrow__collector_drop_feed(walrow__collector *collector, walrow__feed *feed, wa
     return code;
 }
 
+/* Commits come in the order of their LSNs. One that does not would be taken for delivered, and dropped. */
+static walrow_code
+fail_going_back(const walrow__collector *collector, const walrow_transaction *transaction, walrow_error *err)
+{
+    char commit[WALROW_LSN_SIZE], end[WALROW_LSN_SIZE];
+    return walrow__fail(err, WALROW_ERR_PROTOCOL,
+                        "transaction %" PRIu32 " commits at %s, before the end of the last one at %s",
+                        transaction->xid, walrow_lsn_format(transaction->commit_lsn, commit),
+                        walrow_lsn_format(collector->end_lsn, end));
+}
+
 walrow_code
 walrow__collector_begin(walrow__collector *collector, const walrow_transaction *transaction,
                         walrow_error *err)
@@ -187,6 +198,8 @@ walrow__collector_begin(walrow__collector *collector, const walrow_transaction *
         return walrow__fail(err, WALROW_ERR_PROTOCOL,
                             "transaction %" PRIu32 " begins inside transaction %" PRIu32, transaction->xid,
                             collector->transaction.xid);
+    if (transaction->commit_lsn < collector->end_lsn)
+        return fail_going_back(collector, transaction, err);
     free((void *)collector->transaction.origin);
     collector->transaction = *transaction;
     collector->transaction.origin = NULL;

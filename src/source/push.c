@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/strbuf.h"
 #include "pg/error.h"
+#include "pg/query.h"
 
 #include <inttypes.h>
 #include <poll.h>
@@ -112,11 +113,12 @@ walrow__push_start(walrow__push *push, PGconn *conn, const walrow__push_options 
         walrow__push_close(push);
         return walrow__fail_memory(err);
     }
-    PGresult *result = PQexec(conn, walrow__strbuf_text(&sql));
+    PGresult *result = NULL;
+    walrow_code code = walrow__pg_exec_within(conn, walrow__strbuf_text(&sql), options->timeout_ms,
+                                              WALROW_ERR_SLOT, "starting to stream", &result, err);
     walrow__strbuf_release(&sql);
-    walrow_code code = WALROW_OK;
-    if (PQresultStatus(result) != PGRES_COPY_BOTH)
-        code = walrow__pg_error(conn, result, WALROW_ERR_SLOT, "starting to stream", err);
+    if (code == WALROW_OK && PQresultStatus(result) != PGRES_COPY_BOTH)
+        code = walrow__fail(err, WALROW_ERR_PROTOCOL, "starting to stream: the server did not");
     PQclear(result);
     if (code != WALROW_OK)
         walrow__push_close(push);

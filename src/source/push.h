@@ -17,6 +17,7 @@ typedef struct walrow__push_options {
     const char *const *publications; /* NULL-terminated */
     bool binary;                     /* pgoutput: values in binary; servers from 14 on */
     bool messages;                   /* logical messages too; pgoutput of servers from 14 on */
+    int timeout_ms;                  /* longest wait for the server's first word */
     bool wal2arrow;              /* the slot's plugin; else pgoutput. What follows is for wal2arrow only */
     int64_t max_rows, max_bytes; /* of a message */
     const walrow__type_override *types; /* columns to be sent as another type */

@@ -15,6 +15,11 @@ outline_pgoutput(const uint8_t *bytes, size_t size, uint64_t lsn, walrow__outlin
     *out = (walrow__outline){.begins = kind == 'B', .commits = kind == 'C', .announces = kind == 'R'};
     if (out->begins)
         out->commit_lsn = walrow__read_u64(&cursor);
+    if (out->commits) {
+        walrow__read_u8(&cursor);  /* flags */
+        walrow__read_u64(&cursor); /* the commit itself */
+        out->end_lsn = walrow__read_u64(&cursor);
+    }
     if (!cursor.failed)
         return WALROW_OK;
     walrow_code code = walrow__fail(err, WALROW_ERR_PROTOCOL, "a message that is too short");
@@ -25,14 +30,23 @@ static bool
 outline_frame(const walrow__wire_frame *frame, walrow__outline *out)
 {
     walrow__wire_begin begin;
-    out->commits |= frame->type == WALROW__WIRE_COMMIT;
-    if (frame->type != WALROW__WIRE_BEGIN)
+    walrow__wire_commit commit;
+    switch (frame->type) {
+    case WALROW__WIRE_BEGIN:
+        if (!walrow__wire_read_begin(frame->payload, &begin))
+            return false;
+        out->begins = true;
+        out->commit_lsn = begin.commit_lsn;
         return true;
-    if (!walrow__wire_read_begin(frame->payload, &begin))
-        return false;
-    out->begins = true;
-    out->commit_lsn = begin.commit_lsn;
-    return true;
+    case WALROW__WIRE_COMMIT:
+        if (!walrow__wire_read_commit(frame->payload, &commit))
+            return false;
+        out->commits = true;
+        out->end_lsn = commit.end_lsn;
+        return true;
+    default:
+        return true;
+    }
 }
 
 static walrow_code
@@ -84,6 +98,7 @@ walrow__dialect_push(const walrow__dialect *dialect, const walrow_options *optio
         .binary = dialect->has_encodings && binary,
         .messages = !dialect->has_encodings || server_version >= 140000,
         .wal2arrow = dialect->new_decoder == walrow__wal2arrow_new,
+        .timeout_ms = (int)options->connect_timeout_s * 1000,
         .max_rows = clamp(options->batch_rows / 4, 1, 65536),
         .max_bytes = clamp(options->batch_bytes / 4, 1024, 1 << 20),
         .types = options->types,

@@ -13,6 +13,7 @@
 typedef struct walrow__outline {
     bool begins, commits; /* a transaction */
     uint64_t commit_lsn;  /* of the transaction that begins */
+    uint64_t end_lsn;     /* of the one that commits */
     bool announces;       /* columns by type oid: what decodes them needs these types' description */
 } walrow__outline;
 

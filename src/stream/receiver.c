@@ -16,32 +16,15 @@ sleep_ms(walrow__receiver *r, int ms)
         walrow__queue_wait(&r->queue, (int)(until - walrow__now_ms()));
 }
 
-/* 0.1 s doubling to 10 s, each with up to half of it as jitter, so that many clients do not come back as one.
- */
-static int
-back_off_ms(int attempt)
-{
-    int ms = 100 << (attempt < 7 ? attempt : 7);
-    if (ms > 10000)
-        ms = 10000;
-    return ms / 2 + (int)(random() % (ms / 2 + 1));
-}
-
-/* A slot that is still active after a broken connection is so because the server has not noticed yet. */
-static bool
-may_come_again(const walrow_error *err)
-{
-    return err->retryable || strcmp(err->sqlstate, "55006") == 0;
-}
-
 /* After a failure: wait a little if coming again makes sense. false: it does not, or we are to stop. */
 static bool
-wait_to_come_again(walrow__receiver *r, int attempt, const walrow_error *err)
+wait_to_come_again(walrow__receiver *r, walrow_error *err)
 {
-    if (!r->connected_once || !may_come_again(err) || atomic_load(&r->stop))
+    if ((!r->connected_once && !r->patient) || atomic_load(&r->stop))
         return false;
-    int ms = back_off_ms(attempt);
-    walrow__log(WALROW_LOG_WARN, "%s; trying again in %d ms", err->message, ms);
+    int ms = walrow__retry_after(&r->retry, err);
+    if (ms < 0)
+        return false;
     atomic_fetch_add(&r->figures.reconnects, 1);
     r->sql_stale = true;
     sleep_ms(r, ms);
@@ -53,11 +36,13 @@ wait_to_come_again(walrow__receiver *r, int attempt, const walrow_error *err)
 static walrow_code
 read_snapshots(walrow__receiver *r, walrow_error *err)
 {
-    for (int attempt = 0;; attempt++) {
+    for (;;) {
         walrow_code code = walrow__receiver_refresh_sql(r, err);
         if (code == WALROW_OK)
             code = walrow__receiver_snapshot(r, err);
-        if (code == WALROW_OK || !wait_to_come_again(r, attempt, err))
+        if (code == WALROW_OK)
+            walrow__retry_reset(&r->retry);
+        if (code == WALROW_OK || !wait_to_come_again(r, err))
             return code;
     }
 }
@@ -65,15 +50,15 @@ read_snapshots(walrow__receiver *r, walrow_error *err)
 static walrow__session_end
 stream_until_ended(walrow__receiver *r, walrow_error *err)
 {
-    for (int attempt = 0;; attempt++) {
+    for (;;) {
         uint64_t bytes_before = atomic_load(&r->figures.bytes);
         int64_t started = walrow__now_ms();
         walrow__session_end end = walrow__session_run(r, err);
         if (end != WALROW__SESSION_FAILED)
             return end;
         if (atomic_load(&r->figures.bytes) > bytes_before || walrow__now_ms() - started > 10000)
-            attempt = 0;
-        if (!wait_to_come_again(r, attempt, err))
+            walrow__retry_reset(&r->retry);
+        if (!wait_to_come_again(r, err))
             return end;
     }
 }
@@ -134,6 +119,7 @@ receiver_main(void *arg)
 walrow_code
 walrow__receiver_start(walrow__receiver *r, walrow_error *err)
 {
+    r->retry.options = r->options;
     atomic_store(&r->figures.snapshot_table, -1);
     WALROW_TRY(walrow__queue_init(&r->queue, (size_t)r->options->batch_bytes, err));
     WALROW_TRY(walrow__collector_init(&r->collector, r->options->strict, err));

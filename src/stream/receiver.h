@@ -13,6 +13,7 @@
 #include "stream/dialect.h"
 #include "stream/plan.h"
 #include "stream/queue.h"
+#include "stream/retry.h"
 
 #include <stdatomic.h>
 
@@ -37,8 +38,10 @@ typedef struct walrow__receiver {
     const walrow__dialect *dialect; /* the plugin's */
     walrow__state *state;           /* written before anything is confirmed; NULL: none is kept */
     int server_version;
+    uint64_t system_identifier; /* of the server the stream began with; 0: not known */
     bool slot_exists;
     bool binary;
+    bool patient;       /* what fails before the first connection is tried again, too */
     bool eager;         /* a caller who waits gets what there is at once, not when the delay is over */
     uint64_t start_lsn; /* 0: where the slot is confirmed */
     uint64_t until_lsn; /* 0: for ever */
@@ -59,11 +62,13 @@ typedef struct walrow__receiver {
     uint64_t keepalive_lsn; /* in stream order, outside transactions */
     int64_t opened_at;      /* when the first row of the open change set came; milliseconds, 0: none */
     int64_t status_at;      /* when the last status was sent */
+    int64_t heard_at;       /* when the server last said anything */
     int64_t discovery_at;
     char tables_token[64];  /* of the last discovery; see walrow__discover_token */
     uint64_t confirmed_lsn; /* the last flush position sent */
     bool reply_wanted;
-    bool connected_once; /* what fails before that is the user's to know, not to be tried again */
+    walrow__retry retry;
+    bool connected_once; /* what fails before that is the user's to know, unless patient */
     bool sql_stale;      /* a connection broke: the SQL one is likely to be broken, too */
 } walrow__receiver;
 

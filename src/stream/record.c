@@ -7,6 +7,7 @@
 #include "pg/catalog.h"
 #include "pg/slot.h"
 #include "source/recording.h"
+#include "stream/retry.h"
 #include "stream/stream.h"
 #include "stream/tally.h"
 
@@ -24,8 +25,13 @@ typedef struct recorder {
     walrow_stream stream; /* only what prepares one: no receiver runs */
     walrow__push push;
     FILE *file;
-    long whole_size; /* of the file up to the last whole transaction */
-    char *types;     /* the dump written last */
+    long whole_size;  /* of the file up to the last whole transaction, or message of none */
+    long commit_size; /* of the file up to the last commit, which ended at */
+    uint64_t end_lsn;
+    uint64_t seen_lsn; /* how far the server said it had read */
+    char *types;       /* the dump written last */
+    walrow__retry retry;
+    bool prepared;
     bool in_transaction;
     bool done;
     int64_t status_at, first_at, last_at;
@@ -65,6 +71,15 @@ is_past_until(const recorder *r, const walrow__outline *outline)
     return until_lsn != 0 && outline->begins && outline->commit_lsn >= until_lsn;
 }
 
+/* Should the connection break, the next one begins here. */
+static void
+note_commit(recorder *r, const walrow__outline *outline)
+{
+    r->end_lsn = outline->end_lsn;
+    r->commit_size = ftell(r->file);
+    r->report->transactions++;
+}
+
 static walrow_code
 record_message(recorder *r, const walrow__push_message *message, walrow_error *err)
 {
@@ -85,10 +100,20 @@ record_message(recorder *r, const walrow__push_message *message, walrow_error *e
     r->report->bytes += message->size;
     r->in_transaction = (outline.begins || r->in_transaction) && !outline.commits;
     if (outline.commits)
-        r->report->transactions++;
+        note_commit(r, &outline);
     if (!r->in_transaction)
         r->whole_size = ftell(r->file);
     return WALROW_OK;
+}
+
+/*
+ * Nothing is confirmed. But without a flushed position a server that shuts down waits for the written one, so
+ * that one is told.
+ */
+static walrow_code
+send_status(recorder *r, bool wants_reply, walrow_error *err)
+{
+    return walrow__push_status(&r->push, r->seen_lsn, 0, wants_reply, err);
 }
 
 static walrow_code
@@ -100,7 +125,8 @@ take_message(recorder *r, const walrow__push_message *message, walrow_error *err
         return record_message(r, message, err);
     case WALROW__PUSH_KEEPALIVE:
         r->done = r->done || (until_lsn != 0 && !r->in_transaction && message->lsn >= until_lsn);
-        return message->wants_reply ? walrow__push_status(&r->push, 0, 0, false, err) : WALROW_OK;
+        r->seen_lsn = message->lsn;
+        return message->wants_reply ? send_status(r, false, err) : WALROW_OK;
     case WALROW__PUSH_END:
         return walrow__fail(err, WALROW_ERR_NET, "the server ended the stream");
     default:
@@ -117,7 +143,7 @@ wait_for_more(recorder *r, walrow_error *err)
     if (now - r->status_at < STATUS_EVERY_MS && r->stream.receiver.until_lsn == 0)
         return WALROW_OK;
     r->status_at = now;
-    return walrow__push_status(&r->push, 0, 0, r->stream.receiver.until_lsn != 0, err);
+    return send_status(r, r->stream.receiver.until_lsn != 0, err);
 }
 
 static bool
@@ -153,7 +179,7 @@ create_file(recorder *r, const char *path, walrow_error *err)
     snprintf(header.database, sizeof header.database, "%s", server->database);
     snprintf(header.slot, sizeof header.slot, "%s", r->options->slot);
     WALROW_TRY(walrow__recording_create(path, &header, &r->file, err));
-    r->whole_size = ftell(r->file);
+    r->whole_size = r->commit_size = ftell(r->file);
     return WALROW_OK;
 }
 
@@ -164,10 +190,11 @@ start(recorder *r, walrow_error *err)
     if (!r->stream.receiver.slot_exists)
         WALROW_TRY(walrow__slot_create(r->stream.sql, r->options, r->options->slot, r->stream.receiver.plugin,
                                        false, NULL, err));
+    r->stream.receiver.slot_exists = true;
     WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
     walrow__push_options options = walrow__dialect_push(r->stream.receiver.dialect, r->options,
                                                         r->stream.server.version, r->stream.receiver.binary);
-    options.start_lsn = r->options->start_lsn;
+    options.start_lsn = r->end_lsn != 0 ? r->end_lsn : r->options->start_lsn;
     options.publications = (const char *const *)r->stream.publications.items;
     return walrow__push_start(&r->push, conn, &options, err);
 }
@@ -185,14 +212,74 @@ finish_file(recorder *r, walrow_error *err)
     return walrow__recording_finish(file, err);
 }
 
+/* What came after the last commit comes again; so may announcements, with types that were cut off. */
+static walrow_code
+step_back(recorder *r, walrow_error *err)
+{
+    walrow__push_close(&r->push);
+    r->in_transaction = false;
+    r->seen_lsn = 0;
+    if (r->file == NULL)
+        return WALROW_OK;
+    free(r->types);
+    r->types = NULL;
+    r->whole_size = r->commit_size;
+    if (fflush(r->file) != 0 || ftruncate(fileno(r->file), r->commit_size) != 0 ||
+        fseek(r->file, r->commit_size, SEEK_SET) != 0)
+        return walrow__fail(err, WALROW_ERR_SINK, "cannot cut the recording to its last whole transaction");
+    return WALROW_OK;
+}
+
+static walrow_code
+prepare(recorder *r, walrow_error *err)
+{
+    walrow__stream_release(&r->stream); /* of the try before */
+    memset(&r->stream, 0, sizeof r->stream);
+    r->stream.options = r->options;
+    WALROW_TRY(walrow__stream_prepare(&r->stream, err));
+    r->prepared = true;
+    return WALROW_OK;
+}
+
+static walrow_code
+record_once(recorder *r, const char *path, walrow_error *err)
+{
+    WALROW_TRY(r->prepared ? walrow__stream_reconnect(&r->stream, err) : prepare(r, err));
+    WALROW_TRY(start(r, err));
+    if (r->file == NULL)
+        WALROW_TRY(create_file(r, path, err));
+    uint64_t bytes_before = r->report->bytes;
+    walrow_code code = record_stream(r, err);
+    if (r->report->bytes > bytes_before)
+        walrow__retry_reset(&r->retry);
+    return code;
+}
+
+/* Through lost connections; a wish to stop between two of them is as good as any. */
+static walrow_code
+record_patiently(recorder *r, const char *path, walrow_error *err)
+{
+    for (;;) {
+        walrow_code code = record_once(r, path, err);
+        int ms = code == WALROW_OK ? -1 : walrow__retry_after(&r->retry, err);
+        if (ms < 0)
+            return code;
+        r->report->reconnects++;
+        WALROW_TRY(step_back(r, err));
+        if (walrow__retry_sleep(ms, r->callbacks) == 0)
+            continue;
+        return r->file != NULL ? WALROW_OK
+                               : walrow__fail(err, WALROW_INTERRUPTED, "stopped before the recording began");
+    }
+}
+
 static walrow_code
 record(recorder *r, const char *path, walrow_error *err)
 {
-    WALROW_TRY(walrow__stream_prepare(&r->stream, err));
-    WALROW_TRY(start(r, err));
-    WALROW_TRY(create_file(r, path, err));
-    walrow_code code = record_stream(r, err);
+    walrow_code code = record_patiently(r, path, err);
     walrow_error ignored;
+    if (r->file == NULL)
+        return code;
     walrow_code finished = finish_file(r, code == WALROW_OK ? err : &ignored);
     return code == WALROW_OK ? finished : code;
 }
@@ -201,9 +288,8 @@ walrow_code
 walrow_record(const walrow_options *options, const char *path, const walrow_run_callbacks *callbacks,
               walrow_report *report, walrow_error *err)
 {
-    recorder r = {.options = options, .callbacks = callbacks, .report = report};
+    recorder r = {.options = options, .callbacks = callbacks, .report = report, .retry.options = options};
     memset(report, 0, sizeof *report);
-    r.stream.options = options;
     walrow_code code = record(&r, path, err);
     report->seconds = (double)(r.last_at - r.first_at) / 1000;
     report->peak_rss_bytes = walrow__peak_rss();

@@ -8,6 +8,7 @@
 #include "stream/diary.h"
 #include "stream/fanout.h"
 #include "stream/outlets.h"
+#include "stream/retry.h"
 #include "stream/stream.h"
 #include "stream/tally.h"
 
@@ -26,6 +27,7 @@ typedef struct run {
     walrow__fanout *fanout; /* NULL: the sinks are written by this thread */
     uint64_t acked_lsn;
     int64_t synced_at, progress_at, first_change_at, last_change_at;
+    uint64_t system_identifier; /* of the server the sinks were opened for; 0: not yet */
     bool stop_asked;
     bool ended; /* a sink cannot go on, and says that is fine */
 } run;
@@ -47,13 +49,18 @@ wants_buffer(const run *r, walrow__state *state, bool *wanted, walrow_error *err
     return WALROW_OK;
 }
 
+/* Opening the stream may take several tries: the sinks are opened in the first, the buffer goes with each. */
 static walrow_code
 open_sinks(void *arg, const walrow__pg_server *server, walrow__state *state, walrow_error *err)
 {
     run *r = arg;
     bool buffered;
     walrow__identity identity = walrow__stream_identity(r->options, server);
-    WALROW_TRY(walrow__outlets_open(&r->outlets, &identity, err));
+    if (r->system_identifier != 0 && r->system_identifier != server->system_identifier)
+        return walrow__fail(err, WALROW_ERR_SERVER, "another server answers now than the one before");
+    if (r->system_identifier == 0)
+        WALROW_TRY(walrow__outlets_open(&r->outlets, &identity, err));
+    r->system_identifier = server->system_identifier;
     WALROW_TRY(wants_buffer(r, state, &buffered, err));
     if (buffered)
         return walrow__fanout_open(state, &r->outlets, r->options, &r->fanout, err);
@@ -202,17 +209,40 @@ finish(run *r, bool well, walrow_error *err)
     return walrow__outlets_finish(&r->outlets, err);
 }
 
+/* As often as it takes: the server may not be up yet. WALROW_END: asked to stop before it worked. */
 static walrow_code
-run_stream(run *r, walrow_error *err)
+open_stream(run *r, walrow_error *err)
 {
     walrow__stream_hooks hooks = {
-        .arg = r, .eager = walrow__outlets_eager(&r->outlets), .opened = open_sinks};
+        .arg = r, .eager = walrow__outlets_eager(&r->outlets), .patient = true, .opened = open_sinks};
+    walrow__retry retry = {.options = r->options};
     size_t remembering = walrow__outlets_remembering(&r->outlets);
     hooks.notes_snapshots = true;
     hooks.all_remember = remembering == r->outlets.count;
     if (remembering > 0)
         hooks.snapshot = ask_sinks;
-    WALROW_TRY(walrow__stream_open(r->options, &hooks, &r->stream, err));
+    for (;;) {
+        walrow_code code = walrow__stream_open(r->options, &hooks, &r->stream, err);
+        int ms = code == WALROW_OK ? -1 : walrow__retry_after(&retry, err);
+        if (ms < 0)
+            return code;
+        walrow__fanout_free(r->fanout); /* its state went with the stream */
+        r->fanout = NULL;
+        r->report->reconnects++;
+        int stop = walrow__retry_sleep(ms, r->callbacks);
+        if (stop == 2)
+            return walrow__fail(err, WALROW_INTERRUPTED, "stopped at once, as asked");
+        if (stop != 0)
+            return walrow__fail(err, WALROW_END, "stopped before the stream began");
+    }
+}
+
+static walrow_code
+run_stream(run *r, walrow_error *err)
+{
+    walrow_code opened = open_stream(r, err);
+    if (opened != WALROW_OK)
+        return opened == WALROW_END ? WALROW_OK : opened;
     WALROW_TRY(walrow__diary_open(&r->diary, r->stream->receiver.state, err));
     r->synced_at = walrow__now_ms();
     if (r->fanout != NULL)
@@ -232,7 +262,7 @@ complete_report(run *r)
     walrow_report *report = r->report;
     if (r->stream != NULL) {
         report->bytes = r->stream->receiver.figures.bytes;
-        report->reconnects = r->stream->receiver.figures.reconnects;
+        report->reconnects += r->stream->receiver.figures.reconnects;
     }
     report->acked_lsn = r->acked_lsn;
     report->seconds = (double)(r->last_change_at - r->first_change_at) / 1000;

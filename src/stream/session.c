@@ -61,16 +61,39 @@ send_status(walrow__receiver *r, bool wants_reply, walrow_error *err)
     return walrow__push_status(&r->push, received_lsn, flush_lsn, wants_reply, err);
 }
 
+/* Half of the time-out passed in silence: is the server still there? */
+static bool
+wonders(const walrow__receiver *r, int64_t age, int64_t now)
+{
+    int64_t limit_ms = r->options->receive_timeout_s * 1000;
+    return limit_ms != 0 && now - r->heard_at >= limit_ms / 2 && age >= limit_ms / 4;
+}
+
 static walrow_code
-send_due_status(walrow__receiver *r, int64_t now, walrow_error *err)
+send_due_status(walrow__receiver *r, bool may_read, int64_t now, walrow_error *err)
 {
     int64_t age = now - r->status_at;
-    bool news = age >= r->options->ack_interval_ms && confirmable_lsn(r) > r->confirmed_lsn;
+    /* while nothing is read, the server's wish for a reply may be among what is not read */
+    bool news = age >= r->options->ack_interval_ms && (!may_read || confirmable_lsn(r) > r->confirmed_lsn);
     /* an idle server may stay silent: to know that --until is passed, ask */
-    bool ask = r->until_lsn != 0 && age >= 200;
+    bool ask = (r->until_lsn != 0 && age >= 200) || wonders(r, age, now);
     if (r->reply_wanted || news || ask || age >= STATUS_EVERY_MS)
         return send_status(r, ask, err);
     return WALROW_OK;
+}
+
+/* A server that was asked answers, if it is there. */
+static walrow_code
+check_heard(const walrow__receiver *r, int64_t now, walrow_error *err)
+{
+    int64_t limit_ms = r->options->receive_timeout_s * 1000;
+    if (limit_ms == 0 || now - r->heard_at < limit_ms)
+        return WALROW_OK;
+    walrow__fail(err, WALROW_ERR_NET, "the server has said nothing for %lld s, though it was asked",
+                 (long long)r->options->receive_timeout_s);
+    if (err != NULL)
+        err->retryable = true;
+    return walrow__hint(err, "is the server stopped, or the network cut? --receive-timeout waits longer");
 }
 
 /* ---- what is handed on ---- */
@@ -111,12 +134,14 @@ is_due(walrow__receiver *r, bool idle, int64_t now)
 
 /* ---- what comes in ---- */
 
+/* *full: a change set was handed on, and the queue may have no room for another. */
 static walrow_code
-take_data(walrow__receiver *r, const walrow__push_message *message, walrow_error *err)
+take_data(walrow__receiver *r, const walrow__push_message *message, bool *full, walrow_error *err)
 {
     atomic_fetch_add_explicit(&r->figures.bytes, message->size, memory_order_relaxed);
     WALROW_TRY(r->decoder->feed(r->decoder, message->bytes, message->size, message->lsn, err));
-    return is_full(r) ? emit(r, err) : WALROW_OK;
+    *full = is_full(r);
+    return *full ? emit(r, err) : WALROW_OK;
 }
 
 static void
@@ -131,17 +156,19 @@ take_keepalive(walrow__receiver *r, const walrow__push_message *message)
     }
 }
 
-/* Read what there is, some at a time. *idle: the connection has nothing more now. */
+/* Read what there is, some at a time. *idle: the connection has nothing more now; *heard: it had something. */
 static walrow_code
-read_some(walrow__receiver *r, bool *idle, walrow_error *err)
+read_some(walrow__receiver *r, bool *idle, bool *heard, walrow_error *err)
 {
-    *idle = false;
-    for (int i = 0; i < MESSAGES_PER_TURN && !r->decoder->stopped && !r->decoder->needs_text; i++) {
+    bool full = false;
+    *idle = *heard = false;
+    for (int i = 0; i < MESSAGES_PER_TURN && !full && !r->decoder->stopped && !r->decoder->needs_text; i++) {
         walrow__push_message message;
         WALROW_TRY(walrow__push_read(&r->push, &message, err));
+        *heard = *heard || message.kind != WALROW__PUSH_NOTHING;
         switch (message.kind) {
         case WALROW__PUSH_DATA:
-            WALROW_TRY(take_data(r, &message, err));
+            WALROW_TRY(take_data(r, &message, &full, err));
             break;
         case WALROW__PUSH_KEEPALIVE:
             take_keepalive(r, &message);
@@ -177,6 +204,8 @@ sleep_until_needed(walrow__receiver *r, bool may_read)
         timeout = (int)r->options->batch_delay_ms;
     if (r->options->ack_interval_ms < timeout)
         timeout = (int)r->options->ack_interval_ms;
+    if (r->options->receive_timeout_s == 1) /* asked for after half of it */
+        timeout = timeout < 250 ? timeout : 250;
     struct pollfd fds[] = {{.fd = r->queue.wake_fd, .events = POLLIN},
                            {.fd = may_read ? PQsocket(r->push.conn) : -1, .events = POLLIN}};
     poll(fds, 2, timeout < 10 ? 10 : timeout);
@@ -199,12 +228,49 @@ take_message(void *push, struct ArrowBuffer *out)
     walrow__push_take(push, out);
 }
 
+/* Another host of the URL may answer now: what was received must be part of its past. */
+static walrow_code
+check_server(const walrow__receiver *r, PGconn *conn, walrow_error *err)
+{
+    walrow__pg_server server;
+    char ours[WALROW_LSN_SIZE], theirs[WALROW_LSN_SIZE];
+    WALROW_TRY(walrow__pg_identify(conn, true, &server, err));
+    if (r->system_identifier != 0 && server.system_identifier != r->system_identifier) {
+        walrow__fail(err, WALROW_ERR_SERVER,
+                     "another server answers: its system identifier is %" PRIu64 ", not %" PRIu64,
+                     server.system_identifier, r->system_identifier);
+        return walrow__hint(err, "the hosts of the URL must be one cluster; a new cluster needs a new slot "
+                                 "and a new place for --to");
+    }
+    if (server.flush_lsn >= r->emitted_lsn)
+        return WALROW_OK;
+    walrow__fail(err, WALROW_ERR_SERVER, "the server's WAL ends at %s, before what was received, up to %s",
+                 walrow_lsn_format(server.flush_lsn, theirs), walrow_lsn_format(r->emitted_lsn, ours));
+    return walrow__hint(err,
+                        "it was restored from a backup, or is a standby that had not received all of it: "
+                        "begin anew, with a new slot and a new place for --to");
+}
+
+static walrow_code
+connect_walsender(const walrow__receiver *r, PGconn **out, walrow_error *err)
+{
+    PGconn *conn = NULL;
+    WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
+    walrow_code code = check_server(r, conn, err);
+    if (code != WALROW_OK) {
+        PQfinish(conn);
+        return code;
+    }
+    *out = conn;
+    return WALROW_OK;
+}
+
 static walrow_code
 open_session(walrow__receiver *r, walrow_error *err)
 {
     PGconn *conn = NULL;
     WALROW_TRY(walrow__receiver_refresh_sql(r, err));
-    WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
+    WALROW_TRY(connect_walsender(r, &conn, err));
     walrow__push_options options = walrow__dialect_push(r->dialect, r->options, r->server_version, r->binary);
     options.start_lsn = max_lsn(r->start_lsn, r->emitted_lsn);
     options.publications = (const char *const *)r->publications;
@@ -215,7 +281,7 @@ open_session(walrow__receiver *r, walrow_error *err)
     r->decoder->needs_text = false;
     r->decoder->stopped = false;
     r->decoder->stop_lsn = r->until_lsn;
-    r->discovery_at = walrow__now_ms();
+    r->discovery_at = r->heard_at = walrow__now_ms();
     r->keepalive_lsn = 0;
     r->connected_once = true;
     return send_status(r, false, err);
@@ -225,15 +291,18 @@ open_session(walrow__receiver *r, walrow_error *err)
 static walrow_code
 take_turn(walrow__receiver *r, walrow__session_end *end, bool *ended, walrow_error *err)
 {
-    bool idle = true, found = false;
+    bool idle = true, heard = true, found = false;
     bool may_read = walrow__queue_has_room(&r->queue);
     if (may_read)
-        WALROW_TRY(read_some(r, &idle, err));
+        WALROW_TRY(read_some(r, &idle, &heard, err));
     int64_t now = walrow__now_ms();
+    if (heard) /* a silence of our own is none */
+        r->heard_at = now;
+    WALROW_TRY(check_heard(r, now, err));
     bool until = reached_until(r);
     if (until || is_due(r, idle, now) || (atomic_load(&r->stop) && !r->collector.in_transaction))
         WALROW_TRY(emit(r, err));
-    WALROW_TRY(send_due_status(r, now, err));
+    WALROW_TRY(send_due_status(r, may_read, now, err));
     *ended = true;
     if (until || atomic_load(&r->stop))
         *end = WALROW__SESSION_STOPPED;
@@ -264,8 +333,11 @@ walrow__session_run(walrow__receiver *r, walrow_error *err)
     if (end == WALROW__SESSION_STOPPED)
         return end;
     walrow__push_close(&r->push);
-    /* what was not handed on comes again from the last whole transaction that was */
     walrow_error ignored;
+    /* what is whole need not come again, and must not wait for what may never come */
+    if (!r->collector.in_transaction && emit(r, &ignored) != WALROW_OK)
+        return WALROW__SESSION_FAILED;
+    /* what was not handed on comes again from the last whole transaction that was */
     walrow_code abandoned = walrow__collector_abandon(&r->collector, code == WALROW_OK ? err : &ignored);
     return abandoned == WALROW_OK ? end : WALROW__SESSION_FAILED;
 }
@@ -285,7 +357,7 @@ linger_turn(walrow__receiver *r, bool *ended, walrow_error *err)
     *ended = message.kind == WALROW__PUSH_END;
     if (*ended)
         return WALROW_OK;
-    WALROW_TRY(send_due_status(r, walrow__now_ms(), err));
+    WALROW_TRY(send_due_status(r, true, walrow__now_ms(), err));
     if (message.kind == WALROW__PUSH_NOTHING)
         sleep_until_needed(r, true);
     return WALROW_OK;

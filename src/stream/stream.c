@@ -315,7 +315,9 @@ open_stream(walrow_stream *s, walrow_error *err)
     r->catalog = s->catalog;
     r->publications = s->publications.items;
     r->server_version = s->server.version;
+    r->system_identifier = s->server.system_identifier;
     r->eager = s->hooks.eager;
+    r->patient = s->hooks.patient;
     r->start_lsn = start_lsn(s);
     return walrow__receiver_start(r, err);
 }

@@ -14,6 +14,7 @@
 typedef struct walrow__stream_hooks {
     void *arg;
     bool eager;           /* whoever waits gets what there is at once */
+    bool patient;         /* once the stream is open, what fails is tried again though nothing ever worked */
     bool all_remember;    /* the hook snapshot speaks for every sink */
     bool notes_snapshots; /* tables that were delivered are noted in the state */
     /* The server is known: open what belongs to it. state: NULL if none is kept. */

@@ -121,7 +121,7 @@ def test_a_wrong_password(walrow, new_server, tmp_path):
 
 def test_no_server(walrow, tmp_path):
     source = f"postgresql://postgres@/shop?host={tmp_path}"
-    assert_refused(walrow("stream", "--source", source, "--to", "null:"), 3, str(tmp_path))
+    assert_refused(walrow("stream", "--source", source, "--to", "null:", "--retry-max", "0"), 3, str(tmp_path))
     assert_refused(walrow("check", "--source", source), 3, str(tmp_path))
 
 
@@ -182,7 +182,8 @@ def test_a_slot_that_is_active_names_who_has_it(walrow, shop, tmp_path):
     add(shop, 6)
     first.wait_for(lambda: (tmp_path / "lake").exists() and 6 in ids(tmp_path / "lake"), what="a change to come")
     pid = shop.slot(shop.name)["active_pid"]
-    assert_refused(walrow("stream", *options(shop, "null:", "--state", tmp_path / "mine")), 5, shop.name, pid)
+    mine = ["--state", tmp_path / "mine", "--retry-max", "0"]
+    assert_refused(walrow("stream", *options(shop, "null:", *mine)), 5, shop.name, pid)
     assert_refused(walrow("stream", *options(shop, "null:")), 10, first.pid)
     add(shop, 7)
     assert first.stop().code == 0
