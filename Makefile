@@ -84,6 +84,9 @@ e2e: ## only the end-to-end tests; ARGS='-k name' for some
 bench: ## the measurements, with their peers in the same run
 	@scripts/bootstrap bench
 	@$(MAKE) --no-print-directory build
+	@mkdir -p build/null_plugin
+	@$(MAKE) --no-print-directory -s -C build/null_plugin -f $(CURDIR)/bench/null_plugin/Makefile \
+		VPATH=$(CURDIR)/bench/null_plugin PG_CONFIG=$(DEFAULT_PG_CONFIG)
 	bench/run $(ARGS)
 
 install: all ## into $(DESTDIR)$(PREFIX)
