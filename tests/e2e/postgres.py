@@ -95,7 +95,7 @@ class Postgres:
             os.chown(self.folder, user.pw_uid, user.pw_gid)
             run_as_server_user(
                 pgbin("initdb"), "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C",
-                "--no-sync", "--no-instructions", *initdb,
+                "--no-sync", *initdb,
             )  # fmt: skip
             self.write_configuration()
             self.start()
