@@ -26,7 +26,7 @@ export PKG_CONFIG_PATH := $(CURDIR)/.deps/prefix/lib/pkgconfig$(if $(PKG_CONFIG_
 export WALROW_BIN      ?= $(CURDIR)/build/walrow
 export CLANG_FORMAT    ?= clang-format-14
 
-.PHONY: all build build-asan plugin plugin-regress install-plugin demo test unit e2e bench install format format-check clean distclean help
+.PHONY: all build build-asan plugin plugin-regress install-plugin demo test test-matrix unit e2e bench install format format-check clean distclean help
 .DEFAULT_GOAL := all
 
 all: ## build/walrow, build/libwalrow.so and build/wal2arrow.so, installing first what that needs
@@ -69,7 +69,12 @@ demo: ## a throw-away server, streamed into a Parquet lake, and the proof that t
 test: ## unit tests under the sanitizers, code format, end-to-end tests on a real server
 	@scripts/bootstrap test
 	@$(MAKE) --no-print-directory build build-asan
-	@RESULTS=$(RESULTS) ARGS='$(ARGS)' scripts/run-tests
+	@RESULTS=$(RESULTS) ARGS='$(ARGS)' PG_CONFIG=$(PG_CONFIG) scripts/run-tests
+
+test-matrix: ## the plugin and the tests of right batches on servers 13, 17 and 18; VERSIONS='13 18' for some
+	@scripts/bootstrap matrix
+	@$(MAKE) --no-print-directory build
+	@RESULTS=$(RESULTS) ARGS='$(ARGS)' scripts/test-matrix $(VERSIONS)
 
 unit: ## only the unit tests; ARGS=name for one
 	@scripts/bootstrap test

@@ -1,8 +1,10 @@
 """Real PostgreSQL servers for tests: private, unprivileged, and gone afterwards, whatever happens."""
 
 import contextlib
+import functools
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -37,6 +39,13 @@ def pgbin(program):
         if folder and os.path.exists(os.path.join(folder, program)):
             return os.path.join(folder, program)
     return shutil.which(program) or program
+
+
+@functools.cache
+def server_version():
+    """Of those programs: 15"""
+    done = subprocess.run([pgbin("postgres"), "--version"], stdout=subprocess.PIPE, text=True, check=True)
+    return int(re.search(r"\) (\d+)", done.stdout).group(1))
 
 
 def server_user():

@@ -10,13 +10,13 @@ from conftest import ROOT
 from oracle import UNCHANGED, Oracle
 from plugin import plugin_is_built
 from postgres import lsn_value
-from streaming import Job, expected_column, ways
+from streaming import Job, expected_column, known_ways, ways
 from values import plain_column
 from workload import CAPTURED, TABLES, Workload
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 INSERTS = ("--insert-only", "public.nothing")
-WAYS = ("text", "binary", "wal2arrow") if plugin_is_built() else ("text", "binary")
+WAYS = known_ways("text", "binary", *(["wal2arrow"] if plugin_is_built() else []))
 
 
 @pytest.fixture(scope="module")
