@@ -26,7 +26,7 @@ export PKG_CONFIG_PATH := $(CURDIR)/.deps/prefix/lib/pkgconfig$(if $(PKG_CONFIG_
 export WALROW_BIN      ?= $(CURDIR)/build/walrow
 export CLANG_FORMAT    ?= clang-format-14
 
-.PHONY: all build build-asan plugin plugin-regress install-plugin demo test unit e2e bench install format format-check clean distclean help
+.PHONY: all build build-asan plugin plugin-regress install-plugin deb demo test test-matrix test-plugin-memory unit e2e bench install format format-check clean distclean help
 .DEFAULT_GOAL := all
 
 all: ## build/walrow, build/libwalrow.so and build/wal2arrow.so, installing first what that needs
@@ -61,6 +61,9 @@ plugin-regress: plugin ## pg_regress and isolation tests of the plugin, on that 
 install-plugin: plugin ## into that server
 	@$(MAKE_PLUGIN) install
 
+deb: plugin ## a Debian package of the plugin for that server, in build/
+	packaging/deb $(PG_CONFIG)
+
 demo: ## a throw-away server, streamed into a Parquet lake, and the proof that they agree
 	@scripts/bootstrap demo
 	@$(MAKE) --no-print-directory build
@@ -69,7 +72,17 @@ demo: ## a throw-away server, streamed into a Parquet lake, and the proof that t
 test: ## unit tests under the sanitizers, code format, end-to-end tests on a real server
 	@scripts/bootstrap test
 	@$(MAKE) --no-print-directory build build-asan
-	@RESULTS=$(RESULTS) ARGS='$(ARGS)' scripts/run-tests
+	@RESULTS=$(RESULTS) ARGS='$(ARGS)' PG_CONFIG=$(PG_CONFIG) scripts/run-tests
+
+test-matrix: ## the plugin and the tests of right batches on servers 13, 17 and 18; VERSIONS='13 18' for some
+	@scripts/bootstrap matrix
+	@$(MAKE) --no-print-directory build
+	@RESULTS=$(RESULTS) ARGS='$(ARGS)' scripts/test-matrix $(VERSIONS)
+
+test-plugin-memory: ## the plugin's own tests under the sanitizers and under valgrind
+	@scripts/bootstrap memory
+	@$(MAKE) --no-print-directory plugin
+	@RESULTS=$(RESULTS) scripts/test-plugin-memory $(PG_CONFIG)
 
 unit: ## only the unit tests; ARGS=name for one
 	@scripts/bootstrap test
@@ -84,6 +97,9 @@ e2e: ## only the end-to-end tests; ARGS='-k name' for some
 bench: ## the measurements, with their peers in the same run
 	@scripts/bootstrap bench
 	@$(MAKE) --no-print-directory build
+	@mkdir -p build/null_plugin
+	@$(MAKE) --no-print-directory -s -C build/null_plugin -f $(CURDIR)/bench/null_plugin/Makefile \
+		VPATH=$(CURDIR)/bench/null_plugin PG_CONFIG=$(DEFAULT_PG_CONFIG)
 	bench/run $(ARGS)
 
 install: all ## into $(DESTDIR)$(PREFIX)

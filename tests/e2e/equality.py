@@ -22,7 +22,7 @@ import pyarrow as pa
 import bits
 from postgres import lsn_text
 from readers import read_ipc
-from streaming import Job
+from streaming import Job, known_ways
 from values import plain_column
 
 
@@ -36,7 +36,7 @@ class Source:
 TEXT = Source("text", "pgoutput", ("--encoding", "text"))
 BINARY = Source("binary", "pgoutput", ("--encoding", "binary"))
 WAL2ARROW = Source("wal2arrow", "wal2arrow")
-SOURCES = (TEXT, BINARY, WAL2ARROW)
+SOURCES = tuple(source for source in (TEXT, BINARY, WAL2ARROW) if known_ways(source.name))
 
 
 class Watch:

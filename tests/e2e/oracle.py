@@ -28,6 +28,7 @@ import itertools
 import re
 
 from postgres import lsn_value
+from wal import starts_of_records
 
 _numbers = itertools.count(1)
 
@@ -81,8 +82,6 @@ class Oracle:
         self.db = db
         self.slot = f"oracle_{db.name}_{next(_numbers)}"
         self.stray_messages = []  # non-transactional ones, all since the beginning
-        # the commit record's start is in no plugin's output of the SQL interface, but in the WAL
-        db.sql("CREATE EXTENSION IF NOT EXISTS pg_walinspect")
         db.sql("SELECT pg_create_logical_replication_slot(%s, 'test_decoding')", (self.slot,))
 
     def read(self, tables=None, roots=True):
@@ -101,7 +100,9 @@ class Oracle:
             ).fetchall()
             if not rows:
                 return []
-            starts = self._commit_records(connection)
+            # the commit record's start is in no plugin's output of the SQL interface
+            ends = [lsn_value(lsn) for lsn, line in rows if line.startswith("COMMIT ")]
+            starts = starts_of_records(connection, ends)
             root_of = self._roots(connection) if roots else {}
             connection.execute("SELECT pg_replication_slot_advance(%s, %s)", (self.slot, rows[-1][0]))
 
@@ -138,16 +139,6 @@ class Oracle:
 
     def close(self):
         self.db.sql("SELECT pg_drop_replication_slot(%s)", (self.slot,))
-
-    def _commit_records(self, connection):
-        """{end LSN: start LSN} of the commit records from where the slot begins."""
-        rows = connection.execute(
-            "SELECT end_lsn::text, start_lsn::text FROM public.pg_get_wal_records_info_till_end_of_wal("
-            " (SELECT restart_lsn FROM pg_catalog.pg_replication_slots WHERE slot_name = %s))"
-            " WHERE resource_manager = 'Transaction' AND record_type LIKE 'COMMIT%%'",
-            (self.slot,),
-        )
-        return {lsn_value(end): lsn_value(start) for end, start in rows}
 
     @staticmethod
     def _roots(connection):

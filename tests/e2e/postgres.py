@@ -1,8 +1,10 @@
 """Real PostgreSQL servers for tests: private, unprivileged, and gone afterwards, whatever happens."""
 
 import contextlib
+import functools
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -37,6 +39,13 @@ def pgbin(program):
         if folder and os.path.exists(os.path.join(folder, program)):
             return os.path.join(folder, program)
     return shutil.which(program) or program
+
+
+@functools.cache
+def server_version():
+    """Of those programs: 15"""
+    done = subprocess.run([pgbin("postgres"), "--version"], stdout=subprocess.PIPE, text=True, check=True)
+    return int(re.search(r"\) (\d+)", done.stdout).group(1))
 
 
 def server_user():
@@ -95,7 +104,7 @@ class Postgres:
             os.chown(self.folder, user.pw_uid, user.pw_gid)
             run_as_server_user(
                 pgbin("initdb"), "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C",
-                "--no-sync", "--no-instructions", *initdb,
+                "--no-sync", *initdb,
             )  # fmt: skip
             self.write_configuration()
             self.start()

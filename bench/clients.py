@@ -1,0 +1,102 @@
+"""The commands that are compared: walrow and its peers, each on the slot `copy`."""
+
+import json
+import os
+import shutil
+
+from postgres import pgbin
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+WALROW = os.environ.get("WALROW_BIN") or os.path.join(ROOT, "build", "walrow")
+
+# what pg_recvlogical asks of a plugin
+RAW_OPTIONS = {
+    "pgoutput": {"proto_version": "1", "publication_names": "bench", "binary": "true"},
+    "wal2json": {"format-version": "2"},
+    "decoderbufs": {},
+    "walrow_null": {},
+}
+
+
+class Raw:
+    """pg_recvlogical to /dev/null: what comes is not looked at."""
+
+    def __init__(self, server, plugin):
+        self.server = server
+        self.plugin = plugin
+        self.name = f"pg_recvlogical, {plugin}"
+
+    def command(self, workload):
+        command = [
+            pgbin("pg_recvlogical"), "-d", self.server.dsn(), "-S", "copy", "--start", "--no-loop", "-f", "/dev/null",
+            "-E", workload.end,
+        ]  # fmt: skip
+        for option, value in RAW_OPTIONS[self.plugin].items():
+            command += ["-o", f"{option}={value}"]
+        return command
+
+    def prepare(self):
+        pass
+
+    def check(self, workload, run):
+        pass
+
+
+class Walrow:
+    """walrow stream: batches, into a sink of the folder, and counted."""
+
+    def __init__(self, server, plugin, folder, sink="null"):
+        self.server = server
+        self.plugin = plugin
+        self.name = f"walrow, {plugin}, {sink}:"
+        self.directory, self.state = os.path.join(folder, sink), os.path.join(folder, "state")
+        self.sink = "null:" if sink == "null" else f"{sink}:{self.directory}"
+        self.report_file = os.path.join(folder, "report.json")
+
+    def command(self, workload):
+        return [
+            WALROW, "stream", "--source", self.server.dsn(), "--slot", "copy", "--publication", "bench",
+            "--tables", "public.bench", "--no-setup", "--snapshot", "never", "--until", workload.end,
+            "--encoding", "binary", "--to", self.sink, "--report", self.report_file, "--plugin", self.plugin,
+            "--state", self.state,
+        ]  # fmt: skip
+
+    def prepare(self):
+        shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.rmtree(self.state, ignore_errors=True)
+
+    def check(self, workload, run):
+        check_report(self.report_file, workload, run)
+
+
+class Decode:
+    """walrow decode, on one core: a stream recorded before, with no server."""
+
+    def __init__(self, server, folder):
+        self.server = server
+        self.name = "walrow decode, pgoutput, null:"
+        self.recording = os.path.join(folder, "recording")
+        self.report_file = os.path.join(folder, "report.json")
+
+    def record(self, workload):
+        return [
+            WALROW, "record", self.recording, "--source", self.server.dsn(), "--slot", "copy", "--publication",
+            "bench", "--tables", "public.bench", "--no-setup", "--until", workload.end, "--encoding", "binary",
+        ]  # fmt: skip
+
+    def command(self):
+        return [
+            "taskset", "-c", "0", WALROW, "decode", self.recording, "--to", "null:", "--report", self.report_file,
+        ]  # fmt: skip
+
+    def check(self, workload, run):
+        check_report(self.report_file, workload, run)
+
+
+def check_report(path, workload, run):
+    """A run that lost rows has no speed. Its peak RSS is there, too."""
+    with open(path, encoding="utf-8") as file:
+        report = json.load(file)
+    if report["changes"]["I"] != workload.rows:
+        raise SystemExit(f"{workload.title}: {workload.rows} rows went in, and came out: {report['changes']}")
+    run.peak_rss = report["peak_rss_bytes"]
