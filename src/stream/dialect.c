@@ -87,7 +87,7 @@ clamp(int64_t value, int64_t least, int64_t most)
 
 /*
  * A change set ends at a message's end: with messages a quarter of its limits it is over them by a quarter at
- * most. More than a megabyte at once makes neither side faster, and costs the server memory.
+ * most. Larger ones than these fill the socket while the server waits, instead of decoding on.
  */
 walrow__push_options
 walrow__dialect_push(const walrow__dialect *dialect, const walrow_options *options, int server_version,
@@ -100,7 +100,7 @@ walrow__dialect_push(const walrow__dialect *dialect, const walrow_options *optio
         .wal2arrow = dialect->new_decoder == walrow__wal2arrow_new,
         .timeout_ms = (int)options->connect_timeout_s * 1000,
         .max_rows = clamp(options->batch_rows / 4, 1, 65536),
-        .max_bytes = clamp(options->batch_bytes / 4, 1024, 1 << 20),
+        .max_bytes = clamp(options->batch_bytes / 4, 1024, 256 << 10),
         .types = options->types,
         .n_types = options->n_types,
     };

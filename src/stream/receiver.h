@@ -63,6 +63,9 @@ typedef struct walrow__receiver {
     int64_t opened_at;      /* when the first row of the open change set came; milliseconds, 0: none */
     int64_t status_at;      /* when the last status was sent */
     int64_t heard_at;       /* when the server last said anything */
+    int64_t idle_at_us;     /* when there was last nothing more to read, and what had come by then */
+    uint64_t idle_at_bytes;
+    int flow; /* how often in a row there was something again soon after */
     int64_t discovery_at;
     char tables_token[64];  /* of the last discovery; see walrow__discover_token */
     uint64_t confirmed_lsn; /* the last flush position sent */

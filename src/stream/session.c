@@ -12,7 +12,11 @@ enum {
     MESSAGES_PER_TURN = 512, /* between two looks at clock, queue and wishes */
     STATUS_EVERY_MS = 10000, /* when there is nothing new to say: well under wal_sender_timeout */
     DISCOVER_EVERY_MS = 5000,
-    POLL_MS = 1000
+    POLL_MS = 1000,
+    FLOW_GAP_US = 500, /* messages that come so close, so many times in a row, are a flow */
+    FLOW_TURNS = 16,
+    GATHER_US = 200,
+    GATHER_BYTES = 32 << 10
 };
 
 int64_t
@@ -193,6 +197,34 @@ reached_until(const walrow__receiver *r)
            (r->decoder->stopped || max_lsn(r->keepalive_lsn, r->collector.end_lsn) >= r->until_lsn);
 }
 
+static int64_t
+now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/*
+ * Where small messages follow each other closely, one that is waited for costs the server a wake-up each, as much
+ * as decoding it: let some gather in the socket, as long as its buffer does not fill.
+ */
+static void
+let_gather(walrow__receiver *r)
+{
+    uint64_t bytes = atomic_load(&r->figures.bytes);
+    uint64_t came = bytes - r->idle_at_bytes;
+    bool closely = came > 0 && came < GATHER_BYTES && now_us() - r->idle_at_us < FLOW_GAP_US;
+    r->flow = closely ? r->flow + 1 : 0;
+    if (r->flow > FLOW_TURNS) {
+        struct timespec gather = {.tv_nsec = GATHER_US * 1000L};
+        nanosleep(&gather, NULL);
+        r->flow = FLOW_TURNS;
+    }
+    r->idle_at_us = now_us();
+    r->idle_at_bytes = bytes;
+}
+
 /* Until the socket has something, the caller took or wants something, or the clock asks for attention. */
 static void
 sleep_until_needed(walrow__receiver *r, bool may_read)
@@ -315,6 +347,8 @@ take_turn(walrow__receiver *r, walrow__session_end *end, bool *ended, walrow_err
     WALROW_TRY(look_for_tables(r, now, &found, err));
     *end = WALROW__SESSION_NEW_TABLES;
     *ended = found;
+    if (!found && idle && may_read)
+        let_gather(r);
     if (!found && (idle || !may_read))
         sleep_until_needed(r, may_read);
     return WALROW_OK;
