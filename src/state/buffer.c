@@ -84,6 +84,7 @@ drop_unfinished(walrow__buffer *buffer, walrow_error *err)
         return WALROW_OK;
     walrow__store_write *write = walrow__store_begin();
     walrow__store_remove(buffer->store, write, end, buffer->next);
+    walrow__state_put_log_next(write, end); /* no cursor has passed it: the numbers are free again */
     while (buffer->next > end)
         drop_last(buffer);
     return walrow__store_commit(buffer->store, write, err);

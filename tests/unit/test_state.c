@@ -4,7 +4,7 @@
  */
 #include "changes.h"
 
-#include "state/state.h"
+#include "state/buffer.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -270,6 +270,51 @@ entries_are_kept_in_order_until_they_are_trimmed(void **state)
     walrow__store_close(store);
 }
 
+/* Put one change set without rows; partial: more of its transaction is to come. */
+static void
+put_changes(fixture *f, walrow__buffer *buffer, bool partial)
+{
+    walrow_changes changes = {.end_lsn = 0x100, .partial = partial};
+    walrow__store_write *write = walrow__store_begin();
+    ASSERT_OK(walrow__buffer_put(buffer, write, &changes, &f->err), f->err);
+    ASSERT_OK(walrow__state_commit(f->state, write, 0, &f->err), f->err);
+    walrow__buffer_publish(buffer);
+}
+
+static walrow__buffer *
+open_buffer(fixture *f)
+{
+    walrow__buffer *buffer;
+    reopen(f);
+    ASSERT_OK(walrow__buffer_open(f->state, 1 << 20, &buffer, &f->err), f->err);
+    return buffer;
+}
+
+static void
+what_was_not_finished_is_dropped_and_leaves_no_gap(void **state)
+{
+    fixture *f = *state;
+    walrow__buffer *buffer = open_buffer(f);
+    put_changes(f, buffer, false);
+    put_changes(f, buffer, true);
+    put_changes(f, buffer, true);
+    assert_int_equal(walrow__buffer_next(buffer), 4);
+    walrow__buffer_free(buffer);
+    buffer = open_buffer(f);
+    assert_int_equal(walrow__buffer_next(buffer), 2);
+    walrow__store_write *write = walrow__store_begin();
+    walrow__buffer_trim(buffer, write, 2);
+    put_changes(f, buffer, true);
+    ASSERT_OK(walrow__state_commit(f->state, write, 0, &f->err), f->err);
+    for (int i = 0; i < 2; i++) { /* the second time there is nothing left to drop */
+        walrow__buffer_free(buffer);
+        buffer = open_buffer(f);
+        assert_int_equal(walrow__buffer_first(buffer), 2);
+        assert_int_equal(walrow__buffer_next(buffer), 2);
+    }
+    walrow__buffer_free(buffer);
+}
+
 /* ---- what is refused ---- */
 
 static void
@@ -398,6 +443,8 @@ main(void)
         cmocka_unit_test_setup_teardown(others_may_look_at_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(where_there_is_none_there_is_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(entries_are_kept_in_order_until_they_are_trimmed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_not_finished_is_dropped_and_leaves_no_gap, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(one_process_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_servers_state_is_not_used, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_newer_version_is_not_read, set_up, tear_down),
