@@ -367,17 +367,30 @@ print_day(int64_t days_since_1970, bool *before_christ, walrow__strbuf *out)
     walrow__strbuf_addf(out, "%04" PRId64 "-%02d-%02d", year > 0 ? year : 1 - year, month, day);
 }
 
-void
-walrow__print_pg_date(int32_t days, walrow__strbuf *out)
+/* first_day: the days' zero, in days since 1970 */
+static void
+print_date(int32_t days, int64_t first_day, walrow__strbuf *out)
 {
     bool before_christ;
     if (days == INT32_MIN || days == INT32_MAX) {
         walrow__strbuf_add_text(out, days > 0 ? "infinity" : "-infinity");
         return;
     }
-    print_day((int64_t)days + DAYS_TO_2000, &before_christ, out);
+    print_day(first_day + days, &before_christ, out);
     if (before_christ)
         walrow__strbuf_add_text(out, " BC");
+}
+
+void
+walrow__print_date(int32_t days, walrow__strbuf *out)
+{
+    print_date(days, 0, out);
+}
+
+void
+walrow__print_pg_date(int32_t days, walrow__strbuf *out)
+{
+    print_date(days, DAYS_TO_2000, out);
 }
 
 void
@@ -398,8 +411,8 @@ walrow__print_pg_timetz(int64_t us, int32_t zone, walrow__strbuf *out)
         walrow__strbuf_addf(out, ":%02d", (int)(seconds % 60));
 }
 
-void
-walrow__print_pg_timestamp(int64_t us, bool with_tz, walrow__strbuf *out)
+static void
+print_timestamp(int64_t us, int64_t first_day, bool with_tz, walrow__strbuf *out)
 {
     bool before_christ;
     if (us == INT64_MIN || us == INT64_MAX) {
@@ -411,11 +424,23 @@ walrow__print_pg_timestamp(int64_t us, bool with_tz, walrow__strbuf *out)
         time += US_PER_DAY;
         days--;
     }
-    print_day(days + DAYS_TO_2000, &before_christ, out);
+    print_day(first_day + days, &before_christ, out);
     walrow__strbuf_add_char(out, ' ');
     print_clock(time, out);
     walrow__strbuf_add_text(out, with_tz ? "+00" : "");
     walrow__strbuf_add_text(out, before_christ ? " BC" : "");
+}
+
+void
+walrow__print_timestamp(int64_t us, bool with_tz, walrow__strbuf *out)
+{
+    print_timestamp(us, 0, with_tz, out);
+}
+
+void
+walrow__print_pg_timestamp(int64_t us, bool with_tz, walrow__strbuf *out)
+{
+    print_timestamp(us, DAYS_TO_2000, with_tz, out);
 }
 
 typedef struct interval_state {

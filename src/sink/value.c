@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "columns/datetime.h"
 #include "columns/float.h"
 #include "sink/value_text.h"
 
@@ -127,7 +128,7 @@ static void
 print_date(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
     walrow__strbuf_add_char(buf, '"');
-    walrow__print_date32(buf, AT(int32_t, value, row));
+    walrow__print_date(AT(int32_t, value, row), buf);
     walrow__strbuf_add_char(buf, '"');
 }
 
@@ -135,7 +136,7 @@ static void
 print_time(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
     walrow__strbuf_add_char(buf, '"');
-    walrow__print_time64(buf, AT(int64_t, value, row));
+    walrow__print_pg_time(AT(int64_t, value, row), buf);
     walrow__strbuf_add_char(buf, '"');
 }
 
@@ -143,7 +144,7 @@ static void
 print_timestamp(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
     walrow__strbuf_add_char(buf, '"');
-    walrow__print_timestamp(buf, AT(int64_t, value, row), value->with_zone);
+    walrow__print_timestamp(AT(int64_t, value, row), value->with_zone, buf);
     walrow__strbuf_add_char(buf, '"');
 }
 
@@ -158,7 +159,7 @@ print_interval(const walrow__value *value, int64_t row, walrow__strbuf *buf)
     memcpy(&days, at + 4, 4);
     memcpy(&ns, at + 8, 8);
     walrow__strbuf_add_char(buf, '"');
-    walrow__print_interval(buf, months, days, ns);
+    walrow__print_pg_interval(ns / 1000, days, months, buf);
     walrow__strbuf_add_char(buf, '"');
 }
 

@@ -1,7 +1,5 @@
 #include "sink/value_text.h"
 
-#include "columns/datetime.h"
-
 #include <string.h>
 #include <time.h>
 
@@ -110,36 +108,7 @@ walrow__print_uuid(walrow__strbuf *buf, const uint8_t bytes[16])
     }
 }
 
-/* ---- time: the columns' printers take PostgreSQL's units, from 2000-01-01 ---- */
-
-#define DAYS_TO_2000 10957
-#define US_TO_2000 (DAYS_TO_2000 * INT64_C(86400) * US_PER_SECOND)
-
-void
-walrow__print_date32(walrow__strbuf *buf, int32_t days)
-{
-    bool finite = days != INT32_MIN && days != INT32_MAX;
-    walrow__print_pg_date(finite ? days - DAYS_TO_2000 : days, buf);
-}
-
-void
-walrow__print_time64(walrow__strbuf *buf, int64_t us)
-{
-    walrow__print_pg_time(us, buf);
-}
-
-void
-walrow__print_timestamp(walrow__strbuf *buf, int64_t us, bool with_zone)
-{
-    bool finite = us != INT64_MIN && us != INT64_MAX;
-    walrow__print_pg_timestamp(finite ? us - US_TO_2000 : us, with_zone, buf);
-}
-
-void
-walrow__print_interval(walrow__strbuf *buf, int32_t months, int32_t days, int64_t ns)
-{
-    walrow__print_pg_interval(ns / 1000, days, months, buf);
-}
+/* ---- time ---- */
 
 void
 walrow__print_iso8601(walrow__strbuf *buf, int64_t us)

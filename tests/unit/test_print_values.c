@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "columns/column.h"
+#include "columns/datetime.h"
 #include "columns/float.h"
 
 #include <locale.h>
@@ -140,6 +141,40 @@ the_shortest_digits_are_postgres_own(void **state)
     walrow__strbuf_release(&out);
 }
 
+/* Ends the test unless the buffer says so; it is empty afterwards. */
+static void
+assert_text(walrow__strbuf *out, const char *text)
+{
+    assert_string_equal(walrow__strbuf_text(out), text);
+    walrow__strbuf_clear(out);
+}
+
+/* Further out than any server's: a column of Arrow may hold them. */
+static void
+every_integer_is_a_date_or_a_time(void **state)
+{
+    walrow__strbuf out;
+    (void)state;
+    walrow__strbuf_init(&out);
+    walrow__print_date(INT32_MIN + 1, &out);
+    assert_text(&out, "5877642-06-24 BC");
+    walrow__print_date(INT32_MAX - 1, &out);
+    assert_text(&out, "5881580-07-10");
+    walrow__print_date(INT32_MIN, &out);
+    assert_text(&out, "-infinity");
+    walrow__print_pg_date(INT32_MAX - 1, &out);
+    assert_text(&out, "5881610-07-10");
+    walrow__print_timestamp(INT64_MIN + 1, false, &out);
+    assert_text(&out, "290309-12-21 19:59:05.224193 BC");
+    walrow__print_timestamp(INT64_MAX - 1, true, &out);
+    assert_text(&out, "294247-01-10 04:00:54.775806+00");
+    walrow__print_timestamp(INT64_MAX, true, &out);
+    assert_text(&out, "infinity");
+    walrow__print_pg_timestamp(INT64_MAX - 1, false, &out);
+    assert_text(&out, "294277-01-09 04:00:54.775806");
+    walrow__strbuf_release(&out);
+}
+
 int
 main(void)
 {
@@ -149,6 +184,7 @@ main(void)
         cmocka_unit_test(what_no_send_function_writes_is_refused),
         cmocka_unit_test(floats_do_not_depend_on_the_locale),
         cmocka_unit_test(the_shortest_digits_are_postgres_own),
+        cmocka_unit_test(every_integer_is_a_date_or_a_time),
     };
 
     return cmocka_run_group_tests_name("printed values", tests, NULL, NULL);
