@@ -8,7 +8,7 @@ import pytest
 
 from command import Walrow
 from oracle import Oracle
-from plugin import plugin_conf, plugin_is_built
+from plugin import plugin_conf
 from postgres import Postgres
 from streaming import Job
 
@@ -30,17 +30,8 @@ def server():
 @pytest.fixture(scope="session")
 def arrow_server():
     """The same with wal2arrow, which walrow then takes unless told otherwise."""
-    if not plugin_is_built():
-        pytest.skip("wal2arrow is not built: make plugin")
     with Postgres(conf=plugin_conf()) as postgres:
         yield postgres
-
-
-@pytest.fixture(scope="session")
-def all_sources(request):
-    """The same for tests that would be worth nothing without it."""
-    assert plugin_is_built(), "wal2arrow is not built: make plugin"
-    return request.getfixturevalue("arrow_server")
 
 
 @pytest.fixture

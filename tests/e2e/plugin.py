@@ -16,13 +16,10 @@ def built_plugin():
     return os.environ.get("WAL2ARROW") or os.path.join(ROOT, "build", "wal2arrow.so")
 
 
-def plugin_is_built():
-    return os.path.exists(built_plugin())
-
-
 @functools.cache
 def plugin_folder():
     """A copy of build/wal2arrow.so (or WAL2ARROW) where the server's user, too, can read it."""
+    assert os.path.exists(built_plugin()), f"there is no {built_plugin()}: make plugin"
     folder = tempfile.mkdtemp(prefix="walrow-plugin-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.chmod(folder, 0o755)

@@ -80,6 +80,9 @@ class Job:
         return read_jsonl(path) if os.path.exists(path) else []
 
 
+PGOUTPUT_HAS_MESSAGES = server_version() >= 14
+
+
 def known_ways(*names):
     """Those that the server has: before 14 pgoutput sends text only."""
     return tuple(name for name in names if name != "binary" or server_version() >= 14)

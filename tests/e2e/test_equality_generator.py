@@ -31,13 +31,13 @@ def seeds_of(request, group):
 
 
 @pytest.fixture(scope="module", params=GROUPS)
-def generated(request, all_sources, tmp_path_factory):
+def generated(request, arrow_server, tmp_path_factory):
     """What comes of a group's seeds: (deliveries, test_decoding's transactions, which of them are captured)."""
     tables, options, wide = GROUPS[request.param]
     seeds = seeds_of(request, request.param)
     if not seeds:
         pytest.skip("none of the seeds is in this group")
-    db = all_sources.create_database(f"equal_{request.param}")
+    db = arrow_server.create_database(f"equal_{request.param}")
     db.sql(SPILL.format(db.name))
     create_types(db)
     prepare(db, seeds)

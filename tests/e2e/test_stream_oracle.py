@@ -8,23 +8,20 @@ import pytest
 from command import Walrow
 from conftest import ROOT
 from oracle import UNCHANGED, Oracle
-from plugin import plugin_is_built
-from postgres import lsn_value, server_version
-from streaming import Job, expected_column, known_ways, ways
+from postgres import lsn_value
+from streaming import PGOUTPUT_HAS_MESSAGES, Job, expected_column, known_ways, ways
 from values import plain_column
 from workload import CAPTURED, TABLES, Workload
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 INSERTS = ("--insert-only", "public.nothing")
-HAS_MESSAGES = server_version() >= 14  # pgoutput
-WAYS = known_ways("text", "binary", *(["wal2arrow"] if plugin_is_built() else []))
+WAYS = known_ways("text", "binary", "wal2arrow")
 
 
 @pytest.fixture(scope="module")
-def compared(request, tmp_path_factory):
+def compared(arrow_server, tmp_path_factory):
     """A workload, streamed in every way: ({way: its job}, [the oracle's transactions])."""
-    server = request.getfixturevalue("arrow_server" if "wal2arrow" in WAYS else "server")
-    db = server.create_database("oracle_workload")
+    db = arrow_server.create_database("oracle_workload")
     binary = os.environ.get("WALROW_BIN") or os.path.join(ROOT, "build", "walrow")
     walrow = Walrow(os.path.abspath(binary), tmp_path_factory.mktemp("oracle"))
     db.sql(TABLES)
@@ -150,7 +147,7 @@ def test_events_and_files_are_of_one_mind(compared):
         assert events == files
 
 
-@pytest.mark.skipif(not HAS_MESSAGES, reason="only wal2arrow has the messages")
+@pytest.mark.skipif(not PGOUTPUT_HAS_MESSAGES, reason="only wal2arrow has the messages")
 @pytest.mark.parametrize("other", WAYS[1:])
 def test_events_are_the_same_every_way(compared, other):
     jobs, _ = compared
@@ -161,14 +158,14 @@ def test_messages_stand_where_they_were_sent(compared):
     jobs, transactions = compared
     have = [
         (lsn_value(e["lsn"]), e["message_prefix"], e["message_content"], e["transactional"])
-        for e in jobs["text" if HAS_MESSAGES else "wal2arrow"].events("message")
+        for e in jobs["text" if PGOUTPUT_HAS_MESSAGES else "wal2arrow"].events("message")
     ]
     assert have == [(t.commit_lsn, m.prefix, m.content, True) for t in transactions for m in t.messages]
 
 
 def test_begin_and_commit_are_around_transactions_with_something_in_them(compared):
     jobs, transactions = compared
-    job = jobs["text" if HAS_MESSAGES else "wal2arrow"]
+    job = jobs["text" if PGOUTPUT_HAS_MESSAGES else "wal2arrow"]
     brackets = [(e["event_type"], lsn_value(e["lsn"]), e["transaction_id"]) for e in job.events("begin", "commit")]
     assert brackets == [(kind, t.commit_lsn, t.xid) for t in transactions for kind in ("begin", "commit")]
 
