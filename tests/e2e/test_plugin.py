@@ -4,15 +4,18 @@ import os
 import struct
 import subprocess
 import sys
+import time
 
+import psycopg
 import pytest
 from plugin import ROOT, plugin_conf
-from postgres import Postgres, clean_environment, lsn_value, pgbin, server_version
+from postgres import Postgres, clean_environment, lsn_value, pgbin, server_version, wait_until
 
 sys.path.insert(0, os.path.join(ROOT, "examples"))
 from read_wal2arrow import batches, frames  # noqa: E402
 
 GET = "SELECT data FROM pg_logical_slot_get_binary_changes('wal2arrow', NULL, NULL, VARIADIC %s::text[])"
+PEEK = GET.replace("slot_get", "slot_peek")
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +96,12 @@ def test_without_xids_and_timestamps_they_are_null(plugin_db):
     assert row["_xid"] is None and row["_commit_time"] is None
 
 
+def assert_nothing_left(connection):
+    if server_version() >= 14:
+        left = "SELECT name FROM pg_backend_memory_contexts WHERE name LIKE 'wal2arrow%'"
+        assert connection.execute(left).fetchall() == []
+
+
 def test_an_error_in_the_middle_leaves_the_slot_usable(plugin_db):
     plugin_db.sql("INSERT INTO t SELECT i FROM generate_series(1, 100) i")
     plugin_db.sql("CREATE PUBLICATION p FOR TABLE t")
@@ -102,10 +111,70 @@ def test_an_error_in_the_middle_leaves_the_slot_usable(plugin_db):
         for _ in range(50):
             with pytest.raises(Exception, match='publication "missing" does not exist'):
                 connection.execute(GET, (["publication_names", "p,missing"],))
-        if server_version() >= 14:
-            left = "SELECT count(*) FROM pg_backend_memory_contexts WHERE name LIKE 'wal2arrow%'"
-            assert connection.execute(left).fetchone() == (0,)
+        assert_nothing_left(connection)
         assert connection.execute(GET, (["publication_names", "p"],)).fetchall() != []
+
+
+# Its values are the oids of labels; its output function fails for any other.
+FICKLE = """
+    CREATE TYPE mood AS ENUM ('good');
+    CREATE TYPE fickle;
+    CREATE FUNCTION fickle_in(cstring) RETURNS fickle LANGUAGE internal IMMUTABLE STRICT AS 'oidin';
+    CREATE FUNCTION fickle_out(fickle) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'enum_out';
+    CREATE TYPE fickle (INPUT = fickle_in, OUTPUT = fickle_out, LIKE = oid);
+    CREATE TABLE moods (id int PRIMARY KEY, big text, it fickle);
+    INSERT INTO moods SELECT i, repeat('x', 1000), oid::text::fickle FROM generate_series(1, 2000) i, pg_enum;
+"""
+
+
+def test_an_output_function_that_fails_leaves_the_slot_usable(plugin_db):
+    plugin_db.sql(FICKLE)
+    plugin_db.sql("INSERT INTO t VALUES (1, 'one'); INSERT INTO moods SELECT id + 2000, big, it FROM moods; UPDATE moods SET it = '1' WHERE id = 4000")
+    with plugin_db.connect() as connection:
+        for options in ([], ["max_bytes", "4kB"], ["max_rows", "1", "format", "compact"]) * 3:
+            with pytest.raises(psycopg.errors.InvalidBinaryRepresentation, match="invalid internal value for enum: 1"):
+                connection.execute(GET, (options,))
+            assert_nothing_left(connection)
+    assert [row["id"] for row in rows(plugin_db, exclude_tables="public.moods")] == [1]
+
+
+LARGE = "INSERT INTO t SELECT i, repeat('x', 100) FROM generate_series(1, 100000) i"
+
+
+def test_a_statement_cancelled_in_the_middle_leaves_the_slot_usable(plugin_db):
+    plugin_db.sql(LARGE)
+    with plugin_db.connect() as connection:
+        connection.execute("SET logical_decoding_work_mem = '64kB'")  # a server looks for cancels while it reads what it spilled
+        begin = time.monotonic()
+        expected = connection.execute(PEEK, ([],)).fetchall()
+        duration_ms = 1000 * (time.monotonic() - begin)
+        cancelled = 0
+        for part in (1, 3, 5, 7):
+            connection.execute(f"SET statement_timeout = {1 + int(duration_ms * part / 10)}")
+            try:
+                connection.execute(PEEK, ([],))
+            except psycopg.errors.QueryCanceled:
+                cancelled += 1
+            connection.execute("SET statement_timeout = 0")
+            assert_nothing_left(connection)
+        assert cancelled > 1
+        assert connection.execute(GET, ([],)).fetchall() == expected
+
+
+def test_a_sender_ended_in_the_middle_leaves_the_slot_usable(plugin_db, plugin_server):
+    plugin_db.sql(LARGE)
+    with plugin_db.connect() as witness:  # a crash of any process would end it
+        command = [pgbin("pg_recvlogical"), "--start", "--no-loop", "-S", "wal2arrow", "-d", plugin_db.name, "-f", "-"]
+        client = subprocess.Popen([*command, "-h", plugin_server.folder, "-U", "postgres"], env=clean_environment(), stdout=subprocess.PIPE)
+        assert client.stdout.read(3) == b"w2a"  # and no more: the sender waits in the middle
+        ended = "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = 'wal2arrow'"
+        assert witness.execute(ended).fetchone() == (True,)
+        client.stdout.close()
+        assert client.wait(60) != 0
+        free = "SELECT NOT active FROM pg_replication_slots WHERE slot_name = 'wal2arrow'"
+        wait_until(lambda: witness.execute(free).fetchone() == (True,), what="the slot to be free")
+        assert sum(batch.num_rows for batch in batches(messages(plugin_db))) == 100000
+        assert witness.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_sessions_in_one_backend_do_not_meddle(plugin_db):
