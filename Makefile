@@ -26,7 +26,7 @@ export PKG_CONFIG_PATH := $(CURDIR)/.deps/prefix/lib/pkgconfig$(if $(PKG_CONFIG_
 export WALROW_BIN      ?= $(CURDIR)/build/walrow
 export CLANG_FORMAT    ?= clang-format-14
 
-.PHONY: all build build-asan plugin plugin-regress install-plugin deb demo test test-matrix test-plugin-memory unit e2e bench install format format-check clean distclean help
+.PHONY: all build build-asan plugin plugin-library plugin-regress install-plugin deb demo test test-matrix test-plugin-memory unit e2e bench install format format-check clean distclean help
 .DEFAULT_GOAL := all
 
 all: ## build/walrow, build/libwalrow.so and build/wal2arrow.so, installing first what that needs
@@ -43,13 +43,17 @@ build-asan/build.ninja:
 build: build/build.ninja
 	@$(NINJA) -C build --quiet
 	@[ ! -e .deps/lib/libduckdb.so ] || [ -e build/libduckdb.so ] || ln -sfn ../.deps/lib/libduckdb.so build/libduckdb.so
-	@[ ! -e "$(PGXS)" ] || $(MAKE) --no-print-directory plugin
+	@[ ! -e "$(PGXS)" ] || $(MAKE) --no-print-directory plugin-library
 
 build-asan: build-asan/build.ninja
 	@$(NINJA) -C build-asan --quiet
 	@[ ! -e .deps/lib/libduckdb.so ] || [ -e build-asan/libduckdb.so ] || ln -sfn ../.deps/lib/libduckdb.so build-asan/libduckdb.so
 
 plugin: ## the output plugin wal2arrow for the server of PG_CONFIG=/path/of/pg_config, in build/plugin-<its version>
+	@PG_CONFIG=$(PG_CONFIG) scripts/bootstrap plugin
+	@$(MAKE) --no-print-directory plugin-library
+
+plugin-library:
 	@[ -e "$(PGXS)" ] || { echo "plugin: no server headers; on Debian: postgresql-server-dev-15, or PG_CONFIG=..." >&2; exit 1; }
 	@mkdir -p $(PLUGIN_BUILD)
 	@$(MAKE_PLUGIN)
