@@ -188,6 +188,18 @@ def test_sessions_in_one_backend_do_not_meddle(plugin_db):
             assert batch.schema.names[-1] == f"c{i}"
 
 
+def test_a_forgotten_table_is_announced_again_as_it_was(plugin_db):
+    """What nobody asks for after many invalidations may have been dropped: it is not kept."""
+    plugin_db.sql("DO $$ BEGIN FOR i IN 1..1001 LOOP EXECUTE format('CREATE TABLE t%s (id int PRIMARY KEY); INSERT INTO t%1$s VALUES (1)', i); END LOOP; END $$")
+    plugin_db.sql("CREATE SCHEMA a; ALTER SCHEMA a RENAME TO other")
+    for change in ("INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)", "INSERT INTO t7 VALUES (2)", "INSERT INTO t7 VALUES (3)"):
+        plugin_db.sql(change)
+    *first, one, two, three, four = messages(plugin_db)
+    assert [kinds(message) for message in (one, two, three, four)] == ["BSRC", "BRC", "BSRC", "BRC"]
+    schemas = [payload for message in first for kind, payload in frames(message) if kind == b"S"]
+    assert schemas.count(dict(frames(three))[b"S"]) == 1
+
+
 def test_a_client_that_streams_gets_the_same(plugin_db, plugin_server, tmp_path):
     plugin_db.sql("INSERT INTO t SELECT i, 'streamed' FROM generate_series(1, 5000) i")
     end_lsn = plugin_db.value("SELECT pg_current_wal_flush_lsn()::text")
