@@ -159,6 +159,14 @@ WALROW_API walrow_code walrow_options_set(walrow_options *options, const char *n
  */
 WALROW_API walrow_code walrow_options_env(walrow_options *options, walrow_error *err) WALROW_MUST_CHECK;
 /**
+ * Take what a YAML file says for options not set yet: a mapping of names to values, of a repeatable option to a
+ * value or a list. After walrow_options_env, so that the environment wins over the file.
+ * Errors: WALROW_ERR_USAGE: cannot be read, not YAML, unknown name or wrong value, with the line. Some of the
+ * options may be set then.
+ */
+WALROW_API walrow_code walrow_options_file(walrow_options *options, const char *path,
+                                           walrow_error *err) WALROW_MUST_CHECK;
+/**
  * The text in force of one option: as it was set, else its default, else NULL (so for a flag that is off, and
  * for an unknown name). Of a repeatable option the values, joined by ",". Borrowed: valid until the option is
  * set again.

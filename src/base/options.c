@@ -130,6 +130,9 @@ typedef struct option_rule {
     X("report", 0, NULL, "FILE", NULL, "at exit, write a summary as JSON", false, RULE(TEXT, report))        \
     X("progress", 0, NULL, "WHEN", "auto", "progress on stderr: auto (on a terminal), always or never",      \
       false, RULE_CHOICE(progress, "auto always never"))                                                     \
+    X("config", 0, NULL, "FILE", NULL,                                                                       \
+      "YAML file of options, named as here; the command line and the environment win over it", false,        \
+      RULE(TEXT, config))                                                                                    \
     X("log-level", 0, NULL, "LEVEL", "info", "error, warn, info or debug", false,                            \
       RULE_CHOICE(log_level, "error warn info debug"))                                                       \
     X("log-format", 0, NULL, "F", "text", "text or json", false, RULE_CHOICE(log_format, "text json"))

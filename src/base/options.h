@@ -54,7 +54,7 @@ typedef struct walrow__type_override {
     char *arrow_type;
 } walrow__type_override;
 
-#define WALROW__MAX_OPTIONS 48
+#define WALROW__MAX_OPTIONS 64
 
 struct walrow_options {
     char *source;         /* NULL: libpq's own environment */
@@ -90,6 +90,7 @@ struct walrow_options {
     size_t n_types;
     char *grant_to; /* a role, or NULL */
     char *report;
+    char *config; /* read by whoever has the options, before they are used */
 
     /* only the command reads these */
     bool dry_run, columns, watch, yes, json;

@@ -121,6 +121,15 @@ parse(int argc, char **argv, command_line *line)
     return -1;
 }
 
+/* After the command line, which wins over the environment, which wins over the file. */
+static walrow_code
+complete_options(walrow_options *options, walrow_error *err)
+{
+    walrow_code code = walrow_options_env(options, err);
+    const char *file = walrow_options_get(options, "config");
+    return code != WALROW_OK || file == NULL ? code : walrow_options_file(options, file, err);
+}
+
 static int
 run_command(const command *command, int argc, char **argv)
 {
@@ -129,7 +138,7 @@ run_command(const command *command, int argc, char **argv)
     walrow_code code = walrow_options_new(&line.options, &err);
     int status = code == WALROW_OK ? parse(argc, argv, &line) : terminal_fail(&err);
     if (status < 0) {
-        code = walrow_options_env(line.options, &err);
+        code = complete_options(line.options, &err);
         if (code != WALROW_OK) {
             status = terminal_fail(&err);
         } else {
