@@ -56,6 +56,7 @@ typedef struct walrow__type_override {
 
 #define WALROW__MAX_OPTIONS 64
 
+/* Read batch_rows, batch_bytes, batch_delay_ms and ack_interval_ms through walrow__live. */
 struct walrow_options {
     char *source;         /* NULL: libpq's own environment */
     walrow__texts tables; /* each a comma-separated list of patterns */
@@ -98,6 +99,13 @@ struct walrow_options {
 
     char *texts[WALROW__MAX_OPTIONS]; /* as set, by position in the table; NULL: not set */
 };
+
+/* A number that walrow_options_adopt may change meanwhile, from another thread. */
+static inline int64_t
+walrow__live(const int64_t *number)
+{
+    return __atomic_load_n(number, __ATOMIC_RELAXED);
+}
 
 /** "auto", or as the server names it; static. */
 const char *walrow__plugin_name(int plugin);

@@ -11,6 +11,8 @@ typedef struct command command;
 
 typedef struct command_line {
     const command *command;
+    int argc;    /* from the command's name on */
+    char **argv; /* getopt puts operands last */
     walrow_options *options;
     char **operands; /* what is not an option */
     int n_operands;
@@ -33,6 +35,9 @@ const command *command_find(const char *name); /* NULL: there is none */
 /** "did you mean ...?" of the names most like it, or where they are listed. Buffer returned. */
 const char *command_nearest(const char *name, char *buffer, size_t size);
 bool command_takes(const command *command, const char *option);
+
+/** Make the options: command line, then environment, then file. The exit status, or -1 to go on. */
+int command_read_options(command_line *line);
 
 int run_check(const command_line *line);
 int run_tables(const command_line *line);
