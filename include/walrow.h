@@ -184,6 +184,8 @@ WALROW_API walrow_code walrow_options_adopt(walrow_options *options, const walro
 WALROW_API const char *walrow_options_get(const walrow_options *options, const char *name);
 /** The table; *count entries, static. */
 WALROW_API const walrow_option_info *walrow_option_table(size_t *count);
+/** The words an option may be set to, separated by spaces, static; NULL: others, too (and for an unknown name). */
+WALROW_API const char *walrow_option_choices(const char *name);
 
 /* ---- patterns ---- */
 

@@ -176,6 +176,13 @@ find_option(const char *name)
     return i;
 }
 
+const char *
+walrow_option_choices(const char *name)
+{
+    size_t at = find_option(name);
+    return at == N_OPTIONS ? NULL : rules[at].choices;
+}
+
 static void *
 field_of(walrow_options *options, size_t at)
 {

@@ -56,4 +56,7 @@ int no_command(const char *name); /* says so; the exit status */
 void help_overview(void);
 void help_command(const command *command);
 
+void print_manual(void);     /* roff, to stdout */
+void print_completion(void); /* bash, to stdout */
+
 #endif

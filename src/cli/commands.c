@@ -54,7 +54,12 @@ const command commands[] = {
      "it.\n",
      "", 0, 0, run_demo},
     {"version", "", "print the version", "", "", 0, 0, run_version},
-    {"help", "[COMMAND]", "this, or more about one command", "", "", 0, 1, run_help},
+    {"help", "[COMMAND|man|bash]", "this, or more about one command",
+     "`walrow help man` prints the manual page, `walrow help bash` the completion for bash. `make install`\n"
+     "installs both.\n\n"
+     "  walrow help man | man -l -\n"
+     "  source <(walrow help bash)\n",
+     "", 0, 1, run_help},
 };
 const int n_commands = sizeof commands / sizeof *commands;
 
