@@ -3,6 +3,7 @@
  *	  stream, record and decode: the commands that run until they are told to stop.
  */
 #include "command.h"
+#include "notify.h"
 #include "terminal.h"
 
 #include <signal.h>
@@ -115,6 +116,15 @@ describe_stream(const progress_line *line, const walrow_progress *progress, char
 }
 
 static void
+describe(progress_line *line, const walrow_progress *progress, char *text, size_t size)
+{
+    if (progress->table != NULL)
+        describe_snapshot(line, progress, text, size);
+    else
+        describe_stream(line, progress, text, size);
+}
+
+static void
 show_progress(progress_line *line, const walrow_progress *progress)
 {
     double now = now_seconds();
@@ -122,10 +132,7 @@ show_progress(progress_line *line, const walrow_progress *progress)
         return;
     line->printed = now;
     char text[512];
-    if (progress->table != NULL)
-        describe_snapshot(line, progress, text, sizeof text);
-    else
-        describe_stream(line, progress, text, sizeof text);
+    describe(line, progress, text, sizeof text);
     fprintf(stderr, line->in_place ? "\r\033[K%s" : "%s\n", text);
     line->shown = true;
 }
@@ -173,24 +180,63 @@ write_report(const walrow_options *options, const walrow_report *report, int sta
 typedef struct watch {
     const command_line *line;
     progress_line progress;
+    bool shows;    /* progress is wanted on stderr */
+    bool ready;    /* the service manager knows that it runs, */
+    bool stopping; /* and that it stops */
+    double watchdog_interval;
+    double watchdog_at, status_at;
 } watch;
+
+static void
+tell_stopping(watch *watch)
+{
+    if (!watch->stopping)
+        notify("STOPPING=1");
+    watch->stopping = true;
+}
 
 static int
 take_turn(void *arg)
 {
-    const watch *watch = arg;
+    watch *watch = arg;
+    double now = now_seconds();
+    if (watch->watchdog_interval > 0 && now - watch->watchdog_at >= watch->watchdog_interval) {
+        notify("WATCHDOG=1");
+        watch->watchdog_at = now;
+    }
     if (hangup_seen) {
         hangup_seen = 0;
         reload(watch->line);
     }
+    if (signals_seen > 0)
+        tell_stopping(watch);
     return signals_seen;
 }
 
+/* Progress comes from a stream that runs. */
 static void
-show_watch_progress(void *arg, const walrow_progress *progress)
+tell_progress(watch *watch, const walrow_progress *progress)
+{
+    char text[600] = "STATUS=";
+    double now = now_seconds();
+    if (!watch->ready)
+        notify("READY=1");
+    watch->ready = true;
+    if (now - watch->status_at < 1)
+        return;
+    watch->status_at = now;
+    describe(&watch->progress, progress, text + strlen(text), sizeof text - strlen(text));
+    notify(text);
+}
+
+static void
+take_progress(void *arg, const walrow_progress *progress)
 {
     watch *watch = arg;
-    show_progress(&watch->progress, progress);
+    if (watch->shows)
+        show_progress(&watch->progress, progress);
+    if (notify_wanted())
+        tell_progress(watch, progress);
 }
 
 typedef walrow_code (*job)(const command_line *line, const walrow_run_callbacks *callbacks,
@@ -199,14 +245,18 @@ typedef walrow_code (*job)(const command_line *line, const walrow_run_callbacks 
 static int
 run_job(const command_line *line, job run)
 {
-    watch watch = {.line = line, .progress = {.in_place = isatty(STDERR_FILENO), .started = now_seconds()}};
+    watch watch = {.line = line,
+                   .progress = {.in_place = isatty(STDERR_FILENO), .started = now_seconds()},
+                   .shows = wants_progress(line->options),
+                   .watchdog_interval = notify_watchdog_interval()};
     walrow_run_callbacks callbacks = {.arg = &watch, .stop = take_turn};
     walrow_report report = {0};
     walrow_error err = {0};
-    if (wants_progress(line->options))
-        callbacks.progress = show_watch_progress;
+    if (watch.shows || notify_wanted())
+        callbacks.progress = take_progress;
     catch_signals(line->options);
     walrow_code code = run(line, &callbacks, &report, &err);
+    tell_stopping(&watch);
     if (watch.progress.shown && watch.progress.in_place)
         fputc('\n', stderr);
     int status = code == WALROW_OK ? 0 : terminal_fail(&err);

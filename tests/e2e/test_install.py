@@ -133,3 +133,10 @@ def test_bash_completes_commands_options_and_their_values(installed, walrow):
     assert completions(installed, "walrow", "stream", "--transport", "pu") == {"push", "pull"}
     assert completions(installed, "walrow", "stream", "--batch-rows", "") == set()
     assert "/etc" in completions(installed, "walrow", "stream", "--state", "/et")
+
+
+def test_the_unit_starts_what_is_installed(installed):
+    with open(f"{installed}{PREFIX}/lib/systemd/system/walrow@.service") as file:
+        unit = file.read()
+    assert f"ExecStart={PREFIX}/bin/walrow stream --config" in unit
+    assert {"Type=notify", "WatchdogSec=10min"} <= set(unit.splitlines())
