@@ -130,6 +130,8 @@ typedef void (*walrow_log_fn)(void *arg, walrow_log_level level, const char *mes
 /** Set the process-wide log callback (NULL: silent, the default). Call it before any other thread uses
  * walrow. */
 WALROW_API void walrow_set_log(walrow_log_fn fn, void *arg, walrow_log_level max_level);
+/** Another level for the same callback, at any time, from any thread. */
+WALROW_API void walrow_set_log_level(walrow_log_level max_level);
 
 /* ---- options ---- */
 
@@ -159,6 +161,22 @@ WALROW_API walrow_code walrow_options_set(walrow_options *options, const char *n
  */
 WALROW_API walrow_code walrow_options_env(walrow_options *options, walrow_error *err) WALROW_MUST_CHECK;
 /**
+ * Take what a YAML file says for options not set yet: a mapping of names to values, of a repeatable option to a
+ * value or a list. After walrow_options_env, so that the environment wins over the file.
+ * Errors: WALROW_ERR_USAGE: cannot be read, not YAML, unknown name or wrong value, with the line. Some of the
+ * options may be set then.
+ */
+WALROW_API walrow_code walrow_options_file(walrow_options *options, const char *path,
+                                           walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * Go on with what newer says of the options that may change while streams run with them: "batch-rows",
+ * "batch-bytes", "batch-delay", "ack-interval". ("log-level" is taken over, too; walrow_set_log_level makes it so.)
+ * The log says what is different now, and what would take a restart.
+ * Threads: any, one at a time
+ */
+WALROW_API walrow_code walrow_options_adopt(walrow_options *options, const walrow_options *newer,
+                                            walrow_error *err) WALROW_MUST_CHECK;
+/**
  * The text in force of one option: as it was set, else its default, else NULL (so for a flag that is off, and
  * for an unknown name). Of a repeatable option the values, joined by ",". Borrowed: valid until the option is
  * set again.
@@ -166,6 +184,8 @@ WALROW_API walrow_code walrow_options_env(walrow_options *options, walrow_error 
 WALROW_API const char *walrow_options_get(const walrow_options *options, const char *name);
 /** The table; *count entries, static. */
 WALROW_API const walrow_option_info *walrow_option_table(size_t *count);
+/** The words an option may be set to, separated by spaces, static; NULL: others, too (and for an unknown name). */
+WALROW_API const char *walrow_option_choices(const char *name);
 
 /* ---- patterns ---- */
 

@@ -6,7 +6,7 @@
 static struct {
     walrow_log_fn fn;
     void *arg;
-    walrow_log_level max_level;
+    _Atomic int max_level;
 } log_target;
 
 void
@@ -14,13 +14,19 @@ walrow_set_log(walrow_log_fn fn, void *arg, walrow_log_level max_level)
 {
     log_target.fn = fn;
     log_target.arg = arg;
-    log_target.max_level = max_level;
+    log_target.max_level = (int)max_level;
+}
+
+void
+walrow_set_log_level(walrow_log_level max_level)
+{
+    log_target.max_level = (int)max_level;
 }
 
 void
 walrow__log(walrow_log_level level, const char *fmt, ...)
 {
-    if (log_target.fn == NULL || level > log_target.max_level)
+    if (log_target.fn == NULL || (int)level > log_target.max_level)
         return;
     char message[2048];
     va_list args;

@@ -5,6 +5,7 @@
 #include "base/options.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/nearest.h"
 #include "base/parse.h"
 
@@ -31,6 +32,7 @@ typedef struct option_rule {
     size_t offset; /* of the field */
     int64_t min, max;
     const char *choices; /* CHOICE: names, separated by spaces */
+    bool live;           /* may change while a stream runs */
 } option_rule;
 
 #define AT(field) offsetof(struct walrow_options, field)
@@ -41,6 +43,10 @@ typedef struct option_rule {
 #define RULE_RANGE(type, field, min, max)                                                                    \
     {                                                                                                        \
         type, AT(field), min, max, NULL                                                                      \
+    }
+#define RULE_LIVE(type, field, min, max)                                                                     \
+    {                                                                                                        \
+        type, AT(field), min, max, NULL, true                                                                \
     }
 #define RULE_CHOICE(field, choices)                                                                          \
     {                                                                                                        \
@@ -76,11 +82,11 @@ typedef struct option_rule {
     X("until", 'E', NULL, "LSN|now", NULL, "stop once everything committed up to there is delivered", false, \
       RULE(UNTIL, until_lsn))                                                                                \
     X("batch-rows", 0, NULL, "N", "65536", "most rows of a change set", false,                               \
-      RULE_RANGE(NUMBER, batch_rows, 1, 1 << 30))                                                            \
+      RULE_LIVE(NUMBER, batch_rows, 1, 1 << 30))                                                             \
     X("batch-bytes", 0, NULL, "SIZE", "16MB", "most bytes of a change set", false,                           \
-      RULE_RANGE(SIZE, batch_bytes, 1024, 1 << 30))                                                          \
+      RULE_LIVE(SIZE, batch_bytes, 1024, 1 << 30))                                                           \
     X("batch-delay", 0, NULL, "MS", "100", "longest wait for more changes, milliseconds", false,             \
-      RULE_RANGE(NUMBER, batch_delay_ms, 0, 3600000))                                                        \
+      RULE_LIVE(NUMBER, batch_delay_ms, 0, 3600000))                                                         \
     X("encoding", 0, NULL, "E", "auto",                                                                      \
       "how pgoutput sends values: auto, binary or text; wal2arrow sends columns", false,                     \
       RULE_CHOICE(encoding, "auto binary text"))                                                             \
@@ -105,7 +111,7 @@ typedef struct option_rule {
       "of matched tables without a key that match these patterns publish inserts only", true,                \
       RULE(LIST, insert_only))                                                                               \
     X("ack-interval", 0, NULL, "MS", "1000", "how often durable positions are confirmed, milliseconds",      \
-      false, RULE_RANGE(NUMBER, ack_interval_ms, 1, 3600000))                                                \
+      false, RULE_LIVE(NUMBER, ack_interval_ms, 1, 3600000))                                                 \
     X("connect-timeout", 0, NULL, "S", "30", "longest wait for a connection, seconds", false,                \
       RULE_RANGE(NUMBER, connect_timeout_s, 1, 86400))                                                       \
     X("receive-timeout", 0, NULL, "S", "60", "a server silent for so long, though asked, is left; 0: never", \
@@ -130,6 +136,9 @@ typedef struct option_rule {
     X("report", 0, NULL, "FILE", NULL, "at exit, write a summary as JSON", false, RULE(TEXT, report))        \
     X("progress", 0, NULL, "WHEN", "auto", "progress on stderr: auto (on a terminal), always or never",      \
       false, RULE_CHOICE(progress, "auto always never"))                                                     \
+    X("config", 0, NULL, "FILE", NULL,                                                                       \
+      "YAML file of options, named as here; the command line and the environment win over it", false,        \
+      RULE(TEXT, config))                                                                                    \
     X("log-level", 0, NULL, "LEVEL", "info", "error, warn, info or debug", false,                            \
       RULE_CHOICE(log_level, "error warn info debug"))                                                       \
     X("log-format", 0, NULL, "F", "text", "text or json", false, RULE_CHOICE(log_format, "text json"))
@@ -165,6 +174,13 @@ find_option(const char *name)
     while (i < N_OPTIONS && strcmp(infos[i].name, name) != 0)
         i++;
     return i;
+}
+
+const char *
+walrow_option_choices(const char *name)
+{
+    size_t at = find_option(name);
+    return at == N_OPTIONS ? NULL : rules[at].choices;
 }
 
 static void *
@@ -252,7 +268,7 @@ set_number(int64_t *field, const walrow_option_info *info, const option_rule *ru
         walrow__fail(err, WALROW_ERR_USAGE, "--%s: %s is out of range", info->name, value);
         return walrow__hint(err, "it goes from %lld to %lld", (long long)rule->min, (long long)rule->max);
     }
-    *field = number;
+    __atomic_store_n(field, number, __ATOMIC_RELAXED); /* see walrow__live */
     return WALROW_OK;
 }
 
@@ -466,6 +482,29 @@ walrow_options_get(const walrow_options *options, const char *name)
     const char *text = options->texts[at] != NULL ? options->texts[at] : infos[at].default_text;
     bool is_off = rules[at].type == FLAG && text != NULL && strcmp(text, "true") != 0;
     return is_off ? NULL : text;
+}
+
+/* The log level is the caller's, who has set it by now. */
+static walrow_code
+adopt(walrow_options *options, size_t at, const char *now, walrow_error *err)
+{
+    const char *name = infos[at].name, *before = walrow_options_get(options, name);
+    if (now == before || (now != NULL && before != NULL && strcmp(now, before) == 0))
+        return WALROW_OK;
+    if (!rules[at].live && strcmp(name, "log-level") != 0) {
+        walrow__log(WALROW_LOG_WARN, "--%s has changed: that takes a restart", name);
+        return WALROW_OK;
+    }
+    walrow__log(WALROW_LOG_INFO, "--%s is %s now, it was %s", name, now, before);
+    return walrow_options_set(options, name, now, err);
+}
+
+walrow_code
+walrow_options_adopt(walrow_options *options, const walrow_options *newer, walrow_error *err)
+{
+    for (size_t at = 0; at < N_OPTIONS; at++)
+        WALROW_TRY(adopt(options, at, walrow_options_get(newer, infos[at].name), err));
+    return WALROW_OK;
 }
 
 const char *

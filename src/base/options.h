@@ -54,8 +54,9 @@ typedef struct walrow__type_override {
     char *arrow_type;
 } walrow__type_override;
 
-#define WALROW__MAX_OPTIONS 48
+#define WALROW__MAX_OPTIONS 64
 
+/* Read batch_rows, batch_bytes, batch_delay_ms and ack_interval_ms through walrow__live. */
 struct walrow_options {
     char *source;         /* NULL: libpq's own environment */
     walrow__texts tables; /* each a comma-separated list of patterns */
@@ -90,6 +91,7 @@ struct walrow_options {
     size_t n_types;
     char *grant_to; /* a role, or NULL */
     char *report;
+    char *config; /* read by whoever has the options, before they are used */
 
     /* only the command reads these */
     bool dry_run, columns, watch, yes, json;
@@ -97,6 +99,13 @@ struct walrow_options {
 
     char *texts[WALROW__MAX_OPTIONS]; /* as set, by position in the table; NULL: not set */
 };
+
+/* A number that walrow_options_adopt may change meanwhile, from another thread. */
+static inline int64_t
+walrow__live(const int64_t *number)
+{
+    return __atomic_load_n(number, __ATOMIC_RELAXED);
+}
 
 /** "auto", or as the server names it; static. */
 const char *walrow__plugin_name(int plugin);

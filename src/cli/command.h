@@ -11,6 +11,8 @@ typedef struct command command;
 
 typedef struct command_line {
     const command *command;
+    int argc;    /* from the command's name on */
+    char **argv; /* getopt puts operands last */
     walrow_options *options;
     char **operands; /* what is not an option */
     int n_operands;
@@ -34,6 +36,9 @@ const command *command_find(const char *name); /* NULL: there is none */
 const char *command_nearest(const char *name, char *buffer, size_t size);
 bool command_takes(const command *command, const char *option);
 
+/** Make the options: command line, then environment, then file. The exit status, or -1 to go on. */
+int command_read_options(command_line *line);
+
 int run_check(const command_line *line);
 int run_tables(const command_line *line);
 int run_setup(const command_line *line);
@@ -50,5 +55,8 @@ int run_help(const command_line *line);
 int no_command(const char *name); /* says so; the exit status */
 void help_overview(void);
 void help_command(const command *command);
+
+void print_manual(void);     /* roff, to stdout */
+void print_completion(void); /* bash, to stdout */
 
 #endif

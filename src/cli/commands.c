@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONNECTION "source connect-timeout log-level log-format "
+#define CONNECTION "source connect-timeout config log-level log-format "
 #define WHAT "tables slot publication plugin "
 #define MAKING "publish replica-identity insert-only no-setup allow-empty grant-to "
 #define RETRY "receive-timeout retry-max retry-seconds "
@@ -48,13 +48,18 @@ const command commands[] = {
      CONNECTION "retry-max retry-seconds " WHAT MAKING "start until encoding report progress ", 1, 1,
      run_record},
     {"decode", "FILE", "decode such a file, with no server", "  walrow decode changes.walrow --to jsonl:-\n",
-     "log-level log-format tables slot " DELIVERY, 1, 1, run_decode},
+     "config log-level log-format tables slot " DELIVERY, 1, 1, run_decode},
     {"demo", "", "a throw-away server, a live workload, a stream, the result",
      "Needs PostgreSQL's server programs and libduckdb. Everything is in a temporary folder, and goes with "
      "it.\n",
      "", 0, 0, run_demo},
     {"version", "", "print the version", "", "", 0, 0, run_version},
-    {"help", "[COMMAND]", "this, or more about one command", "", "", 0, 1, run_help},
+    {"help", "[COMMAND|man|bash]", "this, or more about one command",
+     "`walrow help man` prints the manual page, `walrow help bash` the completion for bash. `make install`\n"
+     "installs both.\n\n"
+     "  walrow help man | man -l -\n"
+     "  source <(walrow help bash)\n",
+     "", 0, 1, run_help},
 };
 const int n_commands = sizeof commands / sizeof *commands;
 

@@ -70,6 +70,14 @@ run_help(const command_line *line)
         help_overview();
         return 0;
     }
+    if (strcmp(line->operands[0], "man") == 0) {
+        print_manual();
+        return 0;
+    }
+    if (strcmp(line->operands[0], "bash") == 0) {
+        print_completion();
+        return 0;
+    }
     const command *command = command_find(line->operands[0]);
     if (command == NULL)
         return no_command(line->operands[0]);

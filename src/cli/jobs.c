@@ -3,6 +3,7 @@
  *	  stream, record and decode: the commands that run until they are told to stop.
  */
 #include "command.h"
+#include "notify.h"
 #include "terminal.h"
 
 #include <signal.h>
@@ -11,9 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- stopping ---- */
+/* ---- signals ---- */
 
-static volatile sig_atomic_t signals_seen;
+static volatile sig_atomic_t signals_seen; /* that ask to stop */
+static volatile sig_atomic_t hangup_seen;
 
 static void
 count_signal(int number)
@@ -25,19 +27,40 @@ count_signal(int number)
 }
 
 static void
-catch_signals(void)
+note_hangup(int number)
 {
-    struct sigaction action = {.sa_handler = count_signal};
+    (void)number;
+    hangup_seen = 1;
+}
+
+/* Without a file there is nothing to read again: SIGHUP means what it always does. */
+static void
+catch_signals(const walrow_options *options)
+{
+    struct sigaction action = {.sa_handler = count_signal}, hangup = {.sa_handler = note_hangup};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    if (walrow_options_get(options, "config") != NULL)
+        sigaction(SIGHUP, &hangup, NULL);
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is the sink's error */
 }
 
-static int
-ask_signals(void *arg)
+/* ---- the configuration, read again ---- */
+
+static void
+reload(const command_line *line)
 {
-    (void)arg;
-    return signals_seen;
+    walrow_error err = {0};
+    command_line fresh = {.command = line->command, .argc = line->argc, .argv = line->argv};
+    if (command_read_options(&fresh) < 0) {
+        terminal_log_level(fresh.options);
+        terminal_say(WALROW_LOG_INFO, "the configuration was read again");
+        if (walrow_options_adopt(line->options, fresh.options, &err) != WALROW_OK)
+            terminal_fail(&err);
+    } else {
+        terminal_say(WALROW_LOG_WARN, "the configuration is not taken over: all goes on as before");
+    }
+    walrow_options_free(fresh.options);
 }
 
 /* ---- progress ---- */
@@ -93,18 +116,23 @@ describe_stream(const progress_line *line, const walrow_progress *progress, char
 }
 
 static void
-show_progress(void *arg, const walrow_progress *progress)
+describe(progress_line *line, const walrow_progress *progress, char *text, size_t size)
 {
-    progress_line *line = arg;
+    if (progress->table != NULL)
+        describe_snapshot(line, progress, text, size);
+    else
+        describe_stream(line, progress, text, size);
+}
+
+static void
+show_progress(progress_line *line, const walrow_progress *progress)
+{
     double now = now_seconds();
     if (now - line->printed < (line->in_place ? 0.2 : 5))
         return;
     line->printed = now;
     char text[512];
-    if (progress->table != NULL)
-        describe_snapshot(line, progress, text, sizeof text);
-    else
-        describe_stream(line, progress, text, sizeof text);
+    describe(line, progress, text, sizeof text);
     fprintf(stderr, line->in_place ? "\r\033[K%s" : "%s\n", text);
     line->shown = true;
 }
@@ -149,21 +177,87 @@ write_report(const walrow_options *options, const walrow_report *report, int sta
 
 /* ---- the jobs ---- */
 
+typedef struct watch {
+    const command_line *line;
+    progress_line progress;
+    bool shows;    /* progress is wanted on stderr */
+    bool ready;    /* the service manager knows that it runs, */
+    bool stopping; /* and that it stops */
+    double watchdog_interval;
+    double watchdog_at, status_at;
+} watch;
+
+static void
+tell_stopping(watch *watch)
+{
+    if (!watch->stopping)
+        notify("STOPPING=1");
+    watch->stopping = true;
+}
+
+static int
+take_turn(void *arg)
+{
+    watch *watch = arg;
+    double now = now_seconds();
+    if (watch->watchdog_interval > 0 && now - watch->watchdog_at >= watch->watchdog_interval) {
+        notify("WATCHDOG=1");
+        watch->watchdog_at = now;
+    }
+    if (hangup_seen) {
+        hangup_seen = 0;
+        reload(watch->line);
+    }
+    if (signals_seen > 0)
+        tell_stopping(watch);
+    return signals_seen;
+}
+
+/* Progress comes from a stream that runs. */
+static void
+tell_progress(watch *watch, const walrow_progress *progress)
+{
+    char text[600] = "STATUS=";
+    double now = now_seconds();
+    if (!watch->ready)
+        notify("READY=1");
+    watch->ready = true;
+    if (now - watch->status_at < 1)
+        return;
+    watch->status_at = now;
+    describe(&watch->progress, progress, text + strlen(text), sizeof text - strlen(text));
+    notify(text);
+}
+
+static void
+take_progress(void *arg, const walrow_progress *progress)
+{
+    watch *watch = arg;
+    if (watch->shows)
+        show_progress(&watch->progress, progress);
+    if (notify_wanted())
+        tell_progress(watch, progress);
+}
+
 typedef walrow_code (*job)(const command_line *line, const walrow_run_callbacks *callbacks,
                            walrow_report *report, walrow_error *err);
 
 static int
 run_job(const command_line *line, job run)
 {
-    progress_line progress = {.in_place = isatty(STDERR_FILENO), .started = now_seconds()};
-    walrow_run_callbacks callbacks = {.arg = &progress, .stop = ask_signals};
+    watch watch = {.line = line,
+                   .progress = {.in_place = isatty(STDERR_FILENO), .started = now_seconds()},
+                   .shows = wants_progress(line->options),
+                   .watchdog_interval = notify_watchdog_interval()};
+    walrow_run_callbacks callbacks = {.arg = &watch, .stop = take_turn};
     walrow_report report = {0};
     walrow_error err = {0};
-    if (wants_progress(line->options))
-        callbacks.progress = show_progress;
-    catch_signals();
+    if (watch.shows || notify_wanted())
+        callbacks.progress = take_progress;
+    catch_signals(line->options);
     walrow_code code = run(line, &callbacks, &report, &err);
-    if (progress.shown && progress.in_place)
+    tell_stopping(&watch);
+    if (watch.progress.shown && watch.progress.in_place)
         fputc('\n', stderr);
     int status = code == WALROW_OK ? 0 : terminal_fail(&err);
     return write_report(line->options, &report, status);

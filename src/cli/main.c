@@ -95,7 +95,7 @@ take_option(const getopt_tables *tables, int found, const char *given, command_l
 }
 
 static int
-parse(int argc, char **argv, command_line *line)
+parse(command_line *line)
 {
     getopt_tables tables = {0};
     fill_tables(&tables);
@@ -103,15 +103,15 @@ parse(int argc, char **argv, command_line *line)
     optind = 1;
     for (;;) {
         int at = optind;
-        int found = getopt_long(argc, argv, tables.shorts, tables.longs, NULL);
+        int found = getopt_long(line->argc, line->argv, tables.shorts, tables.longs, NULL);
         if (found == -1)
             break;
-        int status = take_option(&tables, found, argv[at < argc ? at : argc - 1], line);
+        int status = take_option(&tables, found, line->argv[at < line->argc ? at : line->argc - 1], line);
         if (status >= 0)
             return status;
     }
-    line->operands = argv + optind;
-    line->n_operands = argc - optind;
+    line->operands = line->argv + optind;
+    line->n_operands = line->argc - optind;
     if (line->n_operands < line->command->min_operands)
         return terminal_usage(line->command->name, "walrow %s needs %s", line->command->name,
                               line->command->operands);
@@ -121,21 +121,35 @@ parse(int argc, char **argv, command_line *line)
     return -1;
 }
 
+/* After the command line, which wins over the environment, which wins over the file. */
+static walrow_code
+complete_options(walrow_options *options, walrow_error *err)
+{
+    walrow_code code = walrow_options_env(options, err);
+    const char *file = walrow_options_get(options, "config");
+    return code != WALROW_OK || file == NULL ? code : walrow_options_file(options, file, err);
+}
+
+int
+command_read_options(command_line *line)
+{
+    walrow_error err = {0};
+    if (walrow_options_new(&line->options, &err) != WALROW_OK)
+        return terminal_fail(&err);
+    int status = parse(line);
+    if (status < 0 && complete_options(line->options, &err) != WALROW_OK)
+        status = terminal_fail(&err);
+    return status;
+}
+
 static int
 run_command(const command *command, int argc, char **argv)
 {
-    walrow_error err = {0};
-    command_line line = {.command = command};
-    walrow_code code = walrow_options_new(&line.options, &err);
-    int status = code == WALROW_OK ? parse(argc, argv, &line) : terminal_fail(&err);
+    command_line line = {.command = command, .argc = argc, .argv = argv};
+    int status = command_read_options(&line);
     if (status < 0) {
-        code = walrow_options_env(line.options, &err);
-        if (code != WALROW_OK) {
-            status = terminal_fail(&err);
-        } else {
-            terminal_log(line.options);
-            status = command->run(&line);
-        }
+        terminal_log(line.options);
+        status = command->run(&line);
     }
     walrow_options_free(line.options);
     return status;

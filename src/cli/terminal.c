@@ -6,7 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-static bool json_lines; /* what --log-format says */
+static bool json_lines;            /* what --log-format says */
+static walrow_log_level max_level; /* what --log-level says */
 
 /* Takes the object. */
 static void
@@ -80,17 +81,36 @@ log_json(void *arg, walrow_log_level level, const char *message)
     print_json_line(json_pack("{ss ss*}", "level", level_names[level], "message", message));
 }
 
+static walrow_log_level
+level_of(const walrow_options *options)
+{
+    const char *name = walrow_options_get(options, "log-level");
+    int level = WALROW_LOG_DEBUG;
+    while (level > 0 && strcmp(name, level_names[level]) != 0)
+        level--;
+    return (walrow_log_level)level;
+}
+
 void
 terminal_log(const walrow_options *options)
 {
-    const char *level = walrow_options_get(options, "log-level");
-    const char *format = walrow_options_get(options, "log-format");
-    int max_level = WALROW_LOG_INFO;
-    for (int i = 0; level != NULL && i < 4; i++)
-        if (strcmp(level, level_names[i]) == 0)
-            max_level = i;
-    json_lines = format != NULL && strcmp(format, "json") == 0;
-    walrow_set_log(json_lines ? log_json : log_text, NULL, (walrow_log_level)max_level);
+    json_lines = strcmp(walrow_options_get(options, "log-format"), "json") == 0;
+    max_level = level_of(options);
+    walrow_set_log(json_lines ? log_json : log_text, NULL, max_level);
+}
+
+void
+terminal_log_level(const walrow_options *options)
+{
+    max_level = level_of(options);
+    walrow_set_log_level(max_level);
+}
+
+void
+terminal_say(walrow_log_level level, const char *message)
+{
+    if (level <= max_level)
+        (json_lines ? log_json : log_text)(NULL, level, message);
 }
 
 bool

@@ -15,6 +15,10 @@ int terminal_flush(int status);
 int terminal_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /** The log goes to stderr from now on, as --log-level and --log-format say. */
 void terminal_log(const walrow_options *options);
+/** A line of that log from the command itself. */
+void terminal_say(walrow_log_level level, const char *message);
+/** Another --log-level from now on. */
+void terminal_log_level(const walrow_options *options);
 bool terminal_flag(const walrow_options *options, const char *name);
 
 /* One row a call, columns padded to widths; the last is not. */

@@ -277,7 +277,8 @@ static bool
 is_full(const walrow__snapshot *snapshot, const walrow__collector *collector)
 {
     const walrow_options *options = snapshot->request.options;
-    return collector->rows >= options->batch_rows || (int64_t)collector->bytes >= options->batch_bytes;
+    return collector->rows >= walrow__live(&options->batch_rows) ||
+           (int64_t)collector->bytes >= walrow__live(&options->batch_bytes);
 }
 
 static walrow_code

@@ -46,8 +46,8 @@ deliver(decoding *d, walrow_error *err)
 static bool
 is_full(const decoding *d)
 {
-    return d->collector.rows >= d->options->batch_rows ||
-           (int64_t)d->collector.bytes >= d->options->batch_bytes;
+    return d->collector.rows >= walrow__live(&d->options->batch_rows) ||
+           (int64_t)d->collector.bytes >= walrow__live(&d->options->batch_bytes);
 }
 
 static walrow_code
@@ -119,7 +119,7 @@ decode_frames(decoding *d, walrow_error *err)
             continue;
         if (asked_to_stop(d) != 0)
             return walrow__fail(err, WALROW_INTERRUPTED, "stopped before the recording's end");
-        if (walrow__now_ms() - d->synced_at >= d->options->ack_interval_ms)
+        if (walrow__now_ms() - d->synced_at >= walrow__live(&d->options->ack_interval_ms))
             code = sync_sinks(d, false, err);
     }
     return code == WALROW_END ? WALROW_OK : code;

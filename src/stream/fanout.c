@@ -41,7 +41,7 @@ init_lane(walrow__fanout *fanout, size_t i, const walrow_options *options, walro
     if (!known || cursor > next)
         cursor = next;
     fanout->written[i] = known ? cursor : UINT64_MAX;
-    return walrow__lane_init(&fanout->lanes[i], fanout->buffer, sink, cursor, options->ack_interval_ms, err);
+    return walrow__lane_init(&fanout->lanes[i], fanout->buffer, sink, cursor, options, err);
 }
 
 walrow_code

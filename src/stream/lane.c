@@ -1,6 +1,7 @@
 #include "stream/lane.h"
 
 #include "base/error.h"
+#include "base/options.h"
 #include "stream/receiver.h"
 
 #include <stdlib.h>
@@ -17,14 +18,10 @@ typedef struct walrow__taken {
 
 walrow_code
 walrow__lane_init(walrow__lane *lane, walrow__buffer *buffer, walrow__sink *sink, uint64_t cursor,
-                  int64_t ack_interval_ms, walrow_error *err)
+                  const walrow_options *options, walrow_error *err)
 {
-    *lane = (walrow__lane){.buffer = buffer,
-                           .sink = sink,
-                           .ack_interval_ms = ack_interval_ms,
-                           .cursor = cursor,
-                           .next = cursor,
-                           .capacity = 64};
+    *lane = (walrow__lane){
+        .buffer = buffer, .sink = sink, .options = options, .cursor = cursor, .next = cursor, .capacity = 64};
     lane->taken = calloc(lane->capacity, sizeof *lane->taken);
     pthread_mutex_init(&lane->lock, NULL);
     return lane->taken == NULL ? walrow__fail_memory(err) : WALROW_OK;
@@ -132,7 +129,7 @@ take_all(walrow__lane *lane, walrow_error *err)
             return code;
         }
         int64_t now = walrow__now_ms();
-        if (now - synced_at >= lane->ack_interval_ms) {
+        if (now - synced_at >= walrow__live(&lane->options->ack_interval_ms)) {
             WALROW_TRY(sync_sink(lane, false, err));
             synced_at = now;
         }

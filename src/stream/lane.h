@@ -19,9 +19,9 @@ typedef enum walrow__lane_goal {
 } walrow__lane_goal;
 
 typedef struct walrow__lane {
-    walrow__buffer *buffer; /* borrowed */
-    walrow__sink *sink;     /* borrowed; the thread's own while it runs */
-    int64_t ack_interval_ms;
+    walrow__buffer *buffer;        /* borrowed */
+    walrow__sink *sink;            /* borrowed; the thread's own while it runs */
+    const walrow_options *options; /* borrowed */
     pthread_t thread;
     bool started;
 
@@ -38,7 +38,7 @@ typedef struct walrow__lane {
 } walrow__lane;
 
 walrow_code walrow__lane_init(walrow__lane *lane, walrow__buffer *buffer, walrow__sink *sink, uint64_t cursor,
-                              int64_t ack_interval_ms, walrow_error *err) WALROW_MUST_CHECK;
+                              const walrow_options *options, walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__lane_start(walrow__lane *lane, walrow_error *err) WALROW_MUST_CHECK;
 void walrow__lane_end(walrow__lane *lane, walrow__lane_goal goal);
 void walrow__lane_join(walrow__lane *lane);

@@ -192,7 +192,7 @@ stream_to_sinks(run *r, walrow_error *err)
             return code == WALROW_END ? WALROW_OK : code;
         int64_t now = walrow__now_ms();
         bool wanted = atomic_exchange(&r->stream->receiver.sync_wanted, false);
-        if (wanted || now - r->synced_at >= r->options->ack_interval_ms)
+        if (wanted || now - r->synced_at >= walrow__live(&r->options->ack_interval_ms))
             WALROW_TRY(sync_sinks(r, wanted, err));
         show_progress(r, now);
     }

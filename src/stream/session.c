@@ -78,7 +78,8 @@ send_due_status(walrow__receiver *r, bool may_read, int64_t now, walrow_error *e
 {
     int64_t age = now - r->status_at;
     /* while nothing is read, the server's wish for a reply may be among what is not read */
-    bool news = age >= r->options->ack_interval_ms && (!may_read || confirmable_lsn(r) > r->confirmed_lsn);
+    bool news = age >= walrow__live(&r->options->ack_interval_ms) &&
+                (!may_read || confirmable_lsn(r) > r->confirmed_lsn);
     /* an idle server may stay silent: to know that --until is passed, ask */
     bool ask = (r->until_lsn != 0 && age >= 200) || wonders(r, age, now);
     if (r->reply_wanted || news || ask || age >= STATUS_EVERY_MS)
@@ -120,8 +121,8 @@ emit(walrow__receiver *r, walrow_error *err)
 static bool
 is_full(const walrow__receiver *r)
 {
-    return r->collector.rows >= r->options->batch_rows ||
-           (int64_t)r->collector.bytes >= r->options->batch_bytes;
+    return r->collector.rows >= walrow__live(&r->options->batch_rows) ||
+           (int64_t)r->collector.bytes >= walrow__live(&r->options->batch_bytes);
 }
 
 /* At a commit boundary: is it time? */
@@ -133,7 +134,7 @@ is_due(walrow__receiver *r, bool idle, int64_t now)
     if (r->opened_at == 0)
         r->opened_at = now;
     return (idle && r->eager && walrow__queue_is_awaited(&r->queue)) ||
-           now - r->opened_at >= r->options->batch_delay_ms;
+           now - r->opened_at >= walrow__live(&r->options->batch_delay_ms);
 }
 
 /* ---- what comes in ---- */
@@ -232,10 +233,12 @@ sleep_until_needed(walrow__receiver *r, bool may_read)
     int timeout = POLL_MS;
     if (r->until_lsn != 0)
         timeout = 100;
-    if (!walrow__collector_empty(&r->collector) && r->options->batch_delay_ms < timeout)
-        timeout = (int)r->options->batch_delay_ms;
-    if (r->options->ack_interval_ms < timeout)
-        timeout = (int)r->options->ack_interval_ms;
+    int64_t batch_delay_ms = walrow__live(&r->options->batch_delay_ms);
+    int64_t ack_interval_ms = walrow__live(&r->options->ack_interval_ms);
+    if (!walrow__collector_empty(&r->collector) && batch_delay_ms < timeout)
+        timeout = (int)batch_delay_ms;
+    if (ack_interval_ms < timeout)
+        timeout = (int)ack_interval_ms;
     if (r->options->receive_timeout_s == 1) /* asked for after half of it */
         timeout = timeout < 250 ? timeout : 250;
     struct pollfd fds[] = {{.fd = r->queue.wake_fd, .events = POLLIN},

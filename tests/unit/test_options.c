@@ -11,6 +11,7 @@
 
 #include "base/options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -204,6 +205,45 @@ test_get_gives_the_text_in_force(void **state)
     assert_null(walrow_options_get(options, "no such thing"));
 }
 
+/* What walrow said, a line each. */
+static char said[1024];
+
+static void
+remember_line(void *arg, walrow_log_level level, const char *message)
+{
+    (void)arg;
+    snprintf(said + strlen(said), sizeof said - strlen(said), "%d %s\n", level, message);
+}
+
+static void
+test_what_may_change_meanwhile_is_adopted_and_the_rest_is_said(void **state)
+{
+    walrow_options *options = *state, *newer;
+    assert_int_equal(walrow_options_new(&newer, NULL), WALROW_OK);
+    set(options, "slot", "a");
+    set(options, "batch-rows", "7");
+    set(options, "ack-interval", "20");
+    set(newer, "slot", "b");
+    set(newer, "batch-bytes", "1MB");
+    set(newer, "ack-interval", "20");
+    set(newer, "strict", "true");
+    said[0] = '\0';
+    walrow_set_log(remember_line, NULL, WALROW_LOG_INFO);
+    assert_int_equal(walrow_options_adopt(options, newer, NULL), WALROW_OK);
+    walrow_set_log(NULL, NULL, WALROW_LOG_INFO);
+    walrow_options_free(newer);
+
+    assert_string_equal(said, "1 --slot has changed: that takes a restart\n"
+                              "2 --batch-rows is 65536 now, it was 7\n"
+                              "2 --batch-bytes is 1MB now, it was 16MB\n"
+                              "1 --strict has changed: that takes a restart\n");
+    assert_int_equal(options->batch_rows, 65536);
+    assert_int_equal(options->batch_bytes, 1 << 20);
+    assert_int_equal(options->ack_interval_ms, 20);
+    assert_string_equal(options->slot, "a");
+    assert_false(options->strict);
+}
+
 static void
 test_the_table_is_sound(void **state)
 {
@@ -235,6 +275,7 @@ main(void)
         with_options(test_a_refused_value_changes_nothing),
         with_options(test_the_environment_fills_what_is_not_set),
         with_options(test_get_gives_the_text_in_force),
+        with_options(test_what_may_change_meanwhile_is_adopted_and_the_rest_is_said),
         cmocka_unit_test(test_the_table_is_sound),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
