@@ -1,5 +1,6 @@
 #include "state/store.h"
 
+#include "base/crash.h"
 #include "base/error.h"
 
 #include <rocksdb/c.h>
@@ -249,7 +250,9 @@ walrow__store_commit(walrow__store *store, walrow__store_write *write, walrow_er
     if (write == NULL)
         return walrow__fail_memory(err);
     char *message = NULL;
+    WALROW__CRASH_POINT("before-state");
     rocksdb_write(store->db, store->writing, batch_of(write), &message);
+    WALROW__CRASH_POINT("after-state");
     rocksdb_writebatch_destroy(batch_of(write));
     return message == NULL ? WALROW_OK : fail(store, "cannot write the", message, err);
 }
