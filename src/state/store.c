@@ -18,6 +18,7 @@ struct walrow__store {
     rocksdb_options_t *options, *log_options;
     rocksdb_readoptions_t *reading;
     rocksdb_writeoptions_t *writing;
+    walrow_error failure; /* of the first commit that failed; nothing is written after it */
 };
 
 enum {
@@ -244,17 +245,30 @@ walrow__store_each_entry(walrow__store *store, walrow__store_each_fn each, void 
 
 /* ---- commit ---- */
 
+/* RocksDB, built with its assertions, dies of a write to a log that a full disk has cut short. */
+static walrow_code
+fail_again(const walrow__store *store, walrow_error *err)
+{
+    if (err != NULL)
+        *err = store->failure;
+    return store->failure.code;
+}
+
 walrow_code
 walrow__store_commit(walrow__store *store, walrow__store_write *write, walrow_error *err)
 {
     if (write == NULL)
         return walrow__fail_memory(err);
     char *message = NULL;
-    WALROW__CRASH_POINT("before-state");
-    rocksdb_write(store->db, store->writing, batch_of(write), &message);
-    WALROW__CRASH_POINT("after-state");
+    if (store->failure.code == WALROW_OK) {
+        WALROW__CRASH_POINT("before-state");
+        rocksdb_write(store->db, store->writing, batch_of(write), &message);
+        WALROW__CRASH_POINT("after-state");
+    }
     rocksdb_writebatch_destroy(batch_of(write));
-    return message == NULL ? WALROW_OK : fail(store, "cannot write the", message, err);
+    if (message != NULL)
+        (void)fail(store, "cannot write the", message, &store->failure);
+    return store->failure.code == WALROW_OK ? WALROW_OK : fail_again(store, err);
 }
 
 void
