@@ -22,7 +22,7 @@ import time
 
 from campaign_check import Truth, delivered_events, delivered_rows, events_of, judge, judge_replica, rows_of_files, rows_of_log
 from campaign_check import source_of
-from campaign_report import write_report
+from campaign_report import commit_of_source, write_report
 from campaign_work import TABLES, Work
 from command import Walrow
 from oracle import Oracle
@@ -135,7 +135,7 @@ class Campaign:
         self.pick, self.seed = random.Random(seed), seed
         self.disk = Disk(folder)
         self.walrow = Walrow(binary, folder)
-        self.prefix, self.verbose = [], False
+        self.prefix, self.verbose, self.commit = [], False, commit_of_source()
         if os.geteuid() == 0:  # whom a directory's mode does not stop otherwise
             self.walrow.binary = "setpriv"
             self.prefix = ["--bounding-set", "-dac_override,-dac_read_search", binary]
@@ -350,7 +350,7 @@ if os.geteuid() == 0:
 
 
 def run(folder, binary, cycles, seed, report=None, seconds=None, verbose=False):
-    """Whether nothing was lost, doubled or left behind."""
+    """Whether nothing was lost, doubled or left behind. seconds: begin no cycle after so many."""
     campaign = Campaign(folder, binary, seed)
     try:
         campaign.verbose = verbose

@@ -51,7 +51,7 @@ end every sink is held against what PostgreSQL's own `test_decoding` says was co
 
 **{campaign.cycles} cycles, {changes} changes of {campaign.truth.transactions} transactions: {sum(v.lost for v in verdicts.values())} lost,
 {sum(v.doubled for v in verdicts.values())} doubled.** {time.strftime("%Y-%m-%d", time.gmtime(campaign.began))}, {(time.time() - campaign.began) / 60:.0f} minutes,
-PostgreSQL {server_version()}, {"wal2arrow and pgoutput" if plugin_is_built() else "pgoutput"}, Linux {platform.release()}, {platform.machine()}, commit {commit_of_source()}.
+PostgreSQL {server_version()}, {"wal2arrow and pgoutput" if plugin_is_built() else "pgoutput"}, Linux {platform.release()}, {platform.machine()}, commit {campaign.commit}.
 
 {table(["sink", "changes", "lost", "doubled", "out of order", "wrong", "never committed", "rolled back", "tables that differ"], rows)}
 
