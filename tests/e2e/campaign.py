@@ -20,8 +20,8 @@ import sys
 import tempfile
 import time
 
-from campaign_check import Truth, delivered_events, delivered_rows, events_of, judge, judge_replica, rows_of_files, rows_of_log
-from campaign_check import source_of
+from campaign_check import Truth, delivered_events, delivered_rows, events_of, judge, judge_replica
+from campaign_check import rows_of_files, rows_of_log, source_of
 from campaign_report import commit_of_source, write_report
 from campaign_work import TABLES, Work
 from command import Walrow
@@ -58,7 +58,7 @@ class Disk:
             self.mounted = True
 
     def resize(self, size):
-        subprocess.run(["mount", "-o", f"remount,size={size}", self.folder], check=True)
+        subprocess.run(["mount", "-o", f"remount,size={size}", self.folder], check=True, capture_output=True)
 
     def fill(self):
         used = shutil.disk_usage(self.folder).used
@@ -88,7 +88,8 @@ class Stream:
     def words(self, command):
         db = self.campaign.db
         url = db.url(host="127.0.0.1", port=self.campaign.proxy.port)
-        return [command, "-d", url, "--tables", "public.*", "-S", self.name, "--publication", "campaign", "--plugin", self.plugin]
+        names = ["--tables", "public.*", "-S", self.name, "--publication", "campaign", "--plugin", self.plugin]
+        return [command, "-d", url, *names]
 
     def stream_words(self, *args):
         sinks = [word for sink in self.sinks for word in ("--to", sink)]
@@ -145,9 +146,9 @@ class Campaign:
         self.db = self.server.create_database("campaign")
         self.db.sql(TABLES)
         other = "wal2arrow" if plugin_is_built() else "pgoutput"
-        several = [f"parquet:{{}}/parquet?{ROTATE}", "jsonl:{}/events.jsonl", "duckdb:{}/replica.duckdb", "duckdb:{}/log.duckdb?mode=append"]
+        databases = ["duckdb:{}/replica.duckdb", "duckdb:{}/log.duckdb?mode=append"]
         self.streams = [
-            Stream(self, "several", "pgoutput", several),
+            Stream(self, "several", "pgoutput", [f"parquet:{{}}/parquet?{ROTATE}", "jsonl:{}/events.jsonl", *databases]),
             Stream(self, "ipc", other, [f"ipc:{{}}/ipc?{ROTATE}"]),
             Stream(self, "jsonl", "pgoutput", ["jsonl:{}/events.jsonl"]),
         ]
@@ -176,7 +177,8 @@ class Campaign:
         allowed = fault(self, stream) or set()
         self.faults[name] += 1
         if self.verbose:
-            print(f"{self.cycles}: {stream.name}, {name}, {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+            took = time.monotonic() - began
+            print(f"{self.cycles}: {stream.name}, {name}, {took:.1f} s", file=sys.stderr, flush=True)
         for each in self.streams:
             self.look_at(each, allowed, name)
         self.cycles += 1
@@ -191,10 +193,11 @@ class Campaign:
         if stream.alive():
             stream.note_memory()
             return
-        code, stream_run = stream.run.process.returncode, stream.run
-        stream.run = None
+        ended, stream.run = stream.run, None
+        code = ended.process.returncode
         if code not in allowed | {-signal.SIGKILL, 0}:
-            raise AssertionError(f"seed {self.seed}, cycle {self.cycles}, {fault}: {stream.name} ended with {code}\n{stream_run.err}")
+            where = f"seed {self.seed}, cycle {self.cycles}, {fault}"
+            raise AssertionError(f"{where}: {stream.name} ended with {code}\n{ended.err}")
 
     def wait_for_slot(self, stream):
         wait_until(lambda: not self.db.slot(stream.name)["active"], what=f"the slot {stream.name}")
@@ -313,7 +316,7 @@ def fill_disk(campaign, stream):
     with contextlib.suppress(TimeoutError):
         wait_until(lambda: not stream.alive(), timeout_s=3)
     campaign.disk.free()
-    time.sleep(0.2)
+    kill_all(campaign, stream)  # or an error that is on its way would be the next fault's
     return {SINK_FAILED, STATE_FAILED}
 
 
@@ -325,6 +328,7 @@ def forbid_writing(campaign, stream):
         wait_until(lambda: not stream.alive(), timeout_s=4)
     for folder in folders:
         os.chmod(folder, 0o755)
+    kill_all(campaign, stream)
     return {SINK_FAILED}
 
 

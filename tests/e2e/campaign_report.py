@@ -1,5 +1,6 @@
 """What a campaign has shown, as docs/reliability.md and in a few lines on the terminal."""
 
+import dataclasses
 import platform
 import subprocess
 import time
@@ -9,6 +10,7 @@ from postgres import server_version
 
 MEGABYTE = 1 << 20
 STATE_LIMIT = 64 * MEGABYTE
+HEAD = ["sink", "changes", "lost", "doubled", "out of order", "wrong", "never committed", "rolled back", "tables that differ"]
 
 
 def problems_of(campaign, verdicts):
@@ -36,24 +38,28 @@ def commit_of_source():
 
 def text_of(campaign, verdicts, problems):
     changes = len(campaign.truth.changes)
-    peaks = [(s.name, s.starts, max(s.peak_rss, default=0) // MEGABYTE, s.state_bytes() // 1024) for s in campaign.streams]
+    lost, doubled = sum(v.lost for v in verdicts.values()), sum(v.doubled for v in verdicts.values())
     reached = ", ".join(f"{name} {count}" for name, count in sorted(campaign.points.items()) if count)
-    rows = [
-        (f"`{name}`", v.changes, v.lost, v.doubled, v.misplaced, v.wrong, v.foreign, v.rolled_back, ", ".join(v.tables) or "none")
-        for name, v in verdicts.items()
+    rows = [(f"`{name}`", *dataclasses.astuple(v)[:7], ", ".join(v.tables) or "none") for name, v in verdicts.items()]
+    peaks = [
+        (stream.name, stream.starts, max(stream.peak_rss, default=0) // MEGABYTE, stream.state_bytes() // 1024)
+        for stream in campaign.streams
     ]
+    plugins = "wal2arrow and pgoutput" if plugin_is_built() else "pgoutput"
+    began = time.strftime("%Y-%m-%d", time.gmtime(campaign.began))
+    minutes = (time.time() - campaign.began) / 60
     return f"""# Reliability: what a campaign of crashes has shown
 
-Made by `make campaign CYCLES={campaign.cycles} SEED={campaign.seed}`; do not edit. A workload of transactions of 1 to some thousand rows over
-five tables (inserts, updates that change keys, deletes, truncates, savepoints, some rolled back) runs all the time; three `walrow stream`
-run beside it, one through the buffer into four sinks, two into one sink each without a buffer. Each cycle breaks one thing. In the
-end every sink is held against what PostgreSQL's own `test_decoding` says was committed, change by change.
+Made by `make campaign CYCLES={campaign.cycles} SEED={campaign.seed}`; do not edit. A workload of transactions of 1 to some
+thousand rows over five tables (inserts, updates that change keys, deletes, truncates, savepoints, some rolled back)
+runs all the time; three `walrow stream` run beside it, one through the buffer into four sinks, two into one sink each
+without a buffer. Each cycle breaks one thing. In the end every sink is held against what PostgreSQL's own
+`test_decoding` says was committed, change by change.
 
-**{campaign.cycles} cycles, {changes} changes of {campaign.truth.transactions} transactions: {sum(v.lost for v in verdicts.values())} lost,
-{sum(v.doubled for v in verdicts.values())} doubled.** {time.strftime("%Y-%m-%d", time.gmtime(campaign.began))}, {(time.time() - campaign.began) / 60:.0f} minutes,
-PostgreSQL {server_version()}, {"wal2arrow and pgoutput" if plugin_is_built() else "pgoutput"}, Linux {platform.release()}, {platform.machine()}, commit {campaign.commit}.
+**{campaign.cycles} cycles, {changes} changes of {campaign.truth.transactions} transactions: {lost} lost, {doubled} doubled.**
+{began}, {minutes:.0f} minutes, PostgreSQL {server_version()}, {plugins}, Linux {platform.machine()}, commit {campaign.commit}.
 
-{table(["sink", "changes", "lost", "doubled", "out of order", "wrong", "never committed", "rolled back", "tables that differ"], rows)}
+{table(HEAD, rows)}
 
 `duckdb:` without `mode=append` is a replica: its tables are compared as a whole, and the figure is its rows.
 
