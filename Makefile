@@ -6,6 +6,8 @@ JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX  ?= /usr/local
 RESULTS ?= build/test-results
 ARGS    ?=
+CYCLES  ?= 500
+SEED    ?= 1
 # of the server wal2arrow is built for: first the one that tests and demo run
 DEFAULT_PG_CONFIG := $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) pg_config)
 PG_CONFIG ?= $(DEFAULT_PG_CONFIG)
@@ -26,7 +28,7 @@ export PKG_CONFIG_PATH := $(CURDIR)/.deps/prefix/lib/pkgconfig$(if $(PKG_CONFIG_
 export WALROW_BIN      ?= $(CURDIR)/build/walrow
 export CLANG_FORMAT    ?= clang-format-14
 
-.PHONY: all build build-asan plugin plugin-library plugin-regress install-plugin deb demo test test-matrix test-plugin-memory unit e2e bench install format format-check clean distclean help
+.PHONY: all build build-asan build-campaign campaign plugin plugin-library plugin-regress install-plugin deb demo test test-matrix test-plugin-memory unit e2e bench install format format-check clean distclean help
 .DEFAULT_GOAL := all
 
 all: ## build/walrow, build/libwalrow.so and build/wal2arrow.so, installing first what that needs
@@ -45,9 +47,16 @@ build: build/build.ninja
 	@[ ! -e .deps/lib/libduckdb.so ] || [ -e build/libduckdb.so ] || ln -sfn ../.deps/lib/libduckdb.so build/libduckdb.so
 	@[ ! -e "$(PGXS)" ] || $(MAKE) --no-print-directory plugin-library
 
+build-campaign/build.ninja:
+	@$(MESON) setup -Dcrash_points=true build-campaign
+
 build-asan: build-asan/build.ninja
 	@$(NINJA) -C build-asan --quiet
 	@[ ! -e .deps/lib/libduckdb.so ] || [ -e build-asan/libduckdb.so ] || ln -sfn ../.deps/lib/libduckdb.so build-asan/libduckdb.so
+
+build-campaign: build-campaign/build.ninja
+	@$(NINJA) -C build-campaign --quiet
+	@[ ! -e .deps/lib/libduckdb.so ] || [ -e build-campaign/libduckdb.so ] || ln -sfn ../.deps/lib/libduckdb.so build-campaign/libduckdb.so
 
 plugin: ## the output plugin wal2arrow for the server of PG_CONFIG=/path/of/pg_config, in build/plugin-<its version>
 	@PG_CONFIG=$(PG_CONFIG) scripts/bootstrap plugin
@@ -75,7 +84,7 @@ demo: ## a throw-away server, streamed into a Parquet lake, and the proof that t
 
 test: ## unit tests under the sanitizers, code format, end-to-end tests on a real server
 	@scripts/bootstrap test
-	@$(MAKE) --no-print-directory build build-asan
+	@$(MAKE) --no-print-directory build build-asan build-campaign
 	@RESULTS=$(RESULTS) ARGS='$(ARGS)' PG_CONFIG=$(PG_CONFIG) scripts/run-tests
 
 test-matrix: ## the plugin and the tests of right batches on servers 13, 17 and 18; VERSIONS='13 18' for some
@@ -95,8 +104,13 @@ unit: ## only the unit tests; ARGS=name for one
 
 e2e: ## only the end-to-end tests; ARGS='-k name' for some
 	@scripts/bootstrap test
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory build build-campaign
 	$(PYTEST) $(ARGS)
+
+campaign: ## crashes of every kind under load, and the proof that nothing is lost or doubled; CYCLES=500 SEED=1
+	@scripts/bootstrap test
+	@$(MAKE) --no-print-directory build build-campaign
+	$(PYTHON) tests/e2e/campaign.py --cycles $(CYCLES) --seed $(SEED) --report docs/reliability.md
 
 bench: ## the measurements, with their peers in the same run
 	@scripts/bootstrap bench
@@ -125,7 +139,7 @@ format-check: ## only say which C files `make format` would change
 	@scripts/check-format
 
 clean: ## remove what was built
-	rm -rf build build-asan
+	rm -rf build build-asan build-campaign
 
 distclean: clean ## ... and what was downloaded for building
 	rm -rf .deps

@@ -1,5 +1,6 @@
 #include "base/files.h"
 
+#include "base/crash.h"
 #include "base/error.h"
 
 #include <errno.h>
@@ -134,6 +135,7 @@ walrow_code
 walrow__files_write(int fd, const char *path, const void *bytes, size_t size, walrow_error *err)
 {
     const char *at = bytes;
+    WALROW__CRASH_POINT("before-write");
     while (size > 0) {
         ssize_t n = write(fd, at, size);
         if (n < 0 && errno == EINTR)
@@ -143,24 +145,29 @@ walrow__files_write(int fd, const char *path, const void *bytes, size_t size, wa
         at += n;
         size -= (size_t)n;
     }
+    WALROW__CRASH_POINT("after-write");
     return WALROW_OK;
 }
 
 walrow_code
 walrow__files_sync(int fd, const char *path, walrow_error *err)
 {
+    WALROW__CRASH_POINT("before-fsync");
     /* EINVAL: something that cannot be synced, a pipe or a special file system */
     if (fsync(fd) != 0 && errno != EINVAL)
         return walrow__files_fail(err, errno, "cannot fsync", path);
+    WALROW__CRASH_POINT("after-fsync");
     return WALROW_OK;
 }
 
 walrow_code
 walrow__files_rename_new(const char *from, const char *to, walrow_error *err)
 {
+    WALROW__CRASH_POINT("before-rename");
     int result = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
     if (result != 0 && (errno == EINVAL || errno == ENOSYS)) /* the file system has no such rename */
         result = access(to, F_OK) == 0 ? (errno = EEXIST, -1) : rename(from, to);
+    WALROW__CRASH_POINT("after-rename");
     if (result == 0)
         return WALROW_OK;
     if (errno != EEXIST)
@@ -190,8 +197,10 @@ replace(const char *path, const char *aside, const char *parent, const void *byt
         walrow_error *err)
 {
     walrow_code code = write_aside(aside, bytes, size, err);
+    WALROW__CRASH_POINT("before-replace");
     if (code == WALROW_OK && rename(aside, path) != 0)
         code = walrow__files_fail(err, errno, "cannot rename to", path);
+    WALROW__CRASH_POINT("after-replace");
     if (code != WALROW_OK) {
         unlink(aside);
         return code;

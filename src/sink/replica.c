@@ -10,6 +10,7 @@
  * Beside FILE lies .FILE.walrow.json, for `walrow status`, which cannot open FILE while it is written. Nothing
  * else reads it.
  */
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "sink/manifest.h"
@@ -183,7 +184,10 @@ apply_all(replica_sink *self, walrow__strbuf *sql, walrow_error *err)
     }
     WALROW_TRY(walrow__replica_save_position(replica, self->position, self->end_lsn, self->message_lsn, err));
     walrow__strbuf_add_text(sql, "COMMIT");
-    return walrow__replica_run(replica, sql, err);
+    WALROW__CRASH_POINT("before-commit");
+    WALROW_TRY(walrow__replica_run(replica, sql, err));
+    WALROW__CRASH_POINT("after-commit");
+    return WALROW_OK;
 }
 
 /* DuckDB syncs its WAL at a commit, but not the directory that has the WAL's name. */

@@ -1,5 +1,6 @@
 #include "sink/replica_publish.h"
 
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/files.h"
 
@@ -58,8 +59,10 @@ copy_file(walrow__publisher *publisher, const char *parent, const char *staged, 
     if (code == WALROW_OK)
         code = walrow__files_sync(fd, staged, err);
     close(fd);
+    WALROW__CRASH_POINT("before-publish");
     if (code == WALROW_OK && rename(staged, publisher->path) != 0)
         code = walrow__files_fail(err, errno, "cannot replace", publisher->path);
+    WALROW__CRASH_POINT("after-publish");
     if (code != WALROW_OK) {
         unlink(staged);
         return code;

@@ -1,5 +1,6 @@
 #include "sink/table_dir.h"
 
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "sink/names.h"
@@ -298,7 +299,9 @@ walrow__table_dir_finish(walrow__table_dir *dir, walrow_error *err)
     walrow__part *part = &dir->changes;
     if (!part->open)
         return WALROW_OK;
+    WALROW__CRASH_POINT("before-file-end");
     WALROW_TRY(walrow__part_close(part, err));
+    WALROW__CRASH_POINT("after-file-end");
     WALROW_TRY(walrow__dead_letters_sync(&dir->lake->dead_letters, err));
     walrow__name name = {.kind = WALROW__NAME_CHANGES, .first = part->first, .last = part->last};
     char *path = file_path(dir, &name);

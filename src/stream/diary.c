@@ -1,5 +1,6 @@
 #include "stream/diary.h"
 
+#include "base/crash.h"
 #include "base/error.h"
 
 #include <stdlib.h>
@@ -118,8 +119,10 @@ walrow__diary_keep(walrow__diary *diary, walrow__buffer *buffer, const walrow_ch
         walrow__store_abandon(write);
         return code;
     }
+    WALROW__CRASH_POINT("before-buffer");
     /* a part may have to be dropped after a crash, with the whole transactions that came in front of it */
     WALROW_TRY(walrow__state_commit(diary->state, write, changes->partial ? 0 : changes->end_lsn, err));
+    WALROW__CRASH_POINT("after-buffer");
     while (diary->read_tables != NULL)
         drop_first(diary);
     walrow__buffer_publish(buffer);

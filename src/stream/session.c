@@ -1,5 +1,6 @@
 #include "stream/receiver.h"
 
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "pg/connection.h"
@@ -62,7 +63,10 @@ send_status(walrow__receiver *r, bool wants_reply, walrow_error *err)
     r->status_at = walrow__now_ms();
     r->confirmed_lsn = flush_lsn;
     r->reply_wanted = false;
-    return walrow__push_status(&r->push, received_lsn, flush_lsn, wants_reply, err);
+    WALROW__CRASH_POINT("before-acknowledgement");
+    WALROW_TRY(walrow__push_status(&r->push, received_lsn, flush_lsn, wants_reply, err));
+    WALROW__CRASH_POINT("after-acknowledgement");
+    return WALROW_OK;
 }
 
 /* Half of the time-out passed in silence: is the server still there? */

@@ -8,6 +8,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -431,6 +433,36 @@ a_store_that_was_being_made_is_made_again(void **state)
     assert_int_equal(walrow__state_confirmed(f->state), 0);
 }
 
+static walrow_code
+commit_a_megabyte(fixture *f)
+{
+    static char megabyte[1 << 20];
+    walrow__store_write *write = walrow__store_begin();
+    walrow__store_put(write, "megabyte", megabyte, sizeof megabyte);
+    return walrow__state_commit(f->state, write, 0x300, &f->err);
+}
+
+static void
+after_a_write_that_failed_nothing_is_written(void **state)
+{
+    fixture *f = *state;
+    struct rlimit none, some;
+    reopen(f);
+    ASSERT_OK(walrow__state_commit(f->state, NULL, 0x200, &f->err), f->err);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &none), 0);
+    some = (struct rlimit){.rlim_cur = 64 << 10, .rlim_max = none.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &some), 0);
+    walrow_code first = commit_a_megabyte(f);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    assert_int_equal(first, WALROW_ERR_STATE);
+    assert_int_equal(walrow__state_commit(f->state, NULL, 0x400, &f->err), WALROW_ERR_STATE);
+    assert_non_null(strstr(f->err.message, "cannot write the state"));
+    reopen(f);
+    assert_int_equal(walrow__state_confirmed(f->state), 0x200);
+    ASSERT_OK(commit_a_megabyte(f), f->err);
+}
+
 int
 main(void)
 {
@@ -453,6 +485,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_damaged_log_is_said, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_torn_end_of_a_log_is_what_a_crash_leaves, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_store_that_was_being_made_is_made_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(after_a_write_that_failed_nothing_is_written, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
