@@ -34,7 +34,7 @@ const command commands[] = {
      "  walrow stream -d postgresql://user@host/shop --tables 'public.*' --to parquet:lake\n"
      "  walrow stream --tables public.orders --to jsonl:- | jq .\n"
      "  walrow stream --tables public.orders --to arrow:- --until now > orders.arrows\n",
-     CONNECTION RETRY WHAT MAKING DELIVERY "transport snapshot start encoding state buffer buffer-bytes ", 0,
+     CONNECTION RETRY WHAT MAKING DELIVERY "transport snapshot start encoding heartbeat state buffer buffer-bytes ", 0,
      0, run_stream},
     {"status", "", "slot, lag, retained WAL, sinks",
      "  walrow status --slot walrow --to parquet:lake --watch\n", CONNECTION WHAT "to state watch json ", 0,
