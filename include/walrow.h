@@ -334,6 +334,36 @@ WALROW_API walrow_code walrow_status_get(const walrow_options *options, walrow_s
                                          walrow_error *err) WALROW_MUST_CHECK;
 WALROW_API void walrow_status_release(walrow_status *status);
 
+/* ---- the sinks a slot's state knows ---- */
+
+typedef struct walrow_known_sink {
+    char *uri;       /* without parameters */
+    uint64_t lsn;    /* 0: not known, or the sink keeps no position */
+    bool buffered;   /* what it does not have is kept in the buffer */
+    uint64_t cursor; /* number of the first change set of the buffer that it does not have */
+    uint64_t waiting;
+    int64_t waiting_bytes;
+} walrow_known_sink;
+
+typedef struct walrow_known_sinks {
+    walrow_known_sink *items;
+    size_t count;
+} walrow_known_sinks;
+
+/** Those of the state that "slot" and "state" name, also beside a running stream; none if there is none. */
+WALROW_API walrow_code walrow_sinks_list(const walrow_options *options, walrow_known_sinks *out,
+                                         walrow_error *err) WALROW_MUST_CHECK;
+WALROW_API void walrow_known_sinks_release(walrow_known_sinks *sinks);
+/**
+ * Add one, which begins after what is in the buffer.
+ * Errors: WALROW_ERR_USAGE: no sink, or known already; WALROW_ERR_STATE: no state, or a stream is using it
+ */
+WALROW_API walrow_code walrow_sinks_add(const walrow_options *options, const char *uri,
+                                        walrow_error *err) WALROW_MUST_CHECK;
+/** Forget one, with what waits for it in the buffer. Errors: likewise */
+WALROW_API walrow_code walrow_sinks_remove(const walrow_options *options, const char *uri,
+                                           walrow_error *err) WALROW_MUST_CHECK;
+
 /* ---- change sets ---- */
 
 /* The changes of one table at one schema epoch: a struct array; see docs for its columns. */

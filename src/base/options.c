@@ -116,6 +116,9 @@ typedef struct option_rule {
       RULE_RANGE(NUMBER, connect_timeout_s, 1, 86400))                                                       \
     X("receive-timeout", 0, NULL, "S", "60", "a server silent for so long, though asked, is left; 0: never", \
       false, RULE_RANGE(NUMBER, receive_timeout_s, 0, 86400))                                                \
+    X("heartbeat", 0, NULL, "S", "0",                                                                        \
+      "write a logical message when nothing came for S seconds, so that positions move; 0: never", false,    \
+      RULE_RANGE(NUMBER, heartbeat_s, 0, 86400))                                                             \
     X("retry-max", 0, NULL, "N", NULL, "give up after N failed retries in a row; without it never", false,   \
       RULE_RANGE(NUMBER, retry_max, 0, 1 << 30))                                                             \
     X("retry-seconds", 0, NULL, "S", NULL, "give up when retries fail for S seconds; without it never",      \

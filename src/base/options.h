@@ -83,6 +83,7 @@ struct walrow_options {
     int64_t ack_interval_ms;
     int64_t connect_timeout_s;
     int64_t receive_timeout_s; /* 0: none */
+    int64_t heartbeat_s;       /* 0: none */
     int64_t retry_max;         /* only if set */
     int64_t retry_seconds;     /* only if set */
     bool allow_empty;

@@ -43,6 +43,7 @@ int run_check(const command_line *line);
 int run_tables(const command_line *line);
 int run_setup(const command_line *line);
 int run_stream(const command_line *line);
+int run_sinks(const command_line *line);
 int run_status(const command_line *line);
 int run_teardown(const command_line *line);
 int run_record(const command_line *line);

@@ -34,11 +34,22 @@ const command commands[] = {
      "  walrow stream -d postgresql://user@host/shop --tables 'public.*' --to parquet:lake\n"
      "  walrow stream --tables public.orders --to jsonl:- | jq .\n"
      "  walrow stream --tables public.orders --to arrow:- --until now > orders.arrows\n",
-     CONNECTION RETRY WHAT MAKING DELIVERY "transport snapshot start encoding state buffer buffer-bytes ", 0,
-     0, run_stream},
+     CONNECTION RETRY WHAT MAKING DELIVERY
+     "transport snapshot start encoding heartbeat state buffer buffer-bytes ",
+     0, 0, run_stream},
     {"status", "", "slot, lag, retained WAL, sinks",
      "  walrow status --slot walrow --to parquet:lake --watch\n", CONNECTION WHAT "to state watch json ", 0,
      0, run_status},
+    {"sinks", "[list | add URI | remove URI]", "the sinks the slot's state knows; add one, forget one",
+     "list shows how far each is, and what waits for it in the buffer. A sink that is added begins after "
+     "what "
+     "is in the\n"
+     "buffer, and has the tables read for itself when the stream starts with it. One that is removed is "
+     "forgotten, with\n"
+     "what waited for it; its files stay. The stream is to be stopped for both.\n\n"
+     "  walrow sinks add duckdb:shop.duckdb\n"
+     "  walrow sinks remove jsonl:events.jsonl --slot walrow\n",
+     "slot state json log-level log-format ", 0, 2, run_sinks},
     {"teardown", "", "drop the slot, the publication walrow made and its state of them, after asking",
      "What another session is reading is left alone. Files are never touched.\n",
      CONNECTION "slot publication state dry-run yes json ", 0, 0, run_teardown},

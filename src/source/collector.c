@@ -235,8 +235,15 @@ walrow__collector_commit(walrow__collector *collector, uint64_t end_lsn, walrow_
     return WALROW_OK;
 }
 
-walrow_code
-walrow__collector_message(walrow__collector *collector, const walrow_message *message, walrow_error *err)
+/* Its position is all it brings. */
+static bool
+is_heartbeat(const walrow_message *message)
+{
+    return !message->transactional && strcmp(message->prefix, WALROW__HEARTBEAT) == 0;
+}
+
+static walrow_code
+add_message(walrow__collector *collector, const walrow_message *message, walrow_error *err)
 {
     walrow_message *copy = list_add(&collector->set->messages, sizeof *copy);
     if (copy == NULL)
@@ -248,12 +255,18 @@ walrow__collector_message(walrow__collector *collector, const walrow_message *me
     if (copy->prefix == NULL || content == NULL)
         return walrow__fail_memory(err);
     memcpy(content, message->content, message->content_size);
+    collector->bytes += message->content_size;
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__collector_message(walrow__collector *collector, const walrow_message *message, walrow_error *err)
+{
     if (message->transactional)
         collector->transaction_noted = true;
     else if (message->lsn > collector->end_lsn)
         collector->end_lsn = message->lsn; /* everything before it has been seen */
-    collector->bytes += message->content_size;
-    return WALROW_OK;
+    return is_heartbeat(message) ? WALROW_OK : add_message(collector, message, err);
 }
 
 bool

@@ -54,6 +54,9 @@ walrow_code walrow__collector_origin(walrow__collector *collector, const char *n
                                      walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__collector_commit(walrow__collector *collector, uint64_t end_lsn,
                                      walrow_error *err) WALROW_MUST_CHECK;
+/* The prefix of messages that walrow writes itself; they are not handed on. */
+#define WALROW__HEARTBEAT "walrow"
+
 walrow_code walrow__collector_message(walrow__collector *collector, const walrow_message *message,
                                       walrow_error *err) WALROW_MUST_CHECK;
 

@@ -191,6 +191,31 @@ walrow__state_open(const char *path, const walrow__identity *identity, walrow__s
     return code;
 }
 
+static walrow_code
+open_to_change(walrow__state *state, walrow_error *err)
+{
+    WALROW_TRY(walrow__place_lock(state->path, &state->lock_fd, err));
+    WALROW_TRY(open_store(state, WALROW__PLACE_STORE, WALROW__STORE_EXISTING, err));
+    WALROW_TRY(check_version(state, err));
+    return get_lsn(state, "confirmed", &state->confirmed_lsn, err);
+}
+
+walrow_code
+walrow__state_change(const char *path, walrow__state **out, walrow_error *err)
+{
+    if (!walrow__place_is_used(path)) {
+        walrow__fail(err, WALROW_ERR_STATE, "there is no state in \"%s\"", path);
+        return walrow__hint(err, "walrow stream makes it; --slot and --state say which is meant");
+    }
+    walrow__state *state = new_state(path);
+    walrow_code code = state == NULL ? walrow__fail_memory(err) : open_to_change(state, err);
+    if (code == WALROW_OK)
+        *out = state;
+    else
+        walrow__state_close(state);
+    return code;
+}
+
 walrow_code
 walrow__state_read(const char *path, walrow__state **out, walrow_error *err)
 {

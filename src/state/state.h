@@ -34,6 +34,8 @@ walrow_code walrow__state_open(const char *path, const walrow__identity *identit
                                walrow_error *err) WALROW_MUST_CHECK;
 /** As it is now, to look at, beside a process that has it open; *out NULL: there is none. */
 walrow_code walrow__state_read(const char *path, walrow__state **out, walrow_error *err) WALROW_MUST_CHECK;
+/** To change it with no server to compare with. Errors: WALROW_ERR_STATE: there is none, in use, damaged */
+walrow_code walrow__state_change(const char *path, walrow__state **out, walrow_error *err) WALROW_MUST_CHECK;
 void walrow__state_close(walrow__state *state); /* NULL is allowed */
 
 /* 0: nothing was confirmed yet. */

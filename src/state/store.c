@@ -184,6 +184,51 @@ walrow__store_put_text(walrow__store_write *write, const char *key, const char *
     walrow__store_put(write, key, text, strlen(text));
 }
 
+void
+walrow__store_delete(walrow__store_write *write, const char *key)
+{
+    if (write != NULL)
+        rocksdb_writebatch_delete(batch_of(write), key, strlen(key));
+}
+
+/* ---- several keys ---- */
+
+static walrow_code
+give_key(rocksdb_iterator_t *at, walrow__store_each_key_fn each, void *arg, walrow_error *err)
+{
+    size_t key_size, size;
+    const char *key = rocksdb_iter_key(at, &key_size), *value = rocksdb_iter_value(at, &size);
+    char *key_text = strndup(key, key_size), *value_text = strndup(value, size);
+    walrow_code code = key_text == NULL || value_text == NULL ? walrow__fail_memory(err)
+                                                              : each(arg, key_text, value_text, err);
+    free(key_text);
+    free(value_text);
+    return code;
+}
+
+static bool
+has_prefix(rocksdb_iterator_t *at, const char *prefix)
+{
+    size_t size, prefix_size = strlen(prefix);
+    const char *key = rocksdb_iter_valid(at) ? rocksdb_iter_key(at, &size) : NULL;
+    return key != NULL && size >= prefix_size && memcmp(key, prefix, prefix_size) == 0;
+}
+
+walrow_code
+walrow__store_each_key(walrow__store *store, const char *prefix, walrow__store_each_key_fn each, void *arg,
+                       walrow_error *err)
+{
+    rocksdb_iterator_t *at = rocksdb_create_iterator_cf(store->db, store->reading, store->families[MAP]);
+    char *message = NULL;
+    walrow_code code = WALROW_OK;
+    rocksdb_iter_seek(at, prefix, strlen(prefix));
+    for (; code == WALROW_OK && has_prefix(at, prefix); rocksdb_iter_next(at))
+        code = give_key(at, each, arg, err);
+    rocksdb_iter_get_error(at, &message);
+    rocksdb_iter_destroy(at);
+    return message == NULL ? code : fail(store, "cannot read the", message, err);
+}
+
 /* ---- the log ---- */
 
 /* Big-endian, so that numbers sort as bytes do. */

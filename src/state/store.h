@@ -35,6 +35,14 @@ walrow__store_write *walrow__store_begin(void);
 void walrow__store_put(walrow__store_write *write, const char *key, const void *value, size_t size);
 void walrow__store_put_text(walrow__store_write *write, const char *key, const char *text);
 
+void walrow__store_delete(walrow__store_write *write, const char *key);
+
+/** Call each for every key that begins with prefix, in order; both texts are borrowed during the call. */
+typedef walrow_code (*walrow__store_each_key_fn)(void *arg, const char *key, const char *value,
+                                                 walrow_error *err);
+walrow_code walrow__store_each_key(walrow__store *store, const char *prefix, walrow__store_each_key_fn each,
+                                   void *arg, walrow_error *err) WALROW_MUST_CHECK;
+
 /* The log: entries are large, written once, read a few times and trimmed from the front. */
 void walrow__store_append(walrow__store *store, walrow__store_write *write, uint64_t number,
                           const void *bytes, size_t size);

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "state/sinks.h"
 #include "stream/lane.h"
 
 #include <stdlib.h>
@@ -15,6 +16,41 @@ struct walrow__fanout {
     uint64_t *written;   /* each lane's cursor as the state has it */
     size_t n_lanes;
 };
+
+/* ---- sinks that are left out ---- */
+
+static bool
+is_named(const walrow__outlets *outlets, const char *uri)
+{
+    for (size_t i = 0; i < outlets->count; i++)
+        if (walrow__same_sink(outlets->sinks[i]->uri, uri))
+            return true;
+    return false;
+}
+
+static walrow_code
+left_out(const char *uri, const char *slot, walrow_error *err)
+{
+    walrow__fail(
+        err, WALROW_ERR_STATE,
+        "sink %s had changes of this slot and is not named: those that come now would be missing there", uri);
+    return walrow__hint(err, "name it, too (--to %s), or forget it: walrow sinks remove %s --slot %s", uri,
+                        uri, slot);
+}
+
+walrow_code
+walrow__fanout_check_named(walrow__state *state, const walrow__outlets *outlets, const char *slot,
+                           walrow_error *err)
+{
+    walrow__known_sinks known;
+    WALROW_TRY(walrow__state_sinks(state, &known, err));
+    walrow_code code = WALROW_OK;
+    for (size_t i = 0; code == WALROW_OK && i < known.count; i++)
+        if (known.items[i].buffered && !is_named(outlets, known.items[i].uri))
+            code = left_out(known.items[i].uri, slot, err);
+    walrow__known_sinks_release(&known);
+    return code;
+}
 
 /* ---- open ---- */
 

@@ -20,6 +20,9 @@ typedef struct walrow__fanout walrow__fanout;
  */
 walrow_code walrow__fanout_open(walrow__state *state, walrow__outlets *outlets, const walrow_options *options,
                                 walrow__fanout **out, walrow_error *err) WALROW_MUST_CHECK;
+/** Errors: WALROW_ERR_STATE: the buffer keeps changes for a sink that this run does not name */
+walrow_code walrow__fanout_check_named(walrow__state *state, const walrow__outlets *outlets, const char *slot,
+                                       walrow_error *err) WALROW_MUST_CHECK;
 walrow__buffer *walrow__fanout_buffer(walrow__fanout *fanout);
 /** As walrow__outlets_snapshot, for every sink: what waits in the buffer for a sink is as good as there. */
 walrow_code walrow__fanout_snapshot(walrow__fanout *fanout, const char *schema, const char *table,

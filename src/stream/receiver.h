@@ -67,6 +67,9 @@ typedef struct walrow__receiver {
     uint64_t idle_at_bytes;
     int flow; /* how often in a row there was something again soon after */
     int64_t discovery_at;
+    int64_t quiet_since; /* when something last came, or a heartbeat was written, and what had come by then */
+    uint64_t beat_bytes;
+    bool no_heartbeat;      /* the server refuses them */
     char tables_token[64];  /* of the last discovery; see walrow__discover_token */
     uint64_t confirmed_lsn; /* the last flush position sent */
     bool reply_wanted;
@@ -100,6 +103,10 @@ walrow_code walrow__receiver_snapshot(walrow__receiver *receiver, walrow_error *
 /** Tables that match and were not planned yet: plan them, publish them. *found: there are some. */
 walrow_code walrow__receiver_discover(walrow__receiver *receiver, bool *found,
                                       walrow_error *err) WALROW_MUST_CHECK;
+
+/** Write a heartbeat if it is time for one. What the server refuses is only said. */
+walrow_code walrow__receiver_beat(walrow__receiver *receiver, int64_t now,
+                                  walrow_error *err) WALROW_MUST_CHECK;
 
 /** Is a snapshot being read? Then table (of size bytes) is "schema.table", *total 0 if not known. */
 bool walrow__receiver_snapshot_progress(walrow__receiver *receiver, char *table, size_t size, uint64_t *rows,

@@ -62,9 +62,12 @@ open_sinks(void *arg, const walrow__pg_server *server, walrow__state *state, wal
         WALROW_TRY(walrow__outlets_open(&r->outlets, &identity, err));
     r->system_identifier = server->system_identifier;
     WALROW_TRY(wants_buffer(r, state, &buffered, err));
-    if (buffered)
-        return walrow__fanout_open(state, &r->outlets, r->options, &r->fanout, err);
-    return state == NULL ? WALROW_OK : walrow__buffer_require_empty(state, err);
+    if (state == NULL)
+        return WALROW_OK;
+    if (!buffered)
+        WALROW_TRY(walrow__buffer_require_empty(state, err));
+    WALROW_TRY(walrow__fanout_check_named(state, &r->outlets, r->options->slot, err));
+    return buffered ? walrow__fanout_open(state, &r->outlets, r->options, &r->fanout, err) : WALROW_OK;
 }
 
 static walrow_code

@@ -352,6 +352,8 @@ take_turn(walrow__receiver *r, walrow__session_end *end, bool *ended, walrow_err
     if (*ended)
         return WALROW_OK;
     WALROW_TRY(look_for_tables(r, now, &found, err));
+    if (!found && idle && may_read)
+        WALROW_TRY(walrow__receiver_beat(r, now, err));
     *end = WALROW__SESSION_NEW_TABLES;
     *ended = found;
     if (!found && idle && may_read)

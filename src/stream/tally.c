@@ -2,7 +2,8 @@
 
 #include "columns/batch.h"
 
-#include <sys/resource.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 static void
 count_ops(walrow_report *report, const struct ArrowArray *batch)
@@ -56,10 +57,17 @@ walrow__tally_changes(walrow_report *report, const walrow_changes *changes)
     report->dead_letters += changes->n_dead_letters;
 }
 
+/* Not getrusage's, which counts what whoever forked this process had in memory before the exec. */
 uint64_t
 walrow__peak_rss(void)
 {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (uint64_t)usage.ru_maxrss * 1024;
+    char line[256];
+    uint64_t kb = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status != NULL && fgets(line, sizeof line, status) != NULL)
+        if (sscanf(line, "VmHWM: %" SCNu64, &kb) == 1)
+            break;
+    if (status != NULL)
+        fclose(status);
+    return kb * 1024;
 }

@@ -95,14 +95,70 @@ def test_one_sink_has_none_unless_it_is_asked_for(shop, job, walrow):
     job.stream("--buffer", "off")
 
 
-def test_a_sink_left_out_for_a_while_is_told(shop, job, tmp_path):
+# ---- sinks that come and go ----
+
+
+@pytest.fixture
+def sinks(job, walrow):
+    """sinks("remove", uri): what is listed then."""
+    return lambda *args, code=0: walrow("sinks", *args, "-S", job.slot, *(["--json"] if code == 0 else []), code=code)
+
+
+def known(result):
+    return {sink["uri"]: sink for sink in result.json["sinks"]}
+
+
+def test_a_sink_that_is_left_out_is_asked_for_and_can_be_forgotten(shop, job, tmp_path, sinks):
     both = [f"ipc:{job.ipc}", f"jsonl:{tmp_path / 'events'}"]
     job.stream(snapshot="initial", to=both)
     insert(shop, 1, 10)
+    for buffer in ("auto", "on", "off"):
+        said = job.stream("--buffer", buffer, to=both[:1], code=10).err
+        assert f"walrow sinks remove {both[1]}" in said
+    assert set(known(sinks("remove", both[1]))) == {both[0]}
     job.stream(to=both[:1])
-    said = job.stream(to=both, code=10).err
-    assert "was left out for a while" in said
-    job.stream(to=both[:1])
+    assert [row["id"] for row in job.rows("t")] == list(range(11)), "and nothing was lost by asking"
+
+
+def test_what_waits_for_a_sink_is_listed_and_forgotten_with_it(shop, job, blocked, sinks):
+    process = blocked("--ack-interval", "100")
+    insert(shop, 1, 5000)
+    ipc = f"ipc:{job.ipc}"
+    wait_until(lambda: len([row for row in job.rows("t") if row["_op"] == "I"]) >= 4000, what="rows in the other sink")
+    wait_until(lambda: known(sinks("list"))["jsonl:-"]["waiting"] > 0, what="something to wait, beside the stream")
+    assert "in use by process" in sinks("remove", "jsonl:-", code=10).err
+    process.kill()
+    process.wait()
+    wait_until(lambda: not shop.slot(job.slot)["active"], what="the slot to be free")
+    waiting = known(sinks("list"))["jsonl:-"]
+    assert waiting["waiting"] > 0 and waiting["waiting_bytes"] > 1000 and waiting["cursor"] > 0
+    assert "jsonl:-" not in known(sinks("remove", "jsonl:-"))
+    job.stream(to=[ipc])
+    assert sorted(row["id"] for row in job.rows("t")) == list(range(5001)), "what the other waits for stays"
+    job.stream("--buffer", "off", to=[ipc])
+
+
+def test_a_sink_that_is_added_has_the_tables_read_and_all_that_comes(shop, job, tmp_path, sinks):
+    ipc, events = f"ipc:{job.ipc}", f"jsonl:{tmp_path / 'events'}"
+    job.stream(snapshot="initial", to=[ipc])
+    insert(shop, 1, 10)
+    assert known(sinks("add", events))[events]["cursor"] == 1
+    assert "known already" in sinks("add", events, code=2).err
+    assert f"--to {events}" in job.stream(to=[ipc], code=10).err
+    job.stream(snapshot="initial", to=[ipc, events])
+    assert [row["id"] for row in job.rows("t")] == list(range(11))
+    seen = {event["data"]["id"] for event in read_jsonl(tmp_path / "events") if event["event_type"] in ("read", "insert")}
+    assert seen == set(range(11))
+
+
+def test_sinks_says_what_it_cannot(shop, job, sinks):
+    assert "there is no state" in sinks("add", "null:", code=10).err
+    assert known(sinks()) == {}
+    job.stream(to=["null:"])
+    assert "walrow sinks list" in sinks("remove", "parquet:nowhere", code=2).err
+    assert sinks("add", "nothing:at-all", code=2).err
+    assert "needs a URI" in sinks("add", code=2).err
+    assert "does not know" in sinks("drop", "null:", code=2).err
 
 
 def test_no_state_no_buffer(job, shop):
