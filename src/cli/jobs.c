@@ -175,7 +175,7 @@ write_report(const walrow_options *options, const walrow_report *report, int sta
     return status == 0 ? 1 : status;
 }
 
-/* ---- the jobs ---- */
+/* ---- what the library calls ---- */
 
 typedef struct watch {
     const command_line *line;
@@ -238,6 +238,8 @@ take_progress(void *arg, const walrow_progress *progress)
     if (notify_wanted())
         tell_progress(watch, progress);
 }
+
+/* ---- the jobs ---- */
 
 typedef walrow_code (*job)(const command_line *line, const walrow_run_callbacks *callbacks,
                            walrow_report *report, walrow_error *err);
