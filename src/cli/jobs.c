@@ -17,13 +17,24 @@
 static volatile sig_atomic_t signals_seen; /* that ask to stop */
 static volatile sig_atomic_t hangup_seen;
 
+enum { LEAVE_AFTER_S = 1 };
+
+/* Whatever a sink is blocked in is left as a crash would leave it, which the next run recovers from. */
+static void
+leave(int number)
+{
+    (void)number;
+    _exit(130);
+}
+
 static void
 count_signal(int number)
 {
-    (void)number;
     if (signals_seen == 2)
-        _exit(130); /* asked to stop at once, and it did not */
+        leave(number);
     signals_seen++;
+    if (signals_seen == 2)
+        alarm(LEAVE_AFTER_S); /* asked to stop at once: time for the report, and no more */
 }
 
 static void
@@ -42,6 +53,8 @@ catch_signals(const walrow_options *options)
     sigaction(SIGTERM, &action, NULL);
     if (walrow_options_get(options, "config") != NULL)
         sigaction(SIGHUP, &hangup, NULL);
+    action.sa_handler = leave;
+    sigaction(SIGALRM, &action, NULL);
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is the sink's error */
 }
 
