@@ -26,7 +26,7 @@ from campaign_report import commit_of_source, write_report
 from campaign_work import TABLES, Work
 from command import Walrow
 from oracle import Oracle
-from plugin import plugin_conf, plugin_is_built
+from plugin import plugin_conf
 from postgres import Database, Postgres, lsn_value, wait_until
 from proxy import Proxy
 
@@ -141,15 +141,14 @@ class Campaign:
             self.walrow.binary = "setpriv"
             self.prefix = ["--bounding-set", "-dac_override,-dac_read_search", binary]
         conf = {"wal_sender_timeout": "3s", "log_min_messages": "warning"}
-        self.server = Postgres(conf=plugin_conf(**conf) if plugin_is_built() else conf, tcp=True)
+        self.server = Postgres(conf=plugin_conf(**conf), tcp=True)
         self.proxy = Proxy(self.server.port)
         self.db = self.server.create_database("campaign")
         self.db.sql(TABLES)
-        other = "wal2arrow" if plugin_is_built() else "pgoutput"
         databases = ["duckdb:{}/replica.duckdb", "duckdb:{}/log.duckdb?mode=append"]
         self.streams = [
             Stream(self, "several", "pgoutput", [f"parquet:{{}}/parquet?{ROTATE}", "jsonl:{}/events.jsonl", *databases]),
-            Stream(self, "ipc", other, [f"ipc:{{}}/ipc?{ROTATE}"]),
+            Stream(self, "ipc", "wal2arrow", [f"ipc:{{}}/ipc?{ROTATE}"]),
             Stream(self, "jsonl", "pgoutput", ["jsonl:{}/events.jsonl"]),
         ]
         for stream in self.streams:

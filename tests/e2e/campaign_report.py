@@ -5,7 +5,6 @@ import platform
 import subprocess
 import time
 
-from plugin import plugin_is_built
 from postgres import server_version
 
 MEGABYTE = 1 << 20
@@ -45,7 +44,6 @@ def text_of(campaign, verdicts, problems):
         (stream.name, stream.starts, max(stream.peak_rss, default=0) // MEGABYTE, stream.state_bytes() // 1024)
         for stream in campaign.streams
     ]
-    plugins = "wal2arrow and pgoutput" if plugin_is_built() else "pgoutput"
     began = time.strftime("%Y-%m-%d", time.gmtime(campaign.began))
     minutes = (time.time() - campaign.began) / 60
     return f"""# Reliability: what a campaign of crashes has shown
@@ -57,7 +55,7 @@ without a buffer. Each cycle breaks one thing. In the end every sink is held aga
 `test_decoding` says was committed, change by change.
 
 **{campaign.cycles} cycles, {changes} changes of {campaign.truth.transactions} transactions: {lost} lost, {doubled} doubled.**
-{began}, {minutes:.0f} minutes, PostgreSQL {server_version()}, {plugins}, Linux {platform.machine()}, commit {campaign.commit}.
+{began}, {minutes:.0f} minutes, PostgreSQL {server_version()}, wal2arrow and pgoutput, Linux {platform.machine()}, commit {campaign.commit}.
 
 {table(HEAD, rows)}
 
