@@ -1,5 +1,6 @@
 #include "pg/connection.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "pg/error.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- parameters ---- */
 
@@ -111,20 +111,12 @@ add_ours(parameters *params, bool replication, int timeout_s)
 
 /* ---- connecting ---- */
 
-static int64_t
-now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Wait until libpq may go on; false: the deadline passed. */
 static bool
 wait_socket(PGconn *conn, short events, int64_t deadline_ms)
 {
     for (;;) {
-        int64_t left = deadline_ms - now_ms();
+        int64_t left = deadline_ms - walrow__now_ms();
         if (left <= 0)
             return false;
         struct pollfd socket = {.fd = PQsocket(conn), .events = events};
@@ -151,7 +143,7 @@ fail_timeout(PGconn *conn, int timeout_s, walrow_error *err)
 static walrow_code
 finish_connecting(PGconn *conn, bool replication, int timeout_s, int n_hosts, walrow_error *err)
 {
-    int64_t deadline_ms = now_ms() + (int64_t)timeout_s * 1000 * n_hosts;
+    int64_t deadline_ms = walrow__now_ms() + (int64_t)timeout_s * 1000 * n_hosts;
     PostgresPollingStatusType state = PGRES_POLLING_WRITING;
     if (PQstatus(conn) == CONNECTION_BAD)
         return walrow__pg_connect_error(conn, replication, err);

@@ -6,6 +6,7 @@
  * does not cut the others' files to pieces. Every open file knows what was written before its first row; the
  * least of those is durable. By time all open files end together: the oldest row waits rotate_s at most.
  */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -52,14 +53,6 @@ typedef struct directory_sink {
     int64_t open_since_ms; /* when the oldest open file began; 0: none is open */
     walrow_error failure;  /* the first; nothing more is written after it */
 } directory_sink;
-
-static int64_t
-now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
 
 static walrow_code
 fail_again(const directory_sink *self, walrow_error *err)
@@ -512,7 +505,7 @@ update_clock(directory_sink *self)
     if (!has_open_file(self))
         self->open_since_ms = 0;
     else if (self->open_since_ms == 0)
-        self->open_since_ms = now_ms();
+        self->open_since_ms = walrow__now_ms();
 }
 
 static walrow_code
@@ -557,7 +550,7 @@ directory_due_ms(walrow__sink *sink)
     const directory_sink *self = (const directory_sink *)sink;
     if (self->open_since_ms == 0)
         return -1;
-    int64_t left = self->open_since_ms + (int64_t)self->rotate_s * 1000 - now_ms();
+    int64_t left = self->open_since_ms + (int64_t)self->rotate_s * 1000 - walrow__now_ms();
     return left < 0 ? 0 : (int)left;
 }
 

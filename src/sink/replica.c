@@ -10,6 +10,7 @@
  * Beside FILE lies .FILE.walrow.json, for `walrow status`, which cannot open FILE while it is written. Nothing
  * else reads it.
  */
+#include "base/clock.h"
 #include "base/crash.h"
 #include "base/error.h"
 #include "base/files.h"
@@ -24,7 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -53,14 +53,6 @@ typedef struct replica_sink {
     bool dirty;
     walrow_error failure; /* the first; nothing more is written after it */
 } replica_sink;
-
-static int64_t
-now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
 
 static walrow_code
 fail_again(const replica_sink *self, walrow_error *err)
@@ -417,7 +409,7 @@ publish_if_due(replica_sink *self, bool last, walrow_error *err)
 {
     if (self->publisher.path == NULL || !self->unpublished)
         return WALROW_OK;
-    int64_t now = now_ms();
+    int64_t now = walrow__now_ms();
     if (!last && self->published_ms != 0 && now - self->published_ms < (int64_t)self->publish_s * 1000)
         return WALROW_OK;
     WALROW_TRY(walrow__publish(&self->publisher, &self->replica, err));

@@ -1,5 +1,6 @@
 #include "state/buffer.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "state/codec.h"
 
@@ -7,7 +8,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* An entry is one of these, then the change set as walrow__changes_encode makes it. */
 enum { WHOLE = 'w', UNFINISHED = 'u' };
@@ -114,7 +114,7 @@ walrow__buffer_open(walrow__state *state, int64_t max_bytes, walrow__buffer **ou
     if (buffer == NULL)
         return walrow__fail_memory(err);
     pthread_mutex_init(&buffer->lock, NULL);
-    pthread_cond_init(&buffer->published, NULL);
+    walrow__cond_init(&buffer->published);
     buffer->store = walrow__state_store(state);
     buffer->max_bytes = max_bytes;
     walrow_code code = walrow__state_log_next(state, &next, err);
@@ -249,14 +249,7 @@ walrow__buffer_end(walrow__buffer *buffer)
 static walrow_code
 wait_for(walrow__buffer *buffer, uint64_t number, int timeout_ms, walrow_error *err)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = walrow__deadline_in(timeout_ms);
     pthread_mutex_lock(&buffer->lock);
     int waited = 0;
     while (number >= buffer->next && !buffer->ended && !buffer->failed && waited == 0)

@@ -1,8 +1,8 @@
 #include "stream/lane.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/options.h"
-#include "stream/receiver.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 #include "stream/queue.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 
 #include <errno.h>
@@ -7,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 walrow_code
@@ -18,11 +18,7 @@ walrow__queue_init(walrow__queue *queue, size_t max_bytes, walrow_error *err)
     queue->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (queue->wake_fd < 0)
         return walrow__fail_errno(err, WALROW_ERR_UNEXPECTED, errno, "cannot make an event descriptor");
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&queue->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    walrow__cond_init(&queue->changed);
     pthread_mutex_init(&queue->lock, NULL);
     return WALROW_OK;
 }
@@ -113,25 +109,11 @@ walrow__queue_wake(walrow__queue *queue)
     (void)eventfd_write(queue->wake_fd, 1);
 }
 
-static struct timespec
-deadline_in(int timeout_ms)
-{
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += timeout_ms / 1000;
-    at.tv_nsec += timeout_ms % 1000 * 1000000L;
-    if (at.tv_nsec >= 1000000000L) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000L;
-    }
-    return at;
-}
-
 /* With the lock held: until there is something, the end, or the time is over. */
 static void
 wait_for_item(walrow__queue *queue, int timeout_ms)
 {
-    struct timespec deadline = deadline_in(timeout_ms < 0 ? 0 : timeout_ms);
+    struct timespec deadline = walrow__deadline_in(timeout_ms < 0 ? 0 : timeout_ms);
     queue->waiting = true;
     walrow__queue_wake(queue);
     int outcome = 0;

@@ -9,6 +9,7 @@
 #ifndef WALROW_STREAM_RECEIVER_H
 #define WALROW_STREAM_RECEIVER_H
 
+#include "base/clock.h"
 #include "state/state.h"
 #include "stream/dialect.h"
 #include "stream/plan.h"
@@ -111,7 +112,5 @@ walrow_code walrow__receiver_beat(walrow__receiver *receiver, int64_t now,
 /** Is a snapshot being read? Then table (of size bytes) is "schema.table", *total 0 if not known. */
 bool walrow__receiver_snapshot_progress(walrow__receiver *receiver, char *table, size_t size, uint64_t *rows,
                                         uint64_t *total);
-
-int64_t walrow__now_ms(void); /* monotonic */
 
 #endif

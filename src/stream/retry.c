@@ -1,8 +1,8 @@
 #include "stream/retry.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "stream/receiver.h"
 
 #include <poll.h>
 #include <stdio.h>

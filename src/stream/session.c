@@ -20,14 +20,6 @@ enum {
     GATHER_BYTES = 32 << 10
 };
 
-int64_t
-walrow__now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* ---- what is confirmed ---- */
 
 static uint64_t
@@ -202,14 +194,6 @@ reached_until(const walrow__receiver *r)
            (r->decoder->stopped || max_lsn(r->keepalive_lsn, r->collector.end_lsn) >= r->until_lsn);
 }
 
-static int64_t
-now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /*
  * Where small messages follow each other closely, one that is waited for costs the server a wake-up each, as much
  * as decoding it: let some gather in the socket, as long as its buffer does not fill.
@@ -219,14 +203,14 @@ let_gather(walrow__receiver *r)
 {
     uint64_t bytes = atomic_load(&r->figures.bytes);
     uint64_t came = bytes - r->idle_at_bytes;
-    bool closely = came > 0 && came < GATHER_BYTES && now_us() - r->idle_at_us < FLOW_GAP_US;
+    bool closely = came > 0 && came < GATHER_BYTES && walrow__now_us() - r->idle_at_us < FLOW_GAP_US;
     r->flow = closely ? r->flow + 1 : 0;
     if (r->flow > FLOW_TURNS) {
         struct timespec gather = {.tv_nsec = GATHER_US * 1000L};
         nanosleep(&gather, NULL);
         r->flow = FLOW_TURNS;
     }
-    r->idle_at_us = now_us();
+    r->idle_at_us = walrow__now_us();
     r->idle_at_bytes = bytes;
 }
 
