@@ -54,27 +54,6 @@ typedef struct directory_sink {
     walrow_error failure;  /* the first; nothing more is written after it */
 } directory_sink;
 
-static walrow_code
-fail_again(const directory_sink *self, walrow_error *err)
-{
-    if (err != NULL)
-        *err = self->failure;
-    return self->failure.code;
-}
-
-/* Remember a failure: what is half written must never be given its final name. */
-static walrow_code
-noting(directory_sink *self, walrow_code code, const walrow_error *err)
-{
-    if (code == WALROW_OK)
-        return code;
-    if (err != NULL)
-        self->failure = *err;
-    else
-        walrow__fail(&self->failure, code, "sink %s failed", self->base.uri);
-    return code;
-}
-
 /* ---- directories of tables ---- */
 
 static int
@@ -513,11 +492,11 @@ directory_write(walrow__sink *sink, const walrow_changes *changes, walrow_error 
 {
     directory_sink *self = (directory_sink *)sink;
     if (self->failure.code != WALROW_OK)
-        return fail_again(self, err);
+        return walrow__sink_fail_again(&self->failure, err);
     walrow_code code =
         changes->snapshot ? write_chunk(self, changes, err) : write_changes(self, changes, err);
     update_clock(self);
-    return noting(self, code, err);
+    return walrow__sink_note(&self->base, &self->failure, code, err);
 }
 
 static walrow_code
@@ -534,9 +513,9 @@ directory_sync(walrow__sink *sink, bool finish, uint64_t *durable_lsn, walrow_er
 {
     directory_sink *self = (directory_sink *)sink;
     if (self->failure.code != WALROW_OK)
-        return fail_again(self, err);
+        return walrow__sink_fail_again(&self->failure, err);
     if (finish)
-        WALROW_TRY(noting(self, finish_files(self, err), err));
+        WALROW_TRY(walrow__sink_note(&self->base, &self->failure, finish_files(self, err), err));
     *durable_lsn = self->written_lsn;
     for (const walrow__table_dir *dir = self->dirs; dir != NULL; dir = dir->next)
         if (dir->changes.open && dir->changes.before_lsn < *durable_lsn)

@@ -54,26 +54,6 @@ typedef struct replica_sink {
     walrow_error failure; /* the first; nothing more is written after it */
 } replica_sink;
 
-static walrow_code
-fail_again(const replica_sink *self, walrow_error *err)
-{
-    if (err != NULL)
-        *err = self->failure;
-    return self->failure.code;
-}
-
-static walrow_code
-noting(replica_sink *self, walrow_code code, const walrow_error *err)
-{
-    if (code == WALROW_OK)
-        return code;
-    if (err != NULL)
-        self->failure = *err;
-    else
-        walrow__fail(&self->failure, code, "sink %s failed", self->base.uri);
-    return code;
-}
-
 /* ---- the position, for others to read ---- */
 
 static char *
@@ -385,9 +365,10 @@ replica_write(walrow__sink *sink, const walrow_changes *changes, walrow_error *e
 {
     replica_sink *self = (replica_sink *)sink;
     if (self->failure.code != WALROW_OK)
-        return fail_again(self, err);
-    return noting(
-        self, changes->snapshot ? write_chunk(self, changes, err) : write_changes(self, changes, err), err);
+        return walrow__sink_fail_again(&self->failure, err);
+    return walrow__sink_note(
+        &self->base, &self->failure,
+        changes->snapshot ? write_chunk(self, changes, err) : write_changes(self, changes, err), err);
 }
 
 static walrow_code
@@ -434,8 +415,8 @@ replica_sync(walrow__sink *sink, bool finish_files, uint64_t *durable_lsn, walro
     replica_sink *self = (replica_sink *)sink;
     (void)finish_files;
     if (self->failure.code != WALROW_OK)
-        return fail_again(self, err);
-    WALROW_TRY(noting(self, sync_and_publish(self, false, err), err));
+        return walrow__sink_fail_again(&self->failure, err);
+    WALROW_TRY(walrow__sink_note(&self->base, &self->failure, sync_and_publish(self, false, err), err));
     *durable_lsn = self->replica.end_lsn;
     return WALROW_OK;
 }
@@ -445,8 +426,8 @@ replica_finish(walrow__sink *sink, walrow_error *err)
 {
     replica_sink *self = (replica_sink *)sink;
     if (self->failure.code != WALROW_OK)
-        return fail_again(self, err);
-    return noting(self, sync_and_publish(self, true, err), err);
+        return walrow__sink_fail_again(&self->failure, err);
+    return walrow__sink_note(&self->base, &self->failure, sync_and_publish(self, true, err), err);
 }
 
 static void

@@ -52,3 +52,23 @@ walrow__sink_new(const char *uri, walrow__sink **out, walrow_error *err)
     free(path);
     return code;
 }
+
+walrow_code
+walrow__sink_note(const walrow__sink *sink, walrow_error *failure, walrow_code code, const walrow_error *err)
+{
+    if (code == WALROW_OK)
+        return code;
+    if (err != NULL)
+        *failure = *err;
+    else
+        walrow__fail(failure, code, "sink %s failed", sink->uri);
+    return code;
+}
+
+walrow_code
+walrow__sink_fail_again(const walrow_error *failure, walrow_error *err)
+{
+    if (err != NULL)
+        *err = *failure;
+    return failure->code;
+}

@@ -26,6 +26,14 @@ walrow_code walrow__arrow_make(const char *uri, const char *path, const char *pa
 walrow_code walrow__replica_make(const char *uri, const char *path, const char *params, walrow__sink **out,
                                  walrow_error *err) WALROW_MUST_CHECK;
 
+/*
+ * What is half written must never be given its final name: a sink notes its first failure (code not OK, in err),
+ * and gives it again to whoever asks for more.
+ */
+walrow_code walrow__sink_note(const walrow__sink *sink, walrow_error *failure, walrow_code code,
+                              const walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__sink_fail_again(const walrow_error *failure, walrow_error *err) WALROW_MUST_CHECK;
+
 /* jsonl:FILE */
 walrow_code walrow__jsonl_file_make(const char *path, walrow__sink **out,
                                     walrow_error *err) WALROW_MUST_CHECK;
