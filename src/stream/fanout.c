@@ -52,6 +52,48 @@ walrow__fanout_check_named(walrow__state *state, const walrow__outlets *outlets,
     return code;
 }
 
+/* ---- cursors ---- */
+
+static bool
+lanes_moved(walrow__fanout *fanout)
+{
+    for (size_t i = 0; i < fanout->n_lanes; i++)
+        if (walrow__lane_cursor(&fanout->lanes[i]) != fanout->written[i])
+            return true;
+    return false;
+}
+
+static walrow_code
+put_lanes(walrow__fanout *fanout, walrow__store_write *write, walrow_error *err)
+{
+    uint64_t least = UINT64_MAX;
+    for (size_t i = 0; i < fanout->n_lanes; i++) {
+        walrow__lane *lane = &fanout->lanes[i];
+        uint64_t durable_lsn = walrow__lane_durable_lsn(lane), cursor = walrow__lane_cursor(lane);
+        if (cursor < least)
+            least = cursor;
+        fanout->written[i] = cursor;
+        WALROW_TRY(walrow__state_put_cursor(write, lane->sink->uri, cursor, err));
+        if (durable_lsn != 0 && durable_lsn != UINT64_MAX)
+            WALROW_TRY(walrow__state_put_sink(write, lane->sink->uri, durable_lsn, err));
+    }
+    walrow__buffer_trim(fanout->buffer, write, least);
+    return WALROW_OK;
+}
+
+static walrow_code
+write_lanes(walrow__fanout *fanout, walrow_error *err)
+{
+    if (!lanes_moved(fanout))
+        return WALROW_OK;
+    walrow__store_write *write = walrow__store_begin();
+    walrow_code code = put_lanes(fanout, write, err);
+    if (code == WALROW_OK)
+        return walrow__state_commit(fanout->state, write, 0, err);
+    walrow__store_abandon(write);
+    return code;
+}
+
 /* ---- open ---- */
 
 /* The buffer was trimmed while the sink was not named. */
@@ -98,6 +140,8 @@ walrow__fanout_open(walrow__state *state, walrow__outlets *outlets, const walrow
         code = init_lane(fanout, i, options, err);
         fanout->n_lanes += code == WALROW_OK;
     }
+    if (code == WALROW_OK) /* a sink is known before anything is put that it would otherwise miss */
+        code = write_lanes(fanout, err);
     if (code == WALROW_OK)
         *out = fanout;
     else
@@ -159,46 +203,6 @@ walrow__fanout_snapshot(walrow__fanout *fanout, const char *schema, const char *
 }
 
 /* ---- commit ---- */
-
-static bool
-lanes_moved(walrow__fanout *fanout)
-{
-    for (size_t i = 0; i < fanout->n_lanes; i++)
-        if (walrow__lane_cursor(&fanout->lanes[i]) != fanout->written[i])
-            return true;
-    return false;
-}
-
-static walrow_code
-put_lanes(walrow__fanout *fanout, walrow__store_write *write, walrow_error *err)
-{
-    uint64_t least = UINT64_MAX;
-    for (size_t i = 0; i < fanout->n_lanes; i++) {
-        walrow__lane *lane = &fanout->lanes[i];
-        uint64_t durable_lsn = walrow__lane_durable_lsn(lane), cursor = walrow__lane_cursor(lane);
-        if (cursor < least)
-            least = cursor;
-        fanout->written[i] = cursor;
-        WALROW_TRY(walrow__state_put_cursor(write, lane->sink->uri, cursor, err));
-        if (durable_lsn != 0 && durable_lsn != UINT64_MAX)
-            WALROW_TRY(walrow__state_put_sink(write, lane->sink->uri, durable_lsn, err));
-    }
-    walrow__buffer_trim(fanout->buffer, write, least);
-    return WALROW_OK;
-}
-
-static walrow_code
-write_lanes(walrow__fanout *fanout, walrow_error *err)
-{
-    if (!lanes_moved(fanout))
-        return WALROW_OK;
-    walrow__store_write *write = walrow__store_begin();
-    walrow_code code = put_lanes(fanout, write, err);
-    if (code == WALROW_OK)
-        return walrow__state_commit(fanout->state, write, 0, err);
-    walrow__store_abandon(write);
-    return code;
-}
 
 /* How the lanes are: an error of one before the end of another. */
 static walrow_code
