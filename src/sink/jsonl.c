@@ -4,7 +4,7 @@
  */
 #include "base/error.h"
 #include "sink/dead_letters.h"
-#include "sink/event.h"
+#include "sink/event/event.h"
 #include "sink/output.h"
 #include "sink/params.h"
 #include "sink/sinks.h"

@@ -11,7 +11,7 @@
 #include "base/files.h"
 #include "base/hash.h"
 #include "sink/dead_letters.h"
-#include "sink/event.h"
+#include "sink/event/event.h"
 #include "sink/manifest.h"
 #include "sink/names.h"
 #include "sink/sinks.h"

@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include "sink/event.h"
+#include "sink/event/event.h"
 
 typedef struct fixture {
     walrow__table *t, *u; /* public.t and public.u, (id integer key, name text) */

@@ -1,4 +1,4 @@
-#include "sink/replica_publish.h"
+#include "sink/replica/publish.h"
 
 #include "base/crash.h"
 #include "base/error.h"

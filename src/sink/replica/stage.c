@@ -1,4 +1,4 @@
-#include "sink/replica_stage.h"
+#include "sink/replica/stage.h"
 
 #include "base/error.h"
 #include "sink/parquet_schema.h"

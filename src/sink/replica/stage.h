@@ -1,5 +1,5 @@
 /*
- * sink/replica_stage.h
+ * sink/replica/stage.h
  *	  The changes of one table at one schema, on their way into the DuckDB file: gathered in memory, then in a
  * temporary table, in the order they came (its rowid counts them). Temporary tables spill to disk, so a
  * transaction of any size can wait here for its commit.
@@ -7,7 +7,7 @@
 #ifndef WALROW_SINK_REPLICA_STAGE_H
 #define WALROW_SINK_REPLICA_STAGE_H
 
-#include "sink/replica_state.h"
+#include "sink/replica/state.h"
 #include "sink/rows.h"
 
 typedef struct walrow__stage_column {

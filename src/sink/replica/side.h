@@ -1,11 +1,11 @@
 /*
- * sink/replica_side.h
+ * sink/replica/side.h
  *	  What comes beside the rows and goes into tables of "_walrow": logical messages and dead letters.
  */
 #ifndef WALROW_SINK_REPLICA_SIDE_H
 #define WALROW_SINK_REPLICA_SIDE_H
 
-#include "sink/replica_state.h"
+#include "sink/replica/state.h"
 
 typedef struct walrow__side_table {
     const char *name; /* of the table in _walrow */

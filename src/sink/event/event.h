@@ -1,5 +1,5 @@
 /*
- * sink/event.h
+ * sink/event/event.h
  *	  Change sets as events, one JSON object a line, in position order over all tables; begin and commit
  * around every transaction that has something in it.
  *

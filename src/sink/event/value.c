@@ -1,10 +1,10 @@
-#include "sink/value.h"
+#include "sink/event/value.h"
 
 #include "base/error.h"
 #include "base/json.h"
 #include "columns/datetime.h"
 #include "columns/float.h"
-#include "sink/value_text.h"
+#include "sink/event/value_text.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 /*
- * sink/replica_fill.h
+ * sink/replica/fill.h
  *	  Large values the server did not send because they did not change: found where they are.
  *
  * A row's history in a set may lead over several keys, so each change points to the one before it of the same
@@ -9,7 +9,7 @@
 #ifndef WALROW_SINK_REPLICA_FILL_H
 #define WALROW_SINK_REPLICA_FILL_H
 
-#include "sink/replica_stage.h"
+#include "sink/replica/stage.h"
 
 /**
  * For each column with such values make temp.main.walrow_fill_I (pos, value), I the column's number.

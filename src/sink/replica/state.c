@@ -1,4 +1,4 @@
-#include "sink/replica_state.h"
+#include "sink/replica/state.h"
 
 #include "base/error.h"
 #include "base/files.h"

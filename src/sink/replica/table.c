@@ -1,7 +1,7 @@
-#include "sink/replica_table.h"
+#include "sink/replica/table.h"
 
 #include "base/error.h"
-#include "sink/replica_evolve.h"
+#include "sink/replica/evolve.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * sink/replica_publish.h
+ * sink/replica/publish.h
  *	  A copy of the DuckDB file for readers, who cannot open the file itself while it is written.
  *
  * After a checkpoint the file is whole without its WAL, and nobody else writes to it: its bytes are copied
@@ -8,7 +8,7 @@
 #ifndef WALROW_SINK_REPLICA_PUBLISH_H
 #define WALROW_SINK_REPLICA_PUBLISH_H
 
-#include "sink/replica_state.h"
+#include "sink/replica/state.h"
 
 typedef struct walrow__publisher {
     char *path; /* of the copy; NULL: none is wanted */

@@ -1,5 +1,5 @@
 /*
- * sink/replica_table.h
+ * sink/replica/table.h
  *	  A table of the DuckDB file, made and changed after the schemas of what comes for it.
  *
  * PostgreSQL adds columns at the end and never moves one. So a new name before an old one is a column renamed;
@@ -9,7 +9,7 @@
 #ifndef WALROW_SINK_REPLICA_TABLE_H
 #define WALROW_SINK_REPLICA_TABLE_H
 
-#include "sink/replica_stage.h"
+#include "sink/replica/stage.h"
 
 /**
  * Make or change the stage's table so that it takes what the stage has, inside of a transaction.

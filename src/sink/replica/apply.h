@@ -1,5 +1,5 @@
 /*
- * sink/replica_apply.h
+ * sink/replica/apply.h
  *	  What a stage has becomes the state of its table: set by set, in SQL, inside of a transaction.
  *
  * By key: the last state of each key wins. Keys that were updated or deleted leave the table, and the last
@@ -14,7 +14,7 @@
 #ifndef WALROW_SINK_REPLICA_APPLY_H
 #define WALROW_SINK_REPLICA_APPLY_H
 
-#include "sink/replica_stage.h"
+#include "sink/replica/stage.h"
 
 /**
  * @param stage  flushed; its table takes its columns (walrow__replica_prepare)

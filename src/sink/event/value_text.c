@@ -1,4 +1,4 @@
-#include "sink/value_text.h"
+#include "sink/event/value_text.h"
 
 #include <string.h>
 #include <time.h>

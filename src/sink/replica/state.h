@@ -1,5 +1,5 @@
 /*
- * sink/replica_state.h
+ * sink/replica/state.h
  *	  The DuckDB file of duckdb:FILE, and what its schema "_walrow" remembers: whom it belongs to, how far it
  * is, and which tables it has.
  *

@@ -1,4 +1,4 @@
-#include "sink/replica_side.h"
+#include "sink/replica/side.h"
 
 #include "base/error.h"
 #include "base/utf8.h"
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* In the order of the tables' columns, see replica_state.c. */
+/* In the order of the tables' columns, see sink/replica/state.c. */
 static const char *const message_columns[][2] = {
     {"prefix", "u"},     {"content", "z"}, {"transactional", "b"}, {"lsn", "L"},
     {"commit_lsn", "L"}, {"seq", "I"},     {"xid", "I"},           {NULL, NULL},

@@ -1,5 +1,5 @@
 /*
- * sink/value.h
+ * sink/event/value.h
  *	  One column of a batch, printed as JSON row by row, straight from its Arrow buffers. How a column is
  * printed is decided once for a schema; a batch is then only bound to it.
  */

@@ -1,11 +1,11 @@
 /*
- * sink/event_table.h
+ * sink/event/table.h
  *	  How the rows of one table are printed as events: decided for a schema epoch, bound to a batch.
  */
 #ifndef WALROW_SINK_EVENT_TABLE_H
 #define WALROW_SINK_EVENT_TABLE_H
 
-#include "sink/value.h"
+#include "sink/event/value.h"
 
 struct walrow__event_table {
     char *schema_name, *table_name;

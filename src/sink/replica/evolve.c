@@ -1,4 +1,4 @@
-#include "sink/replica_evolve.h"
+#include "sink/replica/evolve.h"
 
 #include "base/error.h"
 

@@ -1,5 +1,5 @@
 /*
- * sink/value_text.h
+ * sink/event/value_text.h
  *	  Arrow values as text, for events: what PostgreSQL prints for them. columns/ has the rest of them.
  */
 #ifndef WALROW_SINK_VALUE_TEXT_H

@@ -1,11 +1,11 @@
-#include "sink/event.h"
+#include "sink/event/event.h"
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "columns/batch.h"
-#include "sink/event_table.h"
-#include "sink/value_text.h"
+#include "sink/event/table.h"
+#include "sink/event/value_text.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /*
- * sink/replica.c
+ * sink/replica/replica.c
  *	  A live replica in one DuckDB file (duckdb:FILE), or with ?mode=append the log of its changes: exactly once.
  *
  * Change sets gather in temporary tables and are applied together when somebody asks what is durable, in one
@@ -16,10 +16,10 @@
 #include "base/files.h"
 #include "sink/manifest.h"
 #include "sink/params.h"
-#include "sink/replica_apply.h"
-#include "sink/replica_publish.h"
-#include "sink/replica_side.h"
-#include "sink/replica_table.h"
+#include "sink/replica/apply.h"
+#include "sink/replica/publish.h"
+#include "sink/replica/side.h"
+#include "sink/replica/table.h"
 #include "sink/sinks.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
-#include "sink/replica_apply.h"
+#include "sink/replica/apply.h"
 
 #include "base/error.h"
-#include "sink/replica_evolve.h"
-#include "sink/replica_fill.h"
+#include "sink/replica/evolve.h"
+#include "sink/replica/fill.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ typedef struct apply {
     int64_t n_other;         /* updates and deletes */
     int64_t n_not_sent;      /* rows with large values that were not sent */
     int64_t n_keys_not_held; /* rows whose key has a null, which no key has in PostgreSQL */
-    bool *filled;            /* by column: see replica_fill.h */
+    bool *filled;            /* by column: see sink/replica/fill.h */
     walrow__strbuf sql;
 } apply;
 

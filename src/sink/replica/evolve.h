@@ -1,11 +1,11 @@
 /*
- * sink/replica_evolve.h
+ * sink/replica/evolve.h
  *	  From the columns a table has to those it must have: what is kept, renamed, dropped and added.
  */
 #ifndef WALROW_SINK_REPLICA_EVOLVE_H
 #define WALROW_SINK_REPLICA_EVOLVE_H
 
-#include "sink/replica_stage.h"
+#include "sink/replica/stage.h"
 
 typedef struct walrow__replica_columns {
     char **names, **types;

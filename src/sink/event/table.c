@@ -1,4 +1,4 @@
-#include "sink/event_table.h"
+#include "sink/event/table.h"
 
 #include "base/error.h"
 #include "base/json.h"

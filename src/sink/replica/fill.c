@@ -1,4 +1,4 @@
-#include "sink/replica_fill.h"
+#include "sink/replica/fill.h"
 
 #include "base/error.h"
 
