@@ -1,11 +1,14 @@
 /*
  * fuzz.h
- *	  Bytes cut short and bent, the same ones in every run, and a watch over what reading them allocates.
+ *	  Bytes cut short and bent, the same ones in every run, a watch over what reading them allocates, and whether
+ *	  what comes of it is sound.
  */
 #ifndef WALROW_TEST_FUZZ_H
 #define WALROW_TEST_FUZZ_H
 
 #include "changes.h"
+
+#include "source/collector.h"
 
 /* ---- what is allocated ---- */
 
@@ -55,6 +58,27 @@ assert_in_proportion(size_t input_size)
 {
     if (allocated > (1 << 20) + 512 * input_size || largest > (256 << 10) + 64 * input_size)
         fail_msg("%zu bytes of input: %zu allocated, the largest piece %zu", input_size, allocated, largest);
+}
+
+/* ---- what comes out ---- */
+
+/* Whatever went in, what is in the collector is a change set of valid Arrow arrays. */
+UNUSED_FN static void
+check_changes(walrow__collector *collector)
+{
+    walrow_error err = {0};
+    walrow_changes changes;
+    ASSERT_OK(walrow__collector_cut(collector, &changes, &err), err);
+    for (size_t i = 0; i < changes.n_batches; i++) {
+        struct ArrowArrayView view;
+        struct ArrowError error = {.message = ""};
+        assert_int_equal(ArrowArrayViewInitFromSchema(&view, changes.batches[i].schema, NULL), 0);
+        if (ArrowArrayViewSetArray(&view, &changes.batches[i].array, &error) != 0 ||
+            ArrowArrayViewValidate(&view, NANOARROW_VALIDATION_LEVEL_FULL, &error) != 0)
+            fail_msg("%s", error.message);
+        ArrowArrayViewReset(&view);
+    }
+    changes.release(&changes);
 }
 
 /* ---- chance ---- */

@@ -129,25 +129,6 @@ renew_decoder(stream *s, size_t i)
         feed_whole(s, begin);
 }
 
-/* What is in the collector is a sound change set. */
-static void
-check_rows(stream *s)
-{
-    walrow_error err = {0};
-    walrow_changes changes;
-    ASSERT_OK(walrow__collector_cut(&s->collector, &changes, &err), err);
-    for (size_t i = 0; i < changes.n_batches; i++) {
-        struct ArrowArrayView view;
-        struct ArrowError error = {.message = ""};
-        assert_int_equal(ArrowArrayViewInitFromSchema(&view, changes.batches[i].schema, NULL), 0);
-        if (ArrowArrayViewSetArray(&view, &changes.batches[i].array, &error) != 0 ||
-            ArrowArrayViewValidate(&view, NANOARROW_VALIDATION_LEVEL_FULL, &error) != 0)
-            fail_msg("%s", error.message);
-        ArrowArrayViewReset(&view);
-    }
-    changes.release(&changes);
-}
-
 /* Feed what may be broken in place of message i. false: the decoder is of no use any more. */
 static bool
 try_message(stream *s, bytes message)
@@ -159,7 +140,7 @@ try_message(stream *s, bytes message)
     if (code == WALROW_OK) {
         s->results++;
         if (!s->decoder->needs_text && chance(8) == 0)
-            check_rows(s);
+            check_changes(&s->collector);
     } else {
         s->errors++;
         if (err.message[0] == '\0' || err.code != code)
@@ -189,7 +170,7 @@ recorded_messages_decode(void **state)
         }
         assert_false(s.decoder->needs_text);
         assert_false(s.collector.in_transaction);
-        check_rows(&s);
+        check_changes(&s.collector);
         close_stream(&s);
     }
 }
@@ -328,7 +309,7 @@ try_copy(stream *s, walrow__table *table, bytes copied)
     assert_in_proportion(copied.size);
     assert_true(code == WALROW_OK || err.message[0] != '\0');
     if (code == WALROW_OK)
-        check_rows(s);
+        check_changes(&s->collector);
     walrow__copy_release(&copy);
     walrow__feed_free(destination);
     walrow__collector_release(&s->collector);

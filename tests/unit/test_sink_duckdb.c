@@ -2,10 +2,7 @@
  * test_sink_duckdb.c
  *	  duckdb:FILE: what is in the file after each kind of set, and after a crash. Skipped without libduckdb.
  */
-#include "lake.h"
-
-#include "base/strbuf.h"
-#include "sink/duckdb.h"
+#include "select.h"
 
 static int
 set_up_file(void **state)
@@ -14,16 +11,6 @@ set_up_file(void **state)
     fixture *f = *state;
     f->scheme = "duckdb";
     return result;
-}
-
-static fixture *
-need_duckdb(void **state)
-{
-    walrow__duckdb *duckdb;
-    if (walrow__duckdb_open(&duckdb, NULL) != WALROW_OK)
-        skip();
-    walrow__duckdb_free(duckdb);
-    return *state;
 }
 
 static walrow_code
@@ -48,33 +35,13 @@ close_file(fixture *f)
     f->sink = NULL;
 }
 
-static walrow_code
-keep_row(void *arg, int64_t n_cells, const struct ArrowStringView *cells, walrow_error *err)
-{
-    (void)err;
-    for (int64_t i = 0; i < n_cells; i++) {
-        walrow__strbuf_add(arg, cells[i].data == NULL ? "null" : cells[i].data,
-                           cells[i].data == NULL ? 4 : (size_t)cells[i].size_bytes);
-        walrow__strbuf_add_char(arg, i + 1 < n_cells ? ',' : ' ');
-    }
-    return WALROW_OK;
-}
-
 /* sql of the file, which is closed */
 static void
 assert_select(fixture *f, const char *sql, const char *expected)
 {
-    walrow__duckdb *duckdb;
-    walrow__strbuf rows;
     char attach[200];
-    walrow__strbuf_init(&rows);
-    ASSERT_OK(walrow__duckdb_open(&duckdb, &f->err), f->err);
     snprintf(attach, sizeof attach, "ATTACH '%s/r.duckdb' AS r (READ_ONLY); USE r", f->dir);
-    ASSERT_OK(walrow__duckdb_query(duckdb, attach, NULL, NULL, &f->err), f->err);
-    ASSERT_OK(walrow__duckdb_query(duckdb, sql, keep_row, &rows, &f->err), f->err);
-    assert_string_equal(walrow__strbuf_text(&rows), expected);
-    walrow__strbuf_release(&rows);
-    walrow__duckdb_free(duckdb);
+    assert_rows(f, attach, sql, expected);
 }
 
 /* One change, in a transaction of its own. */

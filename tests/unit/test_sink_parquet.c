@@ -1,12 +1,9 @@
 /*
  * test_sink_parquet.c
  *	  parquet:DIR: the same machinery as ipc:DIR with other files, and partitions by day. Skipped without
- * libduckdb.
+ *	  libduckdb.
  */
-#include "lake.h"
-
-#include "base/strbuf.h"
-#include "sink/duckdb.h"
+#include "select.h"
 
 #define MIDNIGHT (NOON + INT64_C(43200000000)) /* that begins 2024-05-02 */
 
@@ -18,43 +15,14 @@ set_up_parquet(void **state)
     return result;
 }
 
-static fixture *
-need_duckdb(void **state)
-{
-    walrow__duckdb *duckdb;
-    if (walrow__duckdb_open(&duckdb, NULL) != WALROW_OK)
-        skip();
-    walrow__duckdb_free(duckdb);
-    return *state;
-}
-
-static walrow_code
-keep_row(void *arg, int64_t n_cells, const struct ArrowStringView *cells, walrow_error *err)
-{
-    (void)err;
-    for (int64_t i = 0; i < n_cells; i++) {
-        walrow__strbuf_add(arg, cells[i].data == NULL ? "null" : cells[i].data,
-                           cells[i].data == NULL ? 4 : (size_t)cells[i].size_bytes);
-        walrow__strbuf_add_char(arg, i + 1 < n_cells ? ',' : ' ');
-    }
-    return WALROW_OK;
-}
-
 /* SELECT what FROM all the files. */
 static void
 assert_select(fixture *f, const char *what, const char *expected)
 {
-    walrow__duckdb *duckdb;
-    walrow__strbuf rows;
     char sql[400];
-    walrow__strbuf_init(&rows);
-    ASSERT_OK(walrow__duckdb_open(&duckdb, &f->err), f->err);
     snprintf(sql, sizeof sql, "SELECT %s FROM read_parquet('%s/**/[0-9]*.parquet', hive_partitioning = true)",
              what, f->dir);
-    ASSERT_OK(walrow__duckdb_query(duckdb, sql, keep_row, &rows, &f->err), f->err);
-    assert_string_equal(walrow__strbuf_text(&rows), expected);
-    walrow__strbuf_release(&rows);
-    walrow__duckdb_free(duckdb);
+    assert_rows(f, NULL, sql, expected);
 }
 
 static void
