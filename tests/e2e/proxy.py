@@ -5,6 +5,7 @@ import select
 import socket
 import struct
 import threading
+import time
 
 from postgres import free_port
 
@@ -16,6 +17,7 @@ class Proxy:
         self.port, self.target = free_port(), target
         self.flowing, self.refusing = threading.Event(), False
         self.flowing.set()
+        self.freely, self.trickling = None, threading.Event()  # how many bytes of the server's pass as they come
         self.pairs = set()
         self.listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, daemon=True).start()
@@ -37,8 +39,13 @@ class Proxy:
         self.refusing = True
         self.cut()
 
+    def trickle_after(self, size):
+        """So many bytes more come from the server as fast as they can, then 400 kB a second, until heal()."""
+        self.trickling.clear()
+        self.freely = size
+
     def heal(self):
-        self.refusing = False
+        self.refusing, self.freely = False, None
         self.flowing.set()
 
     def _accept(self):
@@ -52,6 +59,15 @@ class Proxy:
             else:
                 threading.Thread(target=self._pass, args=(near, far), daemon=True).start()
 
+    def _delay(self, size):
+        if self.freely is None:
+            self.trickling.clear()
+        elif self.freely > 0:
+            self.freely -= size
+        else:
+            self.trickling.set()
+            time.sleep(0.02)
+
     def _pass(self, near, far):
         self.pairs.add((near, far))
         with contextlib.suppress(OSError), near, far:
@@ -59,8 +75,10 @@ class Proxy:
                 ready, _, _ = select.select([near, far], [], [])
                 self.flowing.wait()
                 for end in ready:
-                    data = end.recv(1 << 16)
+                    data = end.recv(1 << (13 if self.trickling.is_set() else 16))
                     if not data:
                         raise OSError("closed")
+                    if end is far:
+                        self._delay(len(data))
                     (far if end is near else near).sendall(data)
         self.pairs.discard((near, far))
