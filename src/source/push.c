@@ -1,5 +1,6 @@
 #include "source/push.h"
 
+#include "base/clock.h"
 #include "base/cursor.h"
 #include "base/error.h"
 #include "base/strbuf.h"
@@ -10,6 +11,8 @@
 #include <poll.h>
 #include <string.h>
 #include <time.h>
+
+enum { DRAIN_MS = 1000 };
 
 /* The replication grammar knows 'text' with doubled quotes and "identifiers"; no E'', no backslashes. */
 static void
@@ -243,38 +246,50 @@ wait_readable(PGconn *conn, int timeout_ms)
     poll(&fd, 1, timeout_ms);
 }
 
-/* The command's end, once the copy has ended. */
-static void
-drain_results(PGconn *conn)
+typedef enum drained { DRAINED_ONE, DRAINED_NOTHING_YET, DRAINED_ALL } drained;
+
+static drained
+drain_copy(PGconn *conn)
 {
-    PGresult *result;
-    while ((result = PQgetResult(conn)) != NULL) {
-        ExecStatusType status = PQresultStatus(result);
-        PQclear(result);
-        if (status == PGRES_COPY_BOTH || status == PGRES_COPY_IN || status == PGRES_COPY_OUT)
-            return;
-    }
+    char *buffer = NULL;
+    int size = PQgetCopyData(conn, &buffer, 1);
+    PQfreemem(buffer);
+    return size > 0 ? DRAINED_ONE : size == 0 ? DRAINED_NOTHING_YET : DRAINED_ALL;
 }
 
-/* After CopyDone the server sends what it had begun, then its own CopyDone: read it away, but not for ever.
+/* The command's end, once the copy has ended. */
+static drained
+drain_results(PGconn *conn)
+{
+    if (PQisBusy(conn))
+        return DRAINED_NOTHING_YET;
+    PGresult *result = PQgetResult(conn);
+    ExecStatusType status = PQresultStatus(result);
+    bool all =
+        result == NULL || status == PGRES_COPY_BOTH || status == PGRES_COPY_IN || status == PGRES_COPY_OUT;
+    PQclear(result);
+    return all ? DRAINED_ALL : DRAINED_ONE;
+}
+
+/*
+ * After CopyDone the server sends its own, and then goes on with the transaction it is in, however long that is,
+ * before it ends the command: read it away, but not for ever.
  */
 static void
 drain(PGconn *conn)
 {
-    for (int waited_ms = 0; waited_ms < 2000;) {
-        char *buffer = NULL;
-        int size = PQgetCopyData(conn, &buffer, 1);
-        PQfreemem(buffer);
-        if (size == -1)
-            drain_results(conn);
-        if (size < 0)
+    drained (*some)(PGconn *) = drain_copy;
+    for (int64_t until = walrow__now_ms() + DRAIN_MS; walrow__now_ms() < until;) {
+        drained got = some(conn);
+        if (got == DRAINED_ALL && some == drain_results)
             return;
-        if (size == 0) {
-            wait_readable(conn, 100);
-            waited_ms += 100;
-            if (!PQconsumeInput(conn))
-                return;
-        }
+        if (got == DRAINED_ALL)
+            some = drain_results;
+        if (got != DRAINED_NOTHING_YET)
+            continue;
+        wait_readable(conn, 100);
+        if (!PQconsumeInput(conn))
+            return;
     }
 }
 

@@ -4,6 +4,8 @@
  */
 #include "streaming.h"
 
+#include <unistd.h>
+
 /* ---- what ends it ---- */
 
 static void
@@ -228,6 +230,23 @@ a_failure_of_the_server_is_outlived_or_not(void **state)
     assert_int_equal(walsender_sessions(f->server), each->code == WALROW_OK ? 2 : 1);
 }
 
+/* ---- leaving ---- */
+
+static void
+a_server_that_goes_on_after_copy_done_is_left(void **state)
+{
+    fixture *f = *state;
+    walsender_goes_on(f->server);
+    sends_transaction(f, 0x100, "1");
+    open_stream(f);
+    next_rows(f);
+    alarm(60); /* it used to wait for ever */
+    walrow_close(f->stream);
+    alarm(0);
+    f->stream = NULL;
+    assert_int_equal(walsender_goodbyes(f->server), 1);
+}
+
 /* ---- all of them ---- */
 
 int
@@ -237,6 +256,7 @@ main(void)
         CASE(another_server_at_the_same_address_ends_the_stream),
         CASE(a_server_that_went_back_ends_the_stream),
         CASE(lsns_that_go_back_are_a_protocol_error),
+        CASE(a_server_that_goes_on_after_copy_done_is_left),
     };
     enum { N_CASES = sizeof cases / sizeof cases[0] };
     struct CMUnitTest all[N_CASES + N_NONSENSES + N_FAILURES];

@@ -209,6 +209,12 @@ walsender_durable(walsender *w, uint64_t lsn)
 }
 
 void
+walsender_goes_on(walsender *w)
+{
+    SET(w, goes_on, true);
+}
+
+void
 walsender_next_session(walsender *w)
 {
     SET(w, scripting, w->scripting + 1);

@@ -102,6 +102,8 @@ void walsender_hang_up(walsender *server);
 void walsender_refuses_start(walsender *server, walsender_error error);
 /** As the first step: ... is not answered. */
 void walsender_ignores_start(walsender *server);
+/** Answers CopyDone with its own, and does not end the command: as in the middle of a transaction. */
+void walsender_goes_on(walsender *server);
 /** What follows belongs to the next START_REPLICATION. */
 void walsender_next_session(walsender *server);
 

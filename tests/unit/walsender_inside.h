@@ -75,7 +75,7 @@ struct walsender {
     pthread_t thread;
     int listen_fd;
     char directory[64], source[160];
-    bool closing;
+    bool closing, goes_on;
     size_t cut_at, close_after;
     int drip_ms;
     walsender_greeting greetings[MAX_GREETINGS];

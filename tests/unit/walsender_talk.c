@@ -445,18 +445,21 @@ take_status(talk *t, const uint8_t *content, size_t size)
 }
 
 static void
-take_goodbye(talk *t)
+take_goodbye(talk *t, bool *left)
 {
     buffer b = {0};
     buffer_end_message(&b, buffer_begin_message(&b, 'c'));
-    size_t at = buffer_begin_message(&b, 'C');
-    buffer_add_text(&b, "COPY 0");
-    buffer_end_message(&b, at);
-    buffer_add_ready(&b);
     pthread_mutex_lock(&t->server->lock);
     t->server->n_goodbyes++;
+    *left = !t->server->goes_on;
     pthread_cond_broadcast(&t->server->changed);
     pthread_mutex_unlock(&t->server->lock);
+    if (*left) {
+        size_t at = buffer_begin_message(&b, 'C');
+        buffer_add_text(&b, "COPY 0");
+        buffer_end_message(&b, at);
+        buffer_add_ready(&b);
+    }
     say_buffer(t, &b);
 }
 
@@ -469,10 +472,9 @@ take_client_message(talk *t, bool *left)
         return;
     if (type == 'd')
         take_status(t, content, size);
-    else if (type == 'c') {
-        take_goodbye(t);
-        *left = true;
-    } else
+    else if (type == 'c')
+        take_goodbye(t, left);
+    else
         t->broken = true; /* Terminate, or what no client says here */
 }
 
