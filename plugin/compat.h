@@ -7,11 +7,18 @@
 
 #include "postgres.h"
 
+#include "access/xlog.h"
+#if PG_VERSION_NUM >= 150000
+#include "access/xlogrecovery.h"
+#endif
 #include "catalog/partition.h"
 #include "catalog/pg_publication.h"
+#include "libpq/pqcomm.h"
+#include "miscadmin.h"
 #include "replication/logical.h"
 #include "replication/output_plugin.h"
 #include "replication/reorderbuffer.h"
+#include "replication/slot.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
@@ -115,6 +122,83 @@ published_ancestor(Oid publication, List *ancestors, int *level)
         }
     }
     return topmost;
+#endif
+}
+
+/* ---- what the procedure asks of the server ---- */
+
+/* An update_progress callback's; 15 and newer say whether a transaction was skipped. */
+#if PG_VERSION_NUM >= 150000
+#define UPDATE_PROGRESS_ARGUMENTS                                                                            \
+    LogicalDecodingContext *ctx pg_attribute_unused(), XLogRecPtr lsn pg_attribute_unused(),                 \
+        TransactionId xid pg_attribute_unused(), bool skipped pg_attribute_unused()
+#else
+#define UPDATE_PROGRESS_ARGUMENTS                                                                            \
+    LogicalDecodingContext *ctx pg_attribute_unused(), XLogRecPtr lsn pg_attribute_unused(),                 \
+        TransactionId xid pg_attribute_unused()
+#endif
+
+#if PG_VERSION_NUM < 140000
+extern PGDLLIMPORT ProtocolVersion FrontendProtocol; /* its header needs those of GSSAPI */
+#endif
+
+/* Protocol 2, which 13 still speaks, has another COPY. */
+static inline bool
+client_can_copy(void)
+{
+#if PG_VERSION_NUM >= 140000
+    return true;
+#else
+    return PG_PROTOCOL_MAJOR(FrontendProtocol) >= 3;
+#endif
+}
+
+static inline void
+check_slot_permissions(void)
+{
+#if PG_VERSION_NUM >= 150000
+    CheckSlotPermissions();
+#else
+    if (!superuser() && !has_rolreplication(GetUserId()))
+        ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                        errmsg("must be superuser or replication role to use replication slots")));
+#endif
+}
+
+/* An error if it is somebody else's at the moment. */
+static inline void
+slot_acquire(const char *name)
+{
+#if PG_VERSION_NUM >= 180000
+    ReplicationSlotAcquire(name, true, true);
+#elif PG_VERSION_NUM >= 140000
+    ReplicationSlotAcquire(name, true);
+#else
+    (void)ReplicationSlotAcquire(name, SAB_Error);
+#endif
+}
+
+/* Up to where WAL can be decoded. Standbys decode from 16 on; before, asking for it has failed by now. */
+static inline XLogRecPtr
+decodable_lsn(void)
+{
+    if (RecoveryInProgress())
+        return GetXLogReplayRecPtr(NULL);
+#if PG_VERSION_NUM >= 150000
+    return GetFlushRecPtr(NULL);
+#else
+    return GetFlushRecPtr();
+#endif
+}
+
+/* 17 and newer know standbys that must have what logical clients are given. */
+static inline void
+wait_for_standbys(XLogRecPtr lsn)
+{
+#if PG_VERSION_NUM >= 170000
+    WaitForStandbyConfirmation(lsn);
+#else
+    (void)lsn;
 #endif
 }
 

@@ -39,3 +39,9 @@ def plugin_conf(**conf):
     if knows_plugin_list():
         found["output_plugin_libraries"] = "pgoutput, test_decoding, wal2arrow"
     return found | conf
+
+
+def create_extension(database):
+    """What CREATE EXTENSION wal2arrow does, which would look for its files in the server's own folders."""
+    with open(os.path.join(ROOT, "plugin", "wal2arrow--1.0.sql"), encoding="utf-8") as script:
+        database.sql("".join(line for line in script if not line.startswith("\\echo")))
