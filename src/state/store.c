@@ -2,10 +2,13 @@
 
 #include "base/crash.h"
 #include "base/error.h"
+#include "base/files.h"
 
 #include <rocksdb/c.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Column families: RocksDB keeps each in files of its own. */
 enum { MAP, LOG, N_FAMILIES };
@@ -26,6 +29,8 @@ enum {
     LOG_BUFFER_BYTES = 16 << 20,  /* what is trimmed before it is full costs one write, not two */
     LOG_BLOB_BYTES = 4096,        /* larger entries are not copied when RocksDB compacts */
     MAX_WAL_BYTES = 64 << 20,
+    MAX_OPEN_FILES = 64,
+    MAX_LOOKS = 50,      /* beside a process that writes without a pause */
     LOG_LEVEL_SILENT = 6 /* past rocksdb::InfoLogLevel::HEADER_LEVEL */
 };
 
@@ -65,7 +70,8 @@ prepare(walrow__store *store, walrow__store_mode mode, walrow_error *err)
     /* not the default, which drops whatever follows a damaged record without a word */
     rocksdb_options_set_wal_recovery_mode(store->options, rocksdb_tolerate_corrupted_tail_records_recovery);
     rocksdb_options_set_write_buffer_size(store->options, WRITE_BUFFER_BYTES);
-    rocksdb_options_set_max_open_files(store->options, 64);
+    /* -1: tables are opened with the store, and stay readable when they are replaced */
+    rocksdb_options_set_max_open_files(store->options, mode == WALROW__STORE_READ_ONLY ? -1 : MAX_OPEN_FILES);
     rocksdb_options_set_keep_log_file_num(store->options, 2);
     /* with assertions RocksDB aborts at the line of its own log that follows one a full disk has cut short */
     rocksdb_options_set_info_log_level(store->options, LOG_LEVEL_SILENT);
@@ -75,8 +81,9 @@ prepare(walrow__store *store, walrow__store_mode mode, walrow_error *err)
     return WALROW_OK;
 }
 
-static walrow_code
-open_families(walrow__store *store, walrow__store_mode mode, walrow_error *err)
+/* What RocksDB says of an open store; NULL: it is. */
+static char *
+open_families(walrow__store *store, walrow__store_mode mode)
 {
     const rocksdb_options_t *options[N_FAMILIES] = {store->options, store->log_options};
     char *message = NULL;
@@ -86,19 +93,85 @@ open_families(walrow__store *store, walrow__store_mode mode, walrow_error *err)
     else
         store->db = rocksdb_open_column_families(store->options, store->path, N_FAMILIES, family_names,
                                                  options, store->families, &message);
-    return message == NULL ? WALROW_OK : fail(store, "cannot open the", message, err);
+    return message;
+}
+
+static void
+close_families(walrow__store *store)
+{
+    for (int i = 0; store->db != NULL && i < N_FAMILIES; i++)
+        rocksdb_column_family_handle_destroy(store->families[i]);
+    if (store->db != NULL)
+        rocksdb_close(store->db);
+    store->db = NULL;
+}
+
+/* ---- beside a process that writes ---- */
+
+/* The manifest says which files count; it grows with every change of that, and gets another name at times. */
+typedef struct manifest {
+    char name[32];
+    off_t size;
+} manifest;
+
+static walrow_code
+find_manifest(const walrow__store *store, manifest *out, walrow_error *err)
+{
+    struct stat st = {0};
+    size_t size;
+    char *name = NULL, *path = walrow__files_join(store->path, "CURRENT");
+    *out = (manifest){0};
+    walrow_code code = path == NULL ? walrow__fail_memory(err) : walrow__files_read(path, &name, &size, err);
+    free(path);
+    if (name == NULL)
+        return code;
+    snprintf(out->name, sizeof out->name, "%.*s", (int)strcspn(name, "\n"), name);
+    free(name);
+    path = walrow__files_join(store->path, out->name);
+    if (path == NULL)
+        return walrow__fail_memory(err);
+    out->size = stat(path, &st) == 0 ? st.st_size : 0;
+    free(path);
+    return WALROW_OK;
+}
+
+/*
+ * RocksDB reads the manifest and then the files, and whoever writes takes away those that a newer manifest does
+ * without: a table that is gone by then is an error, and a log that is gone is not even missed. What was opened
+ * while the manifest stayed as it was is whole.
+ */
+static walrow_code
+open_to_look(walrow__store *store, char **message, walrow_error *err)
+{
+    manifest before, after;
+    WALROW_TRY(find_manifest(store, &after, err));
+    for (int i = 0; i < MAX_LOOKS; i++) {
+        rocksdb_free(*message);
+        close_families(store);
+        before = after;
+        *message = open_families(store, WALROW__STORE_READ_ONLY);
+        WALROW_TRY(find_manifest(store, &after, err));
+        if (before.size == after.size && strcmp(before.name, after.name) == 0)
+            break;
+    }
+    return WALROW_OK;
 }
 
 walrow_code
 walrow__store_open(const char *path, walrow__store_mode mode, walrow__store **out, walrow_error *err)
 {
     walrow__store *store = calloc(1, sizeof *store);
+    char *message = NULL;
     if (store == NULL)
         return walrow__fail_memory(err);
     store->path = strdup(path);
     walrow_code code = prepare(store, mode, err);
-    if (code == WALROW_OK)
-        code = open_families(store, mode, err);
+    if (code == WALROW_OK && mode == WALROW__STORE_READ_ONLY)
+        code = open_to_look(store, &message, err);
+    else if (code == WALROW_OK)
+        message = open_families(store, mode);
+    if (message != NULL)
+        code = fail(store, "cannot open the", message, err);
     if (code != WALROW_OK)
         walrow__store_close(store);
     else
@@ -111,10 +184,7 @@ walrow__store_close(walrow__store *store)
 {
     if (store == NULL)
         return;
-    for (int i = 0; store->db != NULL && i < N_FAMILIES; i++)
-        rocksdb_column_family_handle_destroy(store->families[i]);
-    if (store->db != NULL)
-        rocksdb_close(store->db);
+    close_families(store);
     if (store->log_options != NULL)
         rocksdb_options_destroy(store->log_options);
     if (store->options != NULL)

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_RECOUNTS = 10 };
+
 static walrow_code
 find_place(const walrow_options *options, char **path, walrow_error *err)
 {
@@ -58,6 +60,18 @@ list(walrow__state *state, walrow_known_sinks *out, walrow_error *err)
     WALROW_TRY(walrow__state_sinks(state, &known, err));
     walrow_code code = fill(state, &known, out, err);
     walrow__known_sinks_release(&known);
+    if (code != WALROW_OK)
+        walrow_known_sinks_release(out);
+    return code;
+}
+
+static walrow_code
+open_and_list(const char *path, walrow_known_sinks *out, walrow_error *err)
+{
+    walrow__state *state;
+    WALROW_TRY(walrow__state_read(path, &state, err));
+    walrow_code code = state == NULL ? WALROW_OK : list(state, out, err);
+    walrow__state_close(state);
     return code;
 }
 
@@ -65,17 +79,13 @@ walrow_code
 walrow_sinks_list(const walrow_options *options, walrow_known_sinks *out, walrow_error *err)
 {
     char *path;
-    walrow__state *state;
     *out = (walrow_known_sinks){0};
     WALROW_TRY(find_place(options, &path, err));
-    walrow_code code = walrow__state_read(path, &state, err);
+    walrow_code code = open_and_list(path, out, err);
+    /* beside a stream an entry may be trimmed, and its file gone, before it is counted */
+    for (int i = 0; code == WALROW_ERR_STATE && i < MAX_RECOUNTS; i++)
+        code = open_and_list(path, out, err);
     free(path);
-    if (code != WALROW_OK || state == NULL)
-        return code;
-    code = list(state, out, err);
-    walrow__state_close(state);
-    if (code != WALROW_OK)
-        walrow_known_sinks_release(out);
     return code;
 }
 
