@@ -14,10 +14,11 @@ from streaming import Job
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _numbers = itertools.count(1)
+SEEDS = "0-79"
 
 
 def pytest_addoption(parser):
-    parser.addoption("--seeds", default="0-199", help="what the generator runs: 17, or 16-19")
+    parser.addoption("--seeds", default=SEEDS, help="what the generator runs: 17, or 0-199")
 
 
 @pytest.fixture(scope="session")

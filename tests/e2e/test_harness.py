@@ -25,7 +25,7 @@ def test_a_server_is_gone_when_its_tests_are_killed():
 
 
 def test_a_killed_server_comes_back_with_its_data(new_server):
-    server = new_server(conf={"fsync": "on", "full_page_writes": "on"})
+    server = new_server()
     server.sql("CREATE TABLE t AS SELECT 1 AS id")
     server.kill()
     assert not server.running()

@@ -223,7 +223,7 @@ def test_what_was_delivered_is_confirmed(db, job):
 
 
 @pytest.mark.parametrize(
-    "limits", [("--batch-rows", "10"), ("--batch-bytes", "1kB"), ("--batch-delay", "0"), ("--batch-rows", "1")], ids=" ".join
+    "limits", [("--batch-bytes", "1kB"), ("--batch-delay", "0"), ("--batch-rows", "1")], ids=" ".join
 )
 def test_limits_of_change_sets_change_no_row(db, new_job, limits):
     db.sql(ROW + "; CREATE TABLE u (id int PRIMARY KEY)")

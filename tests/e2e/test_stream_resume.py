@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from plugin import plugin_conf
-from postgres import lsn_value
-from streaming import Job, positions, replay, replay_rows, source_rows, ways
+from postgres import lsn_value, wait_until
+from streaming import positions, replay, replay_rows, source_rows, ways
 from test_snapshot import Writer
 
 pytestmark = ways("pgoutput", "wal2arrow")
@@ -59,9 +58,9 @@ def test_killed_again_and_again_under_load(db, job, writer):
         time.sleep(pick.uniform(0.05, 1.5))
         assert run.alive(), run.err
         run.kill()
+    wait_until(lambda: writer.rounds > 50, what="writes that are worth it")
     writer.stop()
     job.snapshot("--batch-rows", "50", to=sinks)
-    assert writer.rounds > 50
     assert_whole(db, job)
     assert_events_whole(db, job)
 
@@ -79,23 +78,6 @@ def test_a_signal_stops_it_with_everything_delivered(db, job, writer, number):
     job.snapshot(to=[f"ipc:{job.ipc}", f"jsonl:{job.jsonl}"])
     assert_whole(db, job)
     assert_events_whole(db, job)
-
-
-def test_a_server_that_is_restarted_is_waited_for(new_server, walrow, tmp_path, way):
-    conf = {"fsync": "on", "full_page_writes": "on"}
-    server = new_server(conf=plugin_conf(**conf) if way == "wal2arrow" else conf)
-    db = server.create_database("restarted")
-    db.sql(TABLES)
-    job = Job(db, walrow, tmp_path, way=way)
-    job.setup()
-    db.sql("INSERT INTO t VALUES (1, 'before')")
-    run = job.start(to=[f"ipc:{job.ipc}?rotate_s=1"])
-    run.wait_for(lambda: job.rows("t"), what="the first change")
-    server.restart()
-    db.sql("INSERT INTO t VALUES (2, 'after')")
-    run.wait_for(lambda: len(job.rows("t")) == 2, what="the change after the restart")
-    assert run.stop().code == 0
-    assert [row["id"] for row in job.rows("t")] == [1, 2]
 
 
 def test_a_stream_without_changes_lets_the_server_forget_its_wal(db, job):

@@ -10,7 +10,7 @@ from postgres import clean_environment
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RECORD = os.path.join(ROOT, "tests", "data", "record_values.py")
 CHECK = os.path.join(ROOT, "build-asan", "tests", "unit", "test_values")
-N_RANDOM = os.environ.get("N_RANDOM_VALUES", "1000")
+N_RANDOM = os.environ.get("N_RANDOM_VALUES", "400")
 
 
 @pytest.mark.skipif(not os.path.exists(CHECK), reason="make build-asan builds what this needs")
