@@ -47,7 +47,7 @@ class Walrow:
             base["WALROW_DUCKDB"] = os.environ["WALROW_DUCKDB"]
         return base | {k: str(v) for k, v in (env or {}).items()}
 
-    def __call__(self, *args, env=None, timeout=60, stdin="", code=None, cwd=None):
+    def __call__(self, *args, env=None, timeout=120, stdin="", code=None, cwd=None):
         """Run it; with code given, anything else is a failure that shows what it said."""
         done = subprocess.run(
             [self.binary, *map(str, args)], env=self.environment(env), input=stdin, capture_output=True,
@@ -102,7 +102,7 @@ class Running:
     def alive(self):
         return self.process.poll() is None
 
-    def wait(self, timeout=60):
+    def wait(self, timeout=120):
         """Wait for its own end."""
         try:
             self.process.wait(timeout)
@@ -110,7 +110,7 @@ class Running:
             raise TimeoutError(f"walrow {' '.join(self.args)} still runs after {timeout} s\n{self.err}") from None
         return Result(self.process.returncode, self.out, self.err)
 
-    def wait_for(self, condition, timeout=30, what="it"):
+    def wait_for(self, condition, timeout=60, what="it"):
         """Wait until condition() holds, or a text is in stderr; fail at once if the command ends before."""
         if isinstance(condition, str):
             text, what = condition, repr(condition)
@@ -130,7 +130,7 @@ class Running:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def stop(self, timeout=60):
+    def stop(self, timeout=120):
         """SIGTERM, and how it ended."""
         if self.alive():
             self.signal(signal.SIGTERM)

@@ -52,7 +52,7 @@ class Watch:
             slots = dict(self.db.server.sql("SELECT slot_name::text, plugin::text FROM pg_replication_slots"))
             assert slots[job.slot] == source.plugin
 
-    def stream(self, *args, timeout=60):
+    def stream(self, *args, timeout=120):
         """Everything up to now, all sources at the same time."""
         runs = [
             job.start(*source.stream, *self.options, *args, until="now", to=[f"ipc:{job.ipc}", f"jsonl:{job.jsonl}"])

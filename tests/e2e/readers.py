@@ -86,10 +86,14 @@ def read_parquet(folder):
 
 
 def read_jsonl(source, exact=False):
-    """The events of a file, or of text that a command printed. exact: numbers with a point as Decimal, all digits."""
+    """The events of a file, or of text that a command printed. exact: numbers with a point as Decimal, all digits.
+
+    A line that is still being written does not count.
+    """
     if isinstance(source, str) and "\n" in source or source == "":
-        lines = source.split("\n")
+        text = source
     else:
         with open(source, encoding="utf-8") as file:
-            lines = file.read().split("\n")
+            text = file.read()
+    lines = text.split("\n")[:-1]
     return [json.loads(line, parse_float=decimal.Decimal if exact else float) for line in lines if line]

@@ -44,7 +44,7 @@ class Job:
         words += ["--until", until] if until else []
         return words + [word for sink in sinks for word in ("--to", sink)]
 
-    def stream(self, *args, code=0, timeout=60, **kwargs):
+    def stream(self, *args, code=0, timeout=120, **kwargs):
         """Run to its end: up to now, without a snapshot and into the ipc: folder unless told otherwise."""
         return self.walrow(*self.arguments_of_stream(*args, **kwargs), code=code, timeout=timeout)
 
@@ -73,7 +73,8 @@ class Job:
         return "".join(op for file in self.files(table) for op in file.table.column("_op").to_pylist())
 
     def events(self, *kinds, exact=False):
-        return [event for event in read_jsonl(self.jsonl, exact) if not kinds or event["event_type"] in kinds]
+        events = read_jsonl(self.jsonl, exact) if os.path.exists(self.jsonl) else []
+        return [event for event in events if not kinds or event["event_type"] in kinds]
 
     def dead_letters(self):
         path = os.path.join(self.ipc, "_dead_letters.jsonl")

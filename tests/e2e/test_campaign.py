@@ -14,6 +14,6 @@ def test_cycles_of_crashes_lose_and_double_nothing(tmp_path):
     program = os.path.join(ROOT, "tests", "e2e", "campaign.py")
     command = [sys.executable, program, "--cycles", "20", "--seed", "7", "--verbose"]
     environment = clean_environment() | {"WALROW_CAMPAIGN_BIN": binary}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=170, cwd=tmp_path)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=290, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "20 cycles" in done.stdout

@@ -332,7 +332,7 @@ def test_a_malformed_source_keeps_its_password_to_itself(walrow):
 
 
 def test_a_host_that_swallows_packets_times_out(walrow):
-    result = walrow("check", "-d", "postgresql://me@192.0.2.1/db", "--connect-timeout", "1", timeout=20)
+    result = walrow("check", "-d", "postgresql://me@192.0.2.1/db", "--connect-timeout", "1")
     assert result.code == 3
 
 

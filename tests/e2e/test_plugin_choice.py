@@ -96,7 +96,7 @@ def test_a_transaction_that_runs_does_not_hold_up_the_question(trusting, walrow)
     with trusting.connect(autocommit=False) as session:
         session.execute("INSERT INTO items VALUES (2)")
         session.execute("SELECT txid_current()")
-        result = walrow(*arguments("setup", trusting, "--dry-run"), code=0, timeout=20)
+        result = walrow(*arguments("setup", trusting, "--dry-run"), code=0)
     assert "'pgoutput'" in result.out
 
 
