@@ -170,7 +170,8 @@ WALROW_API walrow_code walrow_options_file(walrow_options *options, const char *
                                            walrow_error *err) WALROW_MUST_CHECK;
 /**
  * Go on with what newer says of the options that may change while streams run with them: "batch-rows",
- * "batch-bytes", "batch-delay", "ack-interval". ("log-level" is taken over, too; walrow_set_log_level makes it so.)
+ * "batch-bytes", "batch-delay", "ack-interval", and of the sinks of "to" the limits of files (rotate_...), which
+ * walrow_run takes over. ("log-level" is taken over, too; walrow_set_log_level makes it so.)
  * The log says what is different now, and what would take a restart.
  * Threads: any, one at a time
  */

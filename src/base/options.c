@@ -417,6 +417,17 @@ walrow_options_new(walrow_options **out, walrow_error *err)
     return WALROW_OK;
 }
 
+static void
+release_adopted_to(walrow__adopted_to *adopted)
+{
+    while (adopted != NULL) {
+        walrow__adopted_to *before = adopted->before;
+        walrow__texts_release(&adopted->to);
+        free(adopted);
+        adopted = before;
+    }
+}
+
 void
 walrow_options_free(walrow_options *options)
 {
@@ -433,6 +444,7 @@ walrow_options_free(walrow_options *options)
     for (size_t i = 0; i < options->n_types; i++)
         release_override(&options->types[i]);
     free(options->types);
+    release_adopted_to(options->adopted_to);
     free(options);
 }
 
@@ -487,6 +499,36 @@ walrow_options_get(const walrow_options *options, const char *name)
     return is_off ? NULL : text;
 }
 
+const walrow__texts *
+walrow__options_to(const walrow_options *options)
+{
+    const walrow__adopted_to *adopted = __atomic_load_n(&options->adopted_to, __ATOMIC_ACQUIRE);
+    return adopted == NULL ? &options->to : &adopted->to;
+}
+
+/* The stream takes over what its sinks can, and says what they cannot. */
+static walrow_code
+adopt_to(walrow_options *options, const walrow__texts *now, walrow_error *err)
+{
+    const walrow__texts *was = walrow__options_to(options);
+    bool same = was->count == now->count;
+    for (size_t i = 0; same && i < now->count; i++)
+        same = strcmp(was->items[i], now->items[i]) == 0;
+    if (same)
+        return WALROW_OK;
+    walrow__adopted_to *adopted = calloc(1, sizeof *adopted);
+    bool ok = adopted != NULL;
+    for (size_t i = 0; ok && i < now->count; i++)
+        ok = walrow__texts_add(&adopted->to, now->items[i]);
+    if (!ok) {
+        release_adopted_to(adopted);
+        return walrow__fail_memory(err);
+    }
+    adopted->before = options->adopted_to;
+    __atomic_store_n(&options->adopted_to, adopted, __ATOMIC_RELEASE);
+    return WALROW_OK;
+}
+
 /* The log level is the caller's, who has set it by now. */
 static walrow_code
 adopt(walrow_options *options, size_t at, const char *now, walrow_error *err)
@@ -506,8 +548,9 @@ walrow_code
 walrow_options_adopt(walrow_options *options, const walrow_options *newer, walrow_error *err)
 {
     for (size_t at = 0; at < N_OPTIONS; at++)
-        WALROW_TRY(adopt(options, at, walrow_options_get(newer, infos[at].name), err));
-    return WALROW_OK;
+        if (rules[at].offset != AT(to))
+            WALROW_TRY(adopt(options, at, walrow_options_get(newer, infos[at].name), err));
+    return adopt_to(options, &newer->to, err);
 }
 
 const char *

@@ -54,6 +54,12 @@ typedef struct walrow__type_override {
     char *arrow_type;
 } walrow__type_override;
 
+/* What --to says since it was adopted; a stream may still read the ones before. */
+typedef struct walrow__adopted_to {
+    walrow__texts to;
+    struct walrow__adopted_to *before;
+} walrow__adopted_to;
+
 #define WALROW__MAX_OPTIONS 64
 
 /* Read batch_rows, batch_bytes, batch_delay_ms and ack_interval_ms through walrow__live. */
@@ -62,10 +68,11 @@ struct walrow_options {
     walrow__texts tables; /* each a comma-separated list of patterns */
     char *slot;
     char *publication;
-    int plugin;         /* walrow__plugin */
-    int transport;      /* walrow__transport */
-    int snapshot;       /* walrow__snapshot_mode */
-    walrow__texts to;   /* sink URIs */
+    int plugin;       /* walrow__plugin */
+    int transport;    /* walrow__transport */
+    int snapshot;     /* walrow__snapshot_mode */
+    walrow__texts to; /* sink URIs, as the stream began with; later see walrow__options_to */
+    walrow__adopted_to *adopted_to;
     uint64_t start_lsn; /* 0: not asked for */
     uint64_t until_lsn; /* 0: not asked for */
     bool until_now;
@@ -108,6 +115,8 @@ walrow__live(const int64_t *number)
     return __atomic_load_n(number, __ATOMIC_RELAXED);
 }
 
+/** What --to says now. The answer stays good as long as the options; from any thread. */
+const walrow__texts *walrow__options_to(const walrow_options *options);
 /** "auto", or as the server names it; static. */
 const char *walrow__plugin_name(int plugin);
 bool walrow__options_is_set(const walrow_options *options, const char *name);

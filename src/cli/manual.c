@@ -140,8 +140,9 @@ print_manual(void)
          "Deliver what is whole, confirm it, stop. A second one: stop now.\n"
          ".TP\n\\fBSIGHUP\\fR\n"
          "With \\fB\\-\\-config\\fR: read the file again. log\\-level, ack\\-interval, batch\\-rows, "
-         "batch\\-bytes and\n"
-         "batch\\-delay change at once; the log says which of the other changes take a restart.\n"
+         "batch\\-bytes,\n"
+         "batch\\-delay and the rotate_ parameters of sinks change at once; the log says which of the other\n"
+         "changes take a restart.\n"
          ".SH EXIT STATUS");
     put_exit_statuses();
 }

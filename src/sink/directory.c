@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "sink/names.h"
 #include "sink/params.h"
 #include "sink/sinks.h"
@@ -43,7 +44,7 @@ typedef struct snapshot {
 typedef struct directory_sink {
     walrow__sink base;
     walrow__lake lake;
-    uint64_t rotate_s;
+    int64_t rotate_s; /* as the lake's limits: read through walrow__live */
     uint64_t by_day;
     int lock_fd; /* the directory, locked against another walrow; -1 before open */
     walrow__table_dir *dirs;
@@ -529,7 +530,7 @@ directory_due_ms(walrow__sink *sink)
     const directory_sink *self = (const directory_sink *)sink;
     if (self->open_since_ms == 0)
         return -1;
-    int64_t left = self->open_since_ms + (int64_t)self->rotate_s * 1000 - walrow__now_ms();
+    int64_t left = self->open_since_ms + walrow__live(&self->rotate_s) * 1000 - walrow__now_ms();
     return left < 0 ? 0 : (int)left;
 }
 
@@ -586,6 +587,27 @@ directory_position(walrow__sink *sink, walrow__position *out, walrow_error *err)
     return visit((directory_sink *)sink, NULL, raise_position, out, err);
 }
 
+/* ---- other limits ---- */
+
+static void
+set_limit(int64_t *limit, int64_t to)
+{
+    __atomic_store_n(limit, to, __ATOMIC_RELAXED); /* see walrow__live */
+}
+
+static bool
+directory_adopt(walrow__sink *sink, const walrow__sink *newer)
+{
+    directory_sink *self = (directory_sink *)sink;
+    const directory_sink *other = (const directory_sink *)newer;
+    if (self->by_day != other->by_day || strcmp(self->lake.path, other->lake.path) != 0)
+        return false;
+    set_limit(&self->lake.rotate_rows, other->lake.rotate_rows);
+    set_limit(&self->lake.rotate_bytes, other->lake.rotate_bytes);
+    set_limit(&self->rotate_s, other->rotate_s);
+    return true;
+}
+
 /* ---- constructor ---- */
 
 static const walrow__sink_ops directory_ops = {
@@ -597,6 +619,7 @@ static const walrow__sink_ops directory_ops = {
     .snapshot = directory_snapshot,
     .position = directory_position,
     .due_ms = directory_due_ms,
+    .adopt = directory_adopt,
 };
 
 static directory_sink *
@@ -637,7 +660,7 @@ walrow__directory_make(const char *uri, const char *path, const char *params,
         return walrow__fail_memory(err);
     self->lake.rotate_rows = (int64_t)rows;
     self->lake.rotate_bytes = (int64_t)bytes;
-    self->rotate_s = seconds;
+    self->rotate_s = (int64_t)seconds;
     self->by_day = by_day;
     *out = &self->base;
     return WALROW_OK;

@@ -32,6 +32,7 @@ typedef struct walrow__sink_ops {
                             uint32_t relid, bool *done, uint64_t *point, walrow_error *err);
     walrow_code (*position)(walrow__sink *sink, walrow__position *out, walrow_error *err);
     int (*due_ms)(walrow__sink *sink);
+    bool (*adopt)(walrow__sink *sink, const walrow__sink *newer);
 } walrow__sink_ops;
 
 struct walrow__sink {
@@ -121,6 +122,16 @@ walrow__sink_position(walrow__sink *sink, walrow__position *out, walrow_error *e
 {
     *out = (walrow__position){0};
     return sink->ops->position == NULL ? WALROW_OK : sink->ops->position(sink, out, err);
+}
+
+/**
+ * Take over what may change while it runs (the limits of files) from a sink with other parameters that was never
+ * opened. From any thread. false: something else is different, and all stays as it was.
+ */
+static inline bool
+walrow__sink_adopt(walrow__sink *sink, const walrow__sink *newer)
+{
+    return sink->ops == newer->ops && sink->ops->adopt != NULL && sink->ops->adopt(sink, newer);
 }
 
 /* Milliseconds until the sink wants sync(finish_files); 0 now, -1 never. */

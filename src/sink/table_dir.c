@@ -3,6 +3,7 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/options.h"
 #include "sink/names.h"
 
 #include <dirent.h>
@@ -262,14 +263,16 @@ open_changes(walrow__table_dir *dir, const walrow_batch *batch, int64_t row, uin
 static bool
 is_full(const walrow__lake *lake, const walrow__part *part)
 {
-    return part->n_rows >= lake->rotate_rows || walrow__part_bytes(part) >= lake->rotate_bytes;
+    return part->n_rows >= walrow__live(&lake->rotate_rows) ||
+           walrow__part_bytes(part) >= walrow__live(&lake->rotate_bytes);
 }
 
+/* At least one row: a limit that was lowered meanwhile may be passed already. */
 static int64_t
 room_for(const walrow__lake *lake, const walrow__part *part, int64_t n)
 {
-    int64_t room = lake->rotate_rows - part->n_rows;
-    return n < room ? n : room;
+    int64_t room = walrow__live(&lake->rotate_rows) - part->n_rows;
+    return n < room ? n : room < 1 ? 1 : room;
 }
 
 walrow_code

@@ -18,7 +18,7 @@ typedef struct walrow__lake {
     void *shared; /* of the format's writers */
     walrow__dead_letters dead_letters;
     walrow__manifest manifest;
-    int64_t rotate_rows, rotate_bytes;
+    int64_t rotate_rows, rotate_bytes; /* may change meanwhile: read through walrow__live */
 } walrow__lake;
 
 typedef struct walrow__table_dir {

@@ -1,6 +1,8 @@
 #include "stream/outlets.h"
 
 #include "base/error.h"
+#include "base/log.h"
+#include "state/sinks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +116,35 @@ walrow__outlets_finish(walrow__outlets *outlets, walrow_error *err)
     for (size_t i = 0; i < outlets->count; i++)
         WALROW_TRY(walrow__sink_finish(outlets->sinks[i], err));
     return WALROW_OK;
+}
+
+static void
+adopt(walrow__sink *sink, const char *uri)
+{
+    walrow__sink *newer;
+    walrow_error err = {0};
+    if (walrow__sink_new(uri, &newer, &err) != WALROW_OK) {
+        walrow__log(WALROW_LOG_WARN, "sink %s goes on as before: %s", sink->uri, err.message);
+        return;
+    }
+    if (walrow__sink_adopt(sink, newer))
+        walrow__log(WALROW_LOG_INFO, "from now on sink %s", uri);
+    else
+        walrow__log(WALROW_LOG_WARN, "sink %s goes on as before: %s takes a restart", sink->uri, uri);
+    walrow__sink_free(newer);
+}
+
+void
+walrow__outlets_adopt(walrow__outlets *outlets, const walrow__texts *was, const walrow__texts *to)
+{
+    bool same = outlets->count == to->count;
+    for (size_t i = 0; same && i < to->count; i++)
+        same = walrow__same_sink(outlets->sinks[i]->uri, to->items[i]);
+    if (!same)
+        walrow__log(WALROW_LOG_WARN, "--to has other sinks: that takes a restart");
+    for (size_t i = 0; same && i < to->count; i++)
+        if (i >= was->count || strcmp(was->items[i], to->items[i]) != 0)
+            adopt(outlets->sinks[i], to->items[i]);
 }
 
 void

@@ -32,6 +32,8 @@ walrow_code walrow__outlets_write(walrow__outlets *outlets, const walrow_changes
 walrow_code walrow__outlets_sync(walrow__outlets *outlets, bool finish_files, uint64_t *durable_lsn,
                                  walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__outlets_finish(walrow__outlets *outlets, walrow_error *err) WALROW_MUST_CHECK;
+/** Go on with what --to says now of the same sinks, and say what would take a restart. */
+void walrow__outlets_adopt(walrow__outlets *outlets, const walrow__texts *was, const walrow__texts *to);
 void walrow__outlets_free(walrow__outlets *outlets);
 
 #endif

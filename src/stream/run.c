@@ -28,6 +28,7 @@ typedef struct run {
     uint64_t acked_lsn;
     int64_t synced_at, progress_at, first_change_at, last_change_at;
     uint64_t system_identifier; /* of the server the sinks were opened for; 0: not yet */
+    const walrow__texts *to;    /* what --to said when the sinks were last adjusted to it */
     bool stop_asked;
     bool ended; /* a sink cannot go on, and says that is fine */
 } run;
@@ -157,6 +158,16 @@ deliver(run *r, walrow_changes *changes, walrow_error *err)
     return code;
 }
 
+/* --to may say something else by now. */
+static void
+adjust_sinks(run *r)
+{
+    const walrow__texts *to = walrow__options_to(r->options);
+    if (to != r->to)
+        walrow__outlets_adopt(&r->outlets, r->to, to);
+    r->to = to;
+}
+
 /* 0 go on, 1 asked to stop, 2 now */
 static int
 ask_stop(run *r)
@@ -187,6 +198,7 @@ stream_to_sinks(run *r, walrow_error *err)
     while (!r->ended) {
         if (ask_stop(r) == 2)
             return walrow__fail(err, WALROW_INTERRUPTED, "stopped at once, as asked");
+        adjust_sinks(r);
         walrow_changes changes;
         code = next_changes(r, &changes, err);
         if (code == WALROW_OK)
@@ -276,7 +288,7 @@ walrow_code
 walrow_run(const walrow_options *options, const walrow_run_callbacks *callbacks, walrow_report *report,
            walrow_error *err)
 {
-    run r = {.options = options, .callbacks = callbacks, .report = report};
+    run r = {.options = options, .callbacks = callbacks, .report = report, .to = walrow__options_to(options)};
     memset(report, 0, sizeof *report);
     WALROW_TRY(walrow__outlets_new(options, &r.outlets, err));
     walrow_code code = run_stream(&r, err);

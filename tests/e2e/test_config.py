@@ -86,6 +86,30 @@ def test_sighup_takes_over_what_may_change(db, job, running, config):
     assert running.stop().code == 0
 
 
+@pytest.mark.parametrize("buffer", ["off", "on"])
+def test_sighup_changes_the_limits_of_files(db, job, config, buffer):
+    db.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    job.setup()
+    hours, parquet = f"ipc:{job.ipc}?rotate_s=3600", f"parquet:{job.ipc}-parquet?rotate_s=3600"
+    run = job.start("--config", config(f"to: ['{hours}', '{parquet}']"), "--buffer", buffer, to=[])
+    run.wait_for(lambda: db.slot(job.slot)["active"], what="the stream")
+    for number in range(5):
+        db.sql("INSERT INTO t VALUES (%s)", (number,))
+    assert job.files("t") == []
+    config(f"to: ['ipc:{job.ipc}?rotate_s=3600&rotate_rows=2', '{parquet}&partition=day']")
+    run.signal(signal.SIGHUP)
+    run.wait_for(f"from now on sink ipc:{job.ipc}?rotate_s=3600&rotate_rows=2")
+    run.wait_for(f"{parquet}&partition=day takes a restart")
+    db.sql("INSERT INTO t SELECT generate_series(5, 8)")
+    run.wait_for(lambda: len(job.files("t")) > 1, what="files of two rows, after what was open")
+    config(f"to: ['{hours}']")
+    run.signal(signal.SIGHUP)
+    run.wait_for("--to has other sinks: that takes a restart")
+    assert run.stop().code == 0
+    assert [row["id"] for row in job.rows("t")] == list(range(9))
+    assert max(file.table.num_rows for file in job.files("t")[1:]) <= 2
+
+
 def test_sighup_changes_the_log_level(running, config):
     config("batch-delay: 3600000", "log-level: info")
     running.signal(signal.SIGHUP)

@@ -245,6 +245,33 @@ test_what_may_change_meanwhile_is_adopted_and_the_rest_is_said(void **state)
 }
 
 static void
+adopt_to(walrow_options *options, const char *a, const char *b)
+{
+    walrow_options *newer;
+    assert_int_equal(walrow_options_new(&newer, NULL), WALROW_OK);
+    set(newer, "to", a);
+    set(newer, "to", b);
+    assert_int_equal(walrow_options_adopt(options, newer, NULL), WALROW_OK);
+    walrow_options_free(newer);
+}
+
+static void
+test_what_sinks_are_asked_for_later_leaves_what_a_stream_began_with(void **state)
+{
+    walrow_options *options = *state;
+    set(options, "to", "ipc:a");
+    set(options, "to", "null:");
+    const walrow__texts *was = walrow__options_to(options);
+    adopt_to(options, "ipc:a", "null:");
+    assert_ptr_equal(walrow__options_to(options), was);
+    adopt_to(options, "ipc:a?rotate_s=1", "null:");
+    adopt_to(options, "ipc:a?rotate_s=2", "null:");
+    assert_int_equal(walrow__options_to(options)->count, 2);
+    assert_string_equal(walrow__options_to(options)->items[0], "ipc:a?rotate_s=2");
+    assert_string_equal(was->items[0], "ipc:a");
+}
+
+static void
 test_the_table_is_sound(void **state)
 {
     (void)state;
@@ -276,6 +303,7 @@ main(void)
         with_options(test_the_environment_fills_what_is_not_set),
         with_options(test_get_gives_the_text_in_force),
         with_options(test_what_may_change_meanwhile_is_adopted_and_the_rest_is_said),
+        with_options(test_what_sinks_are_asked_for_later_leaves_what_a_stream_began_with),
         cmocka_unit_test(test_the_table_is_sound),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
