@@ -313,10 +313,10 @@ typedef struct walrow_sink_status {
 } walrow_sink_status;
 
 typedef struct walrow_snapshot_status {
-    char *table; /* schema.table */
-    int64_t rows;
-    int64_t total; /* estimate; -1 unknown */
-    bool done;
+    char *table;   /* schema.table */
+    int64_t rows;  /* read so far; -1 unknown */
+    int64_t total; /* estimate; -1 unknown, as of tables that are done */
+    bool done;     /* the sinks, or the buffer, have them durably */
 } walrow_snapshot_status;
 
 typedef struct walrow_status {
@@ -324,7 +324,7 @@ typedef struct walrow_status {
     const char *transport;
     walrow_sink_status *sinks;
     size_t n_sinks;
-    const char *snapshot_state; /* "none", "running", "done" */
+    const char *snapshot_state; /* "none", "running" (or waiting for its stream to come again), "done" */
     walrow_snapshot_status *snapshot;
     size_t n_snapshot;
     uint64_t state_lsn; /* what walrow's own state says was confirmed; 0: there is none here */

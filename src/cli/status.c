@@ -18,21 +18,27 @@ slot_json(const walrow_slot_status *slot)
                      slot->invalidation_reason);
 }
 
+/* Negative: not known. */
+static json_t *
+count_json(int64_t count)
+{
+    return count < 0 ? json_null() : json_integer(count);
+}
+
 static json_t *
 status_json(const walrow_status *status)
 {
     json_t *sinks = json_array(), *tables = json_array();
     for (size_t i = 0; i < status->n_sinks; i++) {
         const walrow_sink_status *sink = &status->sinks[i];
-        json_array_append_new(
-            sinks, json_pack("{ss so sI so}", "uri", sink->uri, "lsn", json_lsn(sink->lsn), "seq",
-                             (json_int_t)sink->seq, "behind_bytes",
-                             sink->behind_bytes < 0 ? json_null() : json_integer(sink->behind_bytes)));
+        json_array_append_new(sinks, json_pack("{ss so sI so}", "uri", sink->uri, "lsn", json_lsn(sink->lsn),
+                                               "seq", (json_int_t)sink->seq, "behind_bytes",
+                                               count_json(sink->behind_bytes)));
     }
     for (size_t i = 0; i < status->n_snapshot; i++) {
         const walrow_snapshot_status *table = &status->snapshot[i];
-        json_array_append_new(tables, json_pack("{ss sI sI sb}", "table", table->table, "rows",
-                                                (json_int_t)table->rows, "total", (json_int_t)table->total,
+        json_array_append_new(tables, json_pack("{ss so so sb}", "table", table->table, "rows",
+                                                count_json(table->rows), "total", count_json(table->total),
                                                 "done", table->done));
     }
     json_t *counters = status->counters == NULL ? json_null() : json_loads(status->counters, 0, NULL);
@@ -62,6 +68,20 @@ print_slot(const walrow_slot_status *slot, const char *transport)
 }
 
 static void
+print_table(const walrow_snapshot_status *table)
+{
+    printf("            %s: ", table->table);
+    if (table->rows > 0 || (table->done && table->rows == 0))
+        printf("%lld rows", (long long)table->rows);
+    if (!table->done && table->rows > 0 && table->total > 0)
+        printf(" of about %lld", (long long)table->total);
+    if (table->done)
+        puts(table->rows < 0 ? "done" : ", done");
+    else
+        puts(table->rows > 0 ? "" : "to do");
+}
+
+static void
 print_status(const walrow_status *status)
 {
     char lsn[WALROW_LSN_SIZE], behind[32];
@@ -78,8 +98,7 @@ print_status(const walrow_status *status)
         printf("delivered   %s\n", status->counters);
     printf("snapshot    %s\n", status->snapshot_state);
     for (size_t i = 0; i < status->n_snapshot; i++)
-        printf("            %s: %s\n", status->snapshot[i].table,
-               status->snapshot[i].done ? "done" : "to do");
+        print_table(&status->snapshot[i]);
 }
 
 static int

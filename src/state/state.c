@@ -49,8 +49,8 @@ belongs_elsewhere(const walrow__state *state, const char *theirs, const char *ou
              "delivered from the old one may be unknown to it");
 }
 
-static walrow_code
-damaged(const walrow__state *state, const char *key, walrow_error *err)
+walrow_code
+walrow__state_damaged(const walrow__state *state, const char *key, walrow_error *err)
 {
     walrow__fail(err, WALROW_ERR_STATE,
                  "the state in \"%s\" is damaged: \"%s\" is missing or not what was written", state->path,
@@ -67,7 +67,7 @@ check_version(walrow__state *state, walrow_error *err)
     WALROW_TRY(walrow__store_get(state->store, "version", &version, NULL, err));
     walrow_code code = WALROW_OK;
     if (version == NULL)
-        code = damaged(state, "version", err);
+        code = walrow__state_damaged(state, "version", err);
     else if (strcmp(version, format_version) != 0) {
         walrow__fail(err, WALROW_ERR_STATE,
                      "the state in \"%s\" is of version %s, and this walrow reads version %s", state->path,
@@ -85,7 +85,7 @@ check_identity(walrow__state *state, const char *ours, walrow_error *err)
     WALROW_TRY(walrow__store_get(state->store, "identity", &theirs, NULL, err));
     walrow_code code = WALROW_OK;
     if (theirs == NULL)
-        code = damaged(state, "identity", err);
+        code = walrow__state_damaged(state, "identity", err);
     else if (strcmp(theirs, ours) != 0)
         code = belongs_elsewhere(state, theirs, ours, err);
     free(theirs);
@@ -101,7 +101,7 @@ get_lsn(walrow__state *state, const char *key, uint64_t *lsn, walrow_error *err)
     WALROW_TRY(walrow__store_get(state->store, key, &text, NULL, err));
     bool bad = text != NULL && !walrow_lsn_parse(text, lsn);
     free(text);
-    return bad ? damaged(state, key, err) : WALROW_OK;
+    return bad ? walrow__state_damaged(state, key, err) : WALROW_OK;
 }
 
 static walrow_code
@@ -274,23 +274,12 @@ walrow__state_note_slot_made(walrow__state *state, walrow_error *err)
     return WALROW_OK;
 }
 
-/* "sink/..." and the like, malloc'ed. */
-static char *
-key_of(const char *kind, const char *a, const char *b)
-{
-    char *key;
-    int size = b == NULL ? asprintf(&key, "%s/%s", kind, a) : asprintf(&key, "%s/%s.%s", kind, a, b);
-    return size < 0 ? NULL : key;
-}
-
-/* A sink is known by its URI without parameters, which may change from run to run. */
+/* A sink is known by its URI without parameters, which may change from run to run; malloc'ed. */
 static char *
 sink_key(const char *kind, const char *uri)
 {
-    char *key = key_of(kind, uri, NULL);
-    if (key != NULL)
-        key[strcspn(key, "?")] = '\0';
-    return key;
+    char *key;
+    return asprintf(&key, "%s/%.*s", kind, (int)strcspn(uri, "?"), uri) < 0 ? NULL : key;
 }
 
 walrow_code
@@ -298,40 +287,6 @@ walrow__state_sink(walrow__state *state, const char *uri, uint64_t *lsn, walrow_
 {
     char *key = sink_key("sink", uri);
     walrow_code code = key == NULL ? walrow__fail_memory(err) : get_lsn(state, key, lsn, err);
-    free(key);
-    return code;
-}
-
-/* One snapshot's record; false: not what was written. */
-static bool
-read_table(const char *text, walrow__state_table *out)
-{
-    json_t *object = json_loads(text, 0, NULL);
-    const char *lsn = json_string_value(json_object_get(object, "point"));
-    const json_t *oid = json_object_get(object, "relid");
-    bool good = lsn != NULL && json_is_integer(oid) && walrow_lsn_parse(lsn, &out->point);
-    out->relid = (uint32_t)json_integer_value(oid);
-    out->entry = (uint64_t)json_integer_value(json_object_get(object, "entry"));
-    json_decref(object);
-    return good;
-}
-
-walrow_code
-walrow__state_snapshot(walrow__state *state, const char *schema, const char *name, uint32_t relid,
-                       bool *known, walrow__state_table *out, walrow_error *err)
-{
-    char *key = key_of("snapshot", schema, name), *text = NULL;
-    *known = false;
-    *out = (walrow__state_table){.schema = schema, .name = name};
-    walrow_code code =
-        key == NULL ? walrow__fail_memory(err) : walrow__store_get(state->store, key, &text, NULL, err);
-    if (text != NULL) {
-        if (!read_table(text, out))
-            code = damaged(state, key, err);
-        else
-            *known = relid == 0 || out->relid == relid;
-    }
-    free(text);
     free(key);
     return code;
 }
@@ -347,7 +302,7 @@ get_number(walrow__state *state, const char *key, bool *known, uint64_t *number,
     *known = text != NULL;
     *number = (uint64_t)value;
     free(text);
-    return bad ? damaged(state, key, err) : WALROW_OK;
+    return bad ? walrow__state_damaged(state, key, err) : WALROW_OK;
 }
 
 static void
@@ -402,20 +357,6 @@ walrow__state_put_sink(walrow__store_write *write, const char *uri, uint64_t lsn
     if (key == NULL)
         return walrow__fail_memory(err);
     put_lsn(write, key, lsn);
-    free(key);
-    return WALROW_OK;
-}
-
-walrow_code
-walrow__state_put_snapshot(walrow__store_write *write, const walrow__state_table *table, walrow_error *err)
-{
-    char lsn[WALROW_LSN_SIZE], value[128];
-    char *key = key_of("snapshot", table->schema, table->name);
-    if (key == NULL)
-        return walrow__fail_memory(err);
-    snprintf(value, sizeof value, "{\"relid\": %" PRIu32 ", \"point\": \"%s\", \"entry\": %" PRIu64 "}",
-             table->relid, walrow_lsn_format(table->point, lsn), table->entry);
-    walrow__store_put_text(write, key, value);
     free(key);
     return WALROW_OK;
 }

@@ -9,8 +9,7 @@
  *	  confirmed          "0/15D6B88": whatever was confirmed to the server is at or before it
  *	  slot               "made": it did not exist when this state began
  *	  sink/URI           "0/15D6B88": the end of what this sink had made durable; the URI without parameters
- *	  snapshot/TABLE     {"relid": 16401, "point": "0/15D6B88", "entry": 12}: its rows were delivered, or are in
- *	                     the log up to that entry
+ *	  snapshot/TABLE     a table whose rows were read, see tables.h; reading/TABLE: one whose rows are on their way
  *	  cursor/URI         "17": likewise; the first entry of the log that this sink does not have for good
  *	  log                "18": the number of the log's next entry
  *	  counters           a JSON object, the caller's
@@ -47,17 +46,6 @@ walrow_code walrow__state_note_slot_made(walrow__state *state, walrow_error *err
 /** What this sink had durably; 0: nothing, or not known. */
 walrow_code walrow__state_sink(walrow__state *state, const char *uri, uint64_t *lsn,
                                walrow_error *err) WALROW_MUST_CHECK;
-/* A table whose rows were read. */
-typedef struct walrow__state_table {
-    const char *schema, *name;
-    uint32_t relid;
-    uint64_t point; /* the consistent point they were read at */
-    uint64_t entry; /* of the log, their last; 0 where they went to the sinks without it */
-} walrow__state_table;
-/** Were the table's rows read? relid 0: whichever table of that name. */
-walrow_code walrow__state_snapshot(walrow__state *state, const char *schema, const char *name, uint32_t relid,
-                                   bool *known, walrow__state_table *out,
-                                   walrow_error *err) WALROW_MUST_CHECK;
 /** *known: false if nothing was put for this sink. */
 walrow_code walrow__state_cursor(walrow__state *state, const char *uri, bool *known, uint64_t *number,
                                  walrow_error *err) WALROW_MUST_CHECK;
@@ -70,12 +58,13 @@ walrow__store *walrow__state_store(walrow__state *state);
 /** The counters as they were last put, malloc'ed; NULL: never. */
 walrow_code walrow__state_counters(walrow__state *state, char **json, walrow_error *err) WALROW_MUST_CHECK;
 
+/** "key" is missing or not what was written: what to do. */
+walrow_code walrow__state_damaged(const walrow__state *state, const char *key, walrow_error *err);
+
 /* ---- a commit point: begin, put, commit ---- */
 
 walrow_code walrow__state_put_sink(walrow__store_write *write, const char *uri, uint64_t lsn,
                                    walrow_error *err) WALROW_MUST_CHECK;
-walrow_code walrow__state_put_snapshot(walrow__store_write *write, const walrow__state_table *table,
-                                       walrow_error *err) WALROW_MUST_CHECK;
 /** The first entry of the log that this sink does not have for good. */
 walrow_code walrow__state_put_cursor(walrow__store_write *write, const char *uri, uint64_t number,
                                      walrow_error *err) WALROW_MUST_CHECK;

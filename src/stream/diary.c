@@ -2,6 +2,7 @@
 
 #include "base/crash.h"
 #include "base/error.h"
+#include "state/tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,8 @@ note_table(walrow__diary *diary, const walrow_changes *changes, walrow_error *er
     read->table = (walrow__state_table){.schema = strdup(batch->schema_name),
                                         .name = strdup(batch->table_name),
                                         .relid = batch->relid,
-                                        .point = changes->snapshot_lsn};
+                                        .point = changes->snapshot_lsn,
+                                        .rows = diary->rows_read};
     return read->table.schema == NULL || read->table.name == NULL ? walrow__fail_memory(err) : WALROW_OK;
 }
 
@@ -46,6 +48,8 @@ walrow__diary_note(walrow__diary *diary, const walrow_changes *changes, walrow_e
 {
     if (diary->state == NULL)
         return WALROW_OK;
+    if (changes->snapshot)
+        diary->rows_read = (changes->chunk == 0 ? 0 : diary->rows_read) + changes->batches[0].array.length;
     if (changes->snapshot && changes->snapshot_end)
         WALROW_TRY(note_table(diary, changes, err));
     return walrow__ledger_add(&diary->ledger, changes, err);

@@ -14,6 +14,7 @@ typedef struct walrow__diary {
     walrow__state *state; /* borrowed; NULL: none is kept */
     walrow__ledger ledger;
     struct walrow__read_table *read_tables; /* delivered, and not written yet */
+    int64_t rows_read;                      /* of the table whose snapshot chunks come now */
     uint64_t *written_lsns;                 /* of each sink */
 } walrow__diary;
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "state/sinks.h"
+#include "state/tables.h"
 #include "stream/lane.h"
 
 #include <stdlib.h>

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "state/tables.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -120,7 +120,7 @@ walrow_code
 walrow__receiver_start(walrow__receiver *r, walrow_error *err)
 {
     r->retry.options = r->options;
-    atomic_store(&r->figures.snapshot_table, -1);
+    walrow__reading_init(&r->reading);
     WALROW_TRY(walrow__queue_init(&r->queue, (size_t)r->options->batch_bytes, err));
     WALROW_TRY(walrow__collector_init(&r->collector, r->options->strict, err));
     WALROW_TRY(
@@ -143,6 +143,8 @@ walrow__receiver_stop(walrow__receiver *r)
     if (r->decoder != NULL)
         r->decoder->free(r->decoder);
     walrow__collector_release(&r->collector);
-    if (r->queue.max_bytes != 0)
+    if (r->queue.max_bytes != 0) {
         walrow__queue_release(&r->queue);
+        walrow__reading_release(&r->reading);
+    }
 }

@@ -14,6 +14,7 @@
 #include "stream/dialect.h"
 #include "stream/plan.h"
 #include "stream/queue.h"
+#include "stream/reading.h"
 #include "stream/retry.h"
 
 #include <stdatomic.h>
@@ -24,8 +25,6 @@ typedef struct walrow__receiver_figures {
     _Atomic uint64_t received_lsn; /* everything before it was received */
     _Atomic uint64_t server_lsn;   /* how far the server said it had read */
     _Atomic uint64_t reconnects;
-    _Atomic uint64_t snapshot_rows; /* of the table being read */
-    _Atomic int snapshot_table;     /* its index in the plan, -1 when streaming */
 } walrow__receiver_figures;
 
 typedef struct walrow__receiver {
@@ -53,6 +52,7 @@ typedef struct walrow__receiver {
     atomic_bool closing;     /* say goodbye */
     atomic_bool sync_wanted; /* the server waits for its changes to be made durable: it shuts down */
     walrow__receiver_figures figures;
+    walrow__reading reading;
 
     /* the thread's own */
     pthread_t thread;
@@ -108,9 +108,5 @@ walrow_code walrow__receiver_discover(walrow__receiver *receiver, bool *found,
 /** Write a heartbeat if it is time for one. What the server refuses is only said. */
 walrow_code walrow__receiver_beat(walrow__receiver *receiver, int64_t now,
                                   walrow_error *err) WALROW_MUST_CHECK;
-
-/** Is a snapshot being read? Then table (of size bytes) is "schema.table", *total 0 if not known. */
-bool walrow__receiver_snapshot_progress(walrow__receiver *receiver, char *table, size_t size, uint64_t *rows,
-                                        uint64_t *total);
 
 #endif

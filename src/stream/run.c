@@ -97,8 +97,7 @@ show_progress(run *r, int64_t now)
         .report = r->report,
     };
     char table[256];
-    if (walrow__receiver_snapshot_progress(receiver, table, sizeof table, &progress.rows,
-                                           &progress.rows_total)) {
+    if (walrow__reading_now(&receiver->reading, table, sizeof table, &progress.rows, &progress.rows_total)) {
         progress.phase = "snapshot";
         progress.table = table;
     }

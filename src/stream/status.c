@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "pg/connection.h"
 #include "sink/sink.h"
-#include "state/state.h"
+#include "state/tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +74,20 @@ fill_sinks(walrow__state *state, uint64_t flush_lsn, walrow_status *out, walrow_
 }
 
 static walrow_code
+add_table(void *arg, const char *table, int64_t rows, int64_t total, bool done, walrow_error *err)
+{
+    walrow_status *out = arg;
+    walrow_snapshot_status *tables = realloc(out->snapshot, (out->n_snapshot + 1) * sizeof *tables);
+    if (tables == NULL)
+        return walrow__fail_memory(err);
+    out->snapshot = tables;
+    tables[out->n_snapshot] =
+        (walrow_snapshot_status){.table = strdup(table), .rows = rows, .total = total, .done = done};
+    out->snapshot_state = done ? "done" : "running"; /* those on their way come last */
+    return tables[out->n_snapshot++].table == NULL ? walrow__fail_memory(err) : WALROW_OK;
+}
+
+static walrow_code
 ask_state(const walrow_options *options, uint64_t flush_lsn, walrow_status *out, walrow_error *err)
 {
     char *path;
@@ -89,6 +103,8 @@ ask_state(const walrow_options *options, uint64_t flush_lsn, walrow_status *out,
     code = walrow__state_counters(state, &out->counters, err);
     if (code == WALROW_OK)
         code = fill_sinks(state, flush_lsn, out, err);
+    if (code == WALROW_OK)
+        code = walrow__state_each_table(state, add_table, out, err);
     walrow__state_close(state);
     return code;
 }

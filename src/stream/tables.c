@@ -148,8 +148,12 @@ static walrow_code
 emit_chunk(void *arg, walrow_changes *chunk, size_t bytes, walrow_error *err)
 {
     walrow__receiver *r = arg;
-    if (chunk->n_batches > 0)
-        atomic_fetch_add(&r->figures.snapshot_rows, (uint64_t)chunk->batches[0].array.length);
+    walrow_code noted =
+        walrow__reading_add(&r->reading, chunk->n_batches > 0 ? chunk->batches[0].array.length : 0, err);
+    if (noted != WALROW_OK) {
+        chunk->release(chunk);
+        return noted;
+    }
     atomic_fetch_add(&r->figures.bytes, bytes);
     while (!walrow__queue_has_room(&r->queue)) {
         if (is_stopping(r)) {
@@ -168,8 +172,7 @@ read_tables(walrow__receiver *r, walrow__snapshot *snapshot, walrow_error *err)
         walrow__planned_table *table = &r->plan->tables[i];
         if (!table->needs_snapshot)
             continue;
-        atomic_store(&r->figures.snapshot_rows, 0);
-        atomic_store(&r->figures.snapshot_table, (int)i);
+        walrow__reading_begin(&r->reading, table);
         walrow__log(WALROW_LOG_INFO, "reading the rows of %s.%s", table->schema, table->name);
         WALROW_TRY(walrow__snapshot_read(snapshot, table->schema, table->name, err));
         table->needs_snapshot = false;
@@ -217,27 +220,14 @@ walrow__receiver_snapshot(walrow__receiver *r, walrow_error *err)
     walrow__snapshot snapshot;
     if (create && r->state != NULL)
         WALROW_TRY(walrow__state_note_slot_made(r->state, err));
+    WALROW_TRY(walrow__reading_plan(&r->reading, r->state, r->plan, err));
     WALROW_TRY(walrow__snapshot_open(&request, &snapshot, err));
     r->slot_exists = r->slot_exists || create;
     r->connected_once = true;
     walrow_code code = create ? note_created(r, snapshot.consistent_lsn, err) : WALROW_OK;
     if (code == WALROW_OK)
         code = read_tables(r, &snapshot, err);
-    atomic_store(&r->figures.snapshot_table, -1);
+    walrow__reading_end(&r->reading);
     walrow__snapshot_close(&snapshot);
     return code;
-}
-
-bool
-walrow__receiver_snapshot_progress(walrow__receiver *r, char *table, size_t size, uint64_t *rows,
-                                   uint64_t *total)
-{
-    int i = atomic_load(&r->figures.snapshot_table);
-    if (i < 0)
-        return false;
-    const walrow__planned_table *planned = &r->plan->tables[i];
-    snprintf(table, size, "%s.%s", planned->schema, planned->name);
-    *rows = atomic_load(&r->figures.snapshot_rows);
-    *total = planned->rows > 0 ? (uint64_t)planned->rows : 0;
-    return true;
 }

@@ -1,6 +1,7 @@
 """Existing rows, read once, and the changes after them: no gap, no overlap."""
 
 import os
+import subprocess
 import threading
 
 import pytest
@@ -192,3 +193,41 @@ def test_a_sink_that_comes_later_takes_nothing_from_the_first(db, job, tmp_path)
     job.snapshot(to=[f"ipc:{job.ipc}", f"ipc:{second}"])
     assert [row["id"] for row in job.rows("t")] == [1, 2]
     assert [(row["_op"], row["id"]) for row in read_ipc(second).rows("public.t")] == [("R", 1), ("R", 2)]
+
+
+# ---- status beside it ---------------------------------------------------------------------------------------
+
+
+def snapshot_status(job):
+    """What status says of the snapshot, by table; None before there is a slot."""
+    found = job.walrow(*job.arguments("status"), "--json")
+    return found.json["snapshot"] if found.code == 0 else None
+
+
+def test_status_says_how_far_a_snapshot_is(db, job, walrow):
+    db.sql(ROWS.format("a", 100_000) + ";" + ROWS.format("b", 10) + "; ANALYZE")
+    limits = ["--batch-rows", "1000", "--batch-bytes", "1MB", "--buffer", "off"]
+    words = job.arguments_of_stream(*limits, until=None, snapshot="initial", to=["jsonl:-"])
+    with subprocess.Popen([walrow.binary, *words], env=walrow.environment(None), stdout=subprocess.PIPE) as process:
+        try:  # nobody reads what it prints: it stays in the middle
+            found = wait_until(lambda: (s := snapshot_status(job)) and s["tables"] and s["tables"][0]["rows"] and s)
+            assert found["state"] == "running"
+            a, b = found["tables"]
+            assert (a["table"], a["total"], a["done"]) == ("public.a", 100_000, False) and 0 < a["rows"] < 100_000
+            assert b == {"table": "public.b", "rows": 0, "total": 10, "done": False}
+            assert "000 rows of about 100000\n" in job.walrow(*job.arguments("status"), code=0).out
+        finally:
+            process.kill()
+    job.snapshot(to=[f"jsonl:{job.jsonl}"])
+    found = snapshot_status(job)
+    assert (found["state"], [table["rows"] for table in found["tables"]]) == ("done", [100_000, 10])
+
+
+def test_status_lists_the_tables_that_were_read(db, job):
+    db.sql(ROWS.format("a", 5) + "; CREATE TABLE b (id int PRIMARY KEY)")
+    job.snapshot("--batch-rows", "2")
+    done = {"total": None, "done": True}
+    assert snapshot_status(job) == {
+        "state": "done", "tables": [{"table": "public.a", "rows": 5, **done}, {"table": "public.b", "rows": 0, **done}]
+    }  # fmt: skip
+    assert "public.a: 5 rows, done" in job.walrow(*job.arguments("status"), code=0).out

@@ -5,6 +5,7 @@
 #include "changes.h"
 
 #include "state/buffer.h"
+#include "state/tables.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -23,7 +24,7 @@ static const walrow__identity shop = {
     .system_identifier = UINT64_C(7311234567890123456), .timeline = 1, .database = "shop", .slot = "walrow"};
 
 static const walrow__state_table orders = {
-    .schema = "public", .name = "orders", .relid = 16401, .point = 0x150, .entry = 12};
+    .schema = "public", .name = "orders", .relid = 16401, .point = 0x150, .entry = 12, .rows = 1001};
 
 static int
 set_up(void **state)
@@ -171,6 +172,52 @@ a_table_made_anew_was_not_read(void **state)
     ASSERT_OK(walrow__state_commit(f->state, write, 0, &f->err), f->err);
     ASSERT_OK(walrow__state_snapshot(f->state, "public", "orders", 16402, &done, &read, &f->err), f->err);
     assert_false(done);
+}
+
+static walrow_code
+list_table(void *arg, const char *table, int64_t rows, int64_t total, bool done, walrow_error *err)
+{
+    char *list = arg;
+    (void)err;
+    sprintf(list + strlen(list), "%s %d/%d%s\n", table, (int)rows, (int)total, done ? " done" : "");
+    return WALROW_OK;
+}
+
+static void
+expect_tables(fixture *f, const char *expected)
+{
+    char list[256] = "";
+    ASSERT_OK(walrow__state_each_table(f->state, list_table, list, &f->err), f->err);
+    assert_string_equal(list, expected);
+}
+
+static void
+put_reading(fixture *f, const char *name, int64_t rows)
+{
+    walrow__store_write *write = walrow__store_begin();
+    const walrow__state_reading reading = {.schema = "public", .name = name, .rows = rows, .total = 1000};
+    ASSERT_OK(walrow__state_put_reading(write, &reading, &f->err), f->err);
+    ASSERT_OK(walrow__state_commit(f->state, write, 0, &f->err), f->err);
+}
+
+static void
+tables_are_on_their_way_until_they_were_read(void **state)
+{
+    fixture *f = *state;
+    reopen(f);
+    put_reading(f, "orders", 0);
+    put_reading(f, "users", 0);
+    put_reading(f, "orders", 500);
+    reopen(f);
+    expect_tables(f, "public.orders 500/1000\npublic.users 0/1000\n");
+    walrow__store_write *write = walrow__store_begin();
+    ASSERT_OK(walrow__state_put_snapshot(write, &orders, &f->err), f->err);
+    ASSERT_OK(walrow__state_commit(f->state, write, 0, &f->err), f->err);
+    expect_tables(f, "public.orders 1001/-1 done\npublic.users 0/1000\n");
+    write = walrow__store_begin();
+    ASSERT_OK(walrow__state_forget_reading(f->state, write, &f->err), f->err);
+    ASSERT_OK(walrow__state_commit(f->state, write, 0, &f->err), f->err);
+    expect_tables(f, "public.orders 1001/-1 done\n");
 }
 
 static void
@@ -470,6 +517,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_new_state_knows_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_commit_point_is_there_after_the_next_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_table_made_anew_was_not_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tables_are_on_their_way_until_they_were_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_confirmed_never_goes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_commit_survives_a_process_that_is_killed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(others_may_look_at_it, set_up, tear_down),
