@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -32,16 +33,25 @@ def test_the_package_says_what_it_needs(package):
     assert depends[0] == "postgresql-15" and "libc6" in depends
 
 
-def test_the_server_loads_what_it_installs(package, tmp_path, new_server):
-    dpkg_deb("-x", package, tmp_path)
-    library = subprocess.run([PG_CONFIG, "--pkglibdir"], check=True, capture_output=True, text=True).stdout.strip()
-    server = new_server(conf=plugin_conf())
-    place = os.path.join(server.folder, "lib")
-    shutil.copytree(f"{tmp_path}{library}", place)
-    server.settings["dynamic_library_path"] = f"{place}:$libdir"
-    server.write_configuration()
-    server.restart()
+@pytest.fixture
+def installed(package, monkeypatch):
+    """The package unpacked over a server of its own, whose programs the test runs."""
+    with tempfile.TemporaryDirectory() as root:
+        os.chmod(root, 0o755)
+        subprocess.run([os.path.join(ROOT, "scripts", "private-server"), PG_CONFIG, root], check=True)
+        dpkg_deb("-x", package, root)
+        bindir = subprocess.run([PG_CONFIG, "--bindir"], check=True, capture_output=True, text=True).stdout.strip()
+        monkeypatch.setenv("PGBIN", root + bindir)
+        yield
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_server_loads_what_it_installs(new_server):
+    server = new_server(conf=plugin_conf() | {"dynamic_library_path": "$libdir"})
     server.sql("SELECT pg_create_logical_replication_slot('packaged', 'wal2arrow')")
     server.sql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
-    rows = server.sql("SELECT data FROM pg_logical_slot_get_binary_changes('packaged', NULL, NULL)")
+    rows = server.sql("SELECT data FROM pg_logical_slot_peek_binary_changes('packaged', NULL, NULL)")
     assert [bytes(data[:3]) for (data,) in rows] == [b"w2a"]
+    server.sql("CREATE EXTENSION wal2arrow")
+    with server.connect() as connection, connection.cursor().copy("CALL wal2arrow.stream('packaged')") as copy:
+        assert [bytes(message[25:28]) for message in copy if message[:1] == b"w"] == [b"w2a"]
