@@ -6,15 +6,17 @@
 #include "libpq/libpq.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 /* Of one send(): the server's own buffer has 8 kB until it is asked for more. */
 enum { BATCH_BYTES = 64 * 1024, MESSAGE_HEADER = 5 };
 
-/* After the client was found to be gone this ends the session. */
+/* Nobody else, vacuum for one, has to wait for a slow client. One that is gone ends the session here. */
 static void
 send_batch(copy_out *out)
 {
+    InvalidateCatalogSnapshot();
     out->unsent = 0;
     (void)pq_flush();
     CHECK_FOR_INTERRUPTS();

@@ -90,10 +90,9 @@ stream(LogicalDecodingContext *ctx, const stream_call *call)
     ResourceOwner owner = CurrentResourceOwner;
     ctx->output_writer_private = &out;
     wait_for_standbys(call->bound);
-    /* a snapshot is of no use to decoding, and would hold back vacuum */
-    ForgetPortalSnapshots();
     copy_out_begin(&out);
     InvalidateSystemCaches(); /* what they have is of now, not of then */
+    ForgetPortalSnapshots();  /* of no use to decoding, and a burden to vacuum */
     decode(ctx, &progress, call->bound);
     CurrentResourceOwner = owner; /* decoding leaves another */
     FreeDecodingContext(ctx);
