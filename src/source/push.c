@@ -1,7 +1,6 @@
 #include "source/push.h"
 
 #include "base/clock.h"
-#include "base/cursor.h"
 #include "base/error.h"
 #include "base/strbuf.h"
 #include "pg/error.h"
@@ -27,142 +26,39 @@ add_quoted(walrow__strbuf *sql, const char *text, char quote)
     walrow__strbuf_add_char(sql, quote);
 }
 
-/* publication_names is a list of identifiers inside a literal. */
+/* name 'value', ... */
 static void
-add_publications(walrow__strbuf *sql, const char *const *names)
+add_settings(walrow__strbuf *sql, const walrow__source_options *options)
 {
-    walrow__strbuf list;
-    walrow__strbuf_init(&list);
-    for (size_t i = 0; names[i] != NULL; i++) {
-        if (i > 0)
-            walrow__strbuf_add_char(&list, ',');
-        add_quoted(&list, names[i], '"');
+    walrow__texts settings = {0};
+    sql->failed |= !walrow__source_settings(options, &settings);
+    for (size_t i = 0; i + 1 < settings.count; i += 2) {
+        walrow__strbuf_addf(sql, "%s%s ", i == 0 ? "" : ", ", settings.items[i]);
+        add_quoted(sql, settings.items[i + 1], '\'');
     }
-    walrow__strbuf_add_text(sql, ", publication_names ");
-    add_quoted(sql, walrow__strbuf_text(&list), '\'');
-    sql->failed |= list.failed;
-    walrow__strbuf_release(&list);
-}
-
-/* "schema"."table"."column"=utf8,... */
-static void
-add_types(walrow__strbuf *sql, const walrow__type_override *types, size_t n_types)
-{
-    walrow__strbuf list;
-    walrow__strbuf_init(&list);
-    for (size_t i = 0; i < n_types; i++) {
-        if (i > 0)
-            walrow__strbuf_add_char(&list, ',');
-        add_quoted(&list, types[i].schema, '"');
-        walrow__strbuf_add_char(&list, '.');
-        add_quoted(&list, types[i].table, '"');
-        walrow__strbuf_add_char(&list, '.');
-        add_quoted(&list, types[i].column, '"');
-        walrow__strbuf_addf(&list, "=%s", types[i].arrow_type);
-    }
-    walrow__strbuf_add_text(sql, ", types ");
-    add_quoted(sql, walrow__strbuf_text(&list), '\'');
-    sql->failed |= list.failed;
-    walrow__strbuf_release(&list);
+    walrow__texts_release(&settings);
 }
 
 static void
-add_pgoutput(walrow__strbuf *sql, const walrow__push_options *options)
-{
-    walrow__strbuf_add_text(sql, "proto_version '1'");
-    add_publications(sql, options->publications);
-    if (options->binary)
-        walrow__strbuf_add_text(sql, ", binary 'true'");
-    if (options->messages)
-        walrow__strbuf_add_text(sql, ", messages 'true'");
-}
-
-/* PROTOCOL.md, "Options" */
-static void
-add_wal2arrow(walrow__strbuf *sql, const walrow__push_options *options)
-{
-    walrow__strbuf_addf(sql, "format 'compact', max_rows '%" PRId64 "', max_bytes '%" PRId64 "'",
-                        options->max_rows, options->max_bytes);
-    add_publications(sql, options->publications);
-    if (options->n_types > 0)
-        add_types(sql, options->types, options->n_types);
-    if (options->messages)
-        walrow__strbuf_add_text(sql, ", messages 'on'");
-}
-
-static void
-add_command(walrow__strbuf *sql, const walrow__push_options *options)
+add_command(walrow__strbuf *sql, const walrow__source_options *options)
 {
     char lsn[WALROW_LSN_SIZE];
     walrow__strbuf_add_text(sql, "START_REPLICATION SLOT ");
     add_quoted(sql, options->slot, '"');
     walrow__strbuf_addf(sql, " LOGICAL %s (", walrow_lsn_format(options->start_lsn, lsn));
-    if (options->wal2arrow)
-        add_wal2arrow(sql, options);
-    else
-        add_pgoutput(sql, options);
+    add_settings(sql, options);
     walrow__strbuf_add_char(sql, ')');
-}
-
-walrow_code
-walrow__push_start(walrow__push *push, PGconn *conn, const walrow__push_options *options, walrow_error *err)
-{
-    memset(push, 0, sizeof *push);
-    push->conn = conn;
-    walrow__strbuf sql;
-    walrow__strbuf_init(&sql);
-    add_command(&sql, options);
-    if (sql.failed) {
-        walrow__push_close(push);
-        return walrow__fail_memory(err);
-    }
-    PGresult *result = NULL;
-    walrow_code code = walrow__pg_exec_within(conn, walrow__strbuf_text(&sql), options->timeout_ms,
-                                              WALROW_ERR_SLOT, "starting to stream", &result, err);
-    walrow__strbuf_release(&sql);
-    if (code == WALROW_OK && PQresultStatus(result) != PGRES_COPY_BOTH)
-        code = walrow__fail(err, WALROW_ERR_PROTOCOL, "starting to stream: the server did not");
-    PQclear(result);
-    if (code != WALROW_OK)
-        walrow__push_close(push);
-    return code;
-}
-
-static walrow_code
-read_header(walrow__push *push, int size, walrow__push_message *out, walrow_error *err)
-{
-    walrow__cursor cursor = walrow__cursor_over(push->buffer, (size_t)size);
-    uint8_t kind = walrow__read_u8(&cursor);
-    if (kind == 'w') {
-        out->kind = WALROW__PUSH_DATA;
-        out->lsn = walrow__read_u64(&cursor);
-        walrow__read_u64(&cursor); /* walEnd: zero in all but the last write of a callback */
-        walrow__read_u64(&cursor); /* the server's clock */
-        out->bytes = cursor.at;
-        out->size = walrow__cursor_left(&cursor);
-    } else if (kind == 'k') {
-        out->kind = WALROW__PUSH_KEEPALIVE;
-        out->lsn = walrow__read_u64(&cursor);
-        walrow__read_u64(&cursor);
-        out->wants_reply = walrow__read_u8(&cursor) != 0;
-    } else {
-        return walrow__fail(err, WALROW_ERR_PROTOCOL, "replication stream: unknown message 0x%02X", kind);
-    }
-    if (cursor.failed)
-        return walrow__fail(err, WALROW_ERR_PROTOCOL,
-                            "replication stream: message '%c' of %d bytes is too short", kind, size);
-    return WALROW_OK;
 }
 
 /* CopyDone is an orderly end; anything else that ends the copy is an error of the server or the network. */
 static walrow_code
-read_end(walrow__push *push, walrow__push_message *out, walrow_error *err)
+read_end(walrow__push *push, walrow__incoming *out, walrow_error *err)
 {
     PGresult *result = PQgetResult(push->conn);
     ExecStatusType status = PQresultStatus(result);
     walrow_code code = WALROW_OK;
     if (result == NULL || status == PGRES_COMMAND_OK || status == PGRES_COPY_IN)
-        out->kind = WALROW__PUSH_END;
+        out->kind = WALROW__INCOMING_END;
     else
         code = walrow__pg_error(push->conn, result, WALROW_ERR_NET, "streaming", err);
     PQclear(result);
@@ -170,7 +66,7 @@ read_end(walrow__push *push, walrow__push_message *out, walrow_error *err)
 }
 
 walrow_code
-walrow__push_read(walrow__push *push, walrow__push_message *out, walrow_error *err)
+walrow__push_read(walrow__push *push, walrow__incoming *out, walrow_error *err)
 {
     memset(out, 0, sizeof *out);
     PQfreemem(push->buffer);
@@ -182,29 +78,12 @@ walrow__push_read(walrow__push *push, walrow__push_message *out, walrow_error *e
         size = PQgetCopyData(push->conn, &push->buffer, 1);
     }
     if (size > 0)
-        return read_header(push, size, out, err);
+        return walrow__incoming_read(push->buffer, (size_t)size, out, err);
     if (size == 0)
         return WALROW_OK;
     if (size == -1)
         return read_end(push, out, err);
     return walrow__pg_error(push->conn, NULL, WALROW_ERR_NET, "streaming", err);
-}
-
-static void
-free_message(struct ArrowBufferAllocator *allocator, uint8_t *bytes, int64_t size)
-{
-    (void)bytes; /* a view of the message may begin anywhere in it */
-    (void)size;
-    PQfreemem(allocator->private_data);
-}
-
-void
-walrow__push_take(walrow__push *push, struct ArrowBuffer *out)
-{
-    ArrowBufferInit(out);
-    out->data = (uint8_t *)push->buffer;
-    out->allocator = ArrowBufferDeallocator(free_message, push->buffer);
-    push->buffer = NULL;
 }
 
 static void
@@ -304,4 +183,80 @@ walrow__push_close(walrow__push *push)
     PQfreemem(push->buffer);
     PQfinish(push->conn);
     memset(push, 0, sizeof *push);
+}
+
+/* ---- the port ---- */
+
+static walrow_code
+read_source(walrow__source *source, walrow__incoming *out, walrow_error *err)
+{
+    return walrow__push_read((walrow__push *)source, out, err);
+}
+
+static void
+take_source(walrow__source *source, struct ArrowBuffer *out)
+{
+    walrow__push *push = (walrow__push *)source;
+    walrow__incoming_take(&push->buffer, out);
+}
+
+static walrow_code
+tell_status(walrow__source *source, uint64_t written_lsn, uint64_t flushed_lsn, bool wants_reply,
+            walrow_error *err)
+{
+    return walrow__push_status((walrow__push *)source, written_lsn, flushed_lsn, wants_reply, err);
+}
+
+static nfds_t
+source_waits(walrow__source *source, struct pollfd fds[WALROW__SOURCE_FDS], int *timeout_ms)
+{
+    (void)timeout_ms; /* the walsender speaks when it has something */
+    fds[0] = (struct pollfd){.fd = PQsocket(((walrow__push *)source)->conn), .events = POLLIN};
+    return 1;
+}
+
+/* The walsender goes on; what it sends is read away, among it its wishes for replies. */
+static void
+quit_source(walrow__source *source)
+{
+    (void)source;
+}
+
+static void
+close_source(walrow__source *source)
+{
+    walrow__push_close((walrow__push *)source);
+}
+
+static const walrow__source_ops ops = {
+    .name = "push",
+    .read = read_source,
+    .take = take_source,
+    .status = tell_status,
+    .waits = source_waits,
+    .quit = quit_source,
+    .close = close_source,
+};
+
+walrow_code
+walrow__push_start(walrow__push *push, PGconn *conn, const walrow__source_options *options, walrow_error *err)
+{
+    *push = (walrow__push){.base.ops = &ops, .conn = conn};
+    walrow__strbuf sql;
+    walrow__strbuf_init(&sql);
+    add_command(&sql, options);
+    if (sql.failed) {
+        walrow__push_close(push);
+        return walrow__fail_memory(err);
+    }
+    PGresult *result = NULL;
+    walrow_code code = walrow__pg_exec_within(conn, walrow__strbuf_text(&sql), options->timeout_ms,
+                                              WALROW_ERR_SLOT, "starting to stream", &result, err);
+    walrow__strbuf_release(&sql);
+    if (code == WALROW_OK && PQresultStatus(result) != PGRES_COPY_BOTH)
+        code = walrow__fail(err, WALROW_ERR_PROTOCOL, "starting to stream: the server did not");
+    PQclear(result);
+    if (code != WALROW_OK)
+        walrow__push_close(push);
+    return code;
 }

@@ -89,11 +89,11 @@ clamp(int64_t value, int64_t least, int64_t most)
  * A change set ends at a message's end: with messages a quarter of its limits it is over them by a quarter at
  * most. Larger ones than these fill the socket while the server waits, instead of decoding on.
  */
-walrow__push_options
-walrow__dialect_push(const walrow__dialect *dialect, const walrow_options *options, int server_version,
-                     bool binary)
+walrow__source_options
+walrow__dialect_options(const walrow__dialect *dialect, const walrow_options *options, int server_version,
+                        bool binary)
 {
-    return (walrow__push_options){
+    return (walrow__source_options){
         .slot = options->slot,
         .binary = dialect->has_encodings && binary,
         .messages = !dialect->has_encodings || server_version >= 140000,

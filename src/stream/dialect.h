@@ -7,7 +7,7 @@
 #define WALROW_STREAM_DIALECT_H
 
 #include "source/decoder.h"
-#include "source/push.h"
+#include "source/source.h"
 
 /* Of a message, without its rows. */
 typedef struct walrow__outline {
@@ -30,7 +30,7 @@ typedef struct walrow__dialect {
 /** NULL: a plugin that cannot be read. */
 const walrow__dialect *walrow__dialect_of(const char *plugin);
 /** What a session is started with; the caller adds start_lsn and publications. Borrows options. */
-walrow__push_options walrow__dialect_push(const walrow__dialect *dialect, const walrow_options *options,
-                                          int server_version, bool binary);
+walrow__source_options walrow__dialect_options(const walrow__dialect *dialect, const walrow_options *options,
+                                               int server_version, bool binary);
 
 #endif

@@ -109,7 +109,7 @@ receiver_main(void *arg)
     if (code == WALROW_OK || (code == WALROW_INTERRUPTED && atomic_load(&r->stop)))
         walrow__fail(&err, WALROW_END, "the stream has ended");
     walrow__queue_end(&r->queue, &err);
-    if (r->push.conn != NULL)
+    if (r->source != NULL)
         walrow__session_linger(r);
     return NULL;
 }

@@ -10,6 +10,7 @@
 #define WALROW_STREAM_RECEIVER_H
 
 #include "base/clock.h"
+#include "source/push.h"
 #include "state/state.h"
 #include "stream/dialect.h"
 #include "stream/plan.h"
@@ -59,6 +60,7 @@ typedef struct walrow__receiver {
     walrow__collector collector;
     walrow__decoder *decoder;
     walrow__push push;
+    walrow__source *source; /* what is being read; NULL: no session */
     uint64_t emitted_lsn;   /* end of the last whole transaction that went into the queue */
     uint64_t keepalive_lsn; /* in stream order, outside transactions */
     int64_t opened_at;      /* when the first row of the open change set came; milliseconds, 0: none */

@@ -39,7 +39,7 @@ typedef struct recorder {
 
 /* The type catalogue must hold what this announcement needs; write it anew if that made it grow. */
 static walrow_code
-record_types(recorder *r, const walrow__push_message *message, walrow_error *err)
+record_types(recorder *r, const walrow__incoming *message, walrow_error *err)
 {
     walrow__relation_message relation;
     WALROW_TRY(walrow__pgoutput_read_relation(message->bytes, message->size, message->lsn, &relation, err));
@@ -81,7 +81,7 @@ note_commit(recorder *r, const walrow__outline *outline)
 }
 
 static walrow_code
-record_message(recorder *r, const walrow__push_message *message, walrow_error *err)
+record_message(recorder *r, const walrow__incoming *message, walrow_error *err)
 {
     walrow__outline outline;
     WALROW_TRY(
@@ -117,17 +117,17 @@ send_status(recorder *r, bool wants_reply, walrow_error *err)
 }
 
 static walrow_code
-take_message(recorder *r, const walrow__push_message *message, walrow_error *err)
+take_message(recorder *r, const walrow__incoming *message, walrow_error *err)
 {
     uint64_t until_lsn = r->stream.receiver.until_lsn;
     switch (message->kind) {
-    case WALROW__PUSH_DATA:
+    case WALROW__INCOMING_DATA:
         return record_message(r, message, err);
-    case WALROW__PUSH_KEEPALIVE:
+    case WALROW__INCOMING_KEEPALIVE:
         r->done = r->done || (until_lsn != 0 && !r->in_transaction && message->lsn >= until_lsn);
         r->seen_lsn = message->lsn;
         return message->wants_reply ? send_status(r, false, err) : WALROW_OK;
-    case WALROW__PUSH_END:
+    case WALROW__INCOMING_END:
         return walrow__fail(err, WALROW_ERR_NET, "the server ended the stream");
     default:
         return WALROW_OK;
@@ -156,12 +156,12 @@ static walrow_code
 record_stream(recorder *r, walrow_error *err)
 {
     while (!r->done && !asked_to_stop(r)) {
-        walrow__push_message message = {.kind = WALROW__PUSH_DATA};
-        for (int i = 0; i < 1000 && !r->done && message.kind != WALROW__PUSH_NOTHING; i++) {
+        walrow__incoming message = {.kind = WALROW__INCOMING_DATA};
+        for (int i = 0; i < 1000 && !r->done && message.kind != WALROW__INCOMING_NOTHING; i++) {
             WALROW_TRY(walrow__push_read(&r->push, &message, err));
             WALROW_TRY(take_message(r, &message, err));
         }
-        if (message.kind == WALROW__PUSH_NOTHING)
+        if (message.kind == WALROW__INCOMING_NOTHING)
             WALROW_TRY(wait_for_more(r, err));
     }
     return WALROW_OK;
@@ -192,8 +192,8 @@ start(recorder *r, walrow_error *err)
                                        false, NULL, err));
     r->stream.receiver.slot_exists = true;
     WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
-    walrow__push_options options = walrow__dialect_push(r->stream.receiver.dialect, r->options,
-                                                        r->stream.server.version, r->stream.receiver.binary);
+    walrow__source_options options = walrow__dialect_options(
+        r->stream.receiver.dialect, r->options, r->stream.server.version, r->stream.receiver.binary);
     options.start_lsn = r->end_lsn != 0 ? r->end_lsn : r->options->start_lsn;
     options.publications = (const char *const *)r->stream.publications.items;
     return walrow__push_start(&r->push, conn, &options, err);

@@ -56,7 +56,7 @@ send_status(walrow__receiver *r, bool wants_reply, walrow_error *err)
     r->confirmed_lsn = flush_lsn;
     r->reply_wanted = false;
     WALROW__CRASH_POINT("before-acknowledgement");
-    WALROW_TRY(walrow__push_status(&r->push, received_lsn, flush_lsn, wants_reply, err));
+    WALROW_TRY(r->source->ops->status(r->source, received_lsn, flush_lsn, wants_reply, err));
     WALROW__CRASH_POINT("after-acknowledgement");
     return WALROW_OK;
 }
@@ -137,7 +137,7 @@ is_due(walrow__receiver *r, bool idle, int64_t now)
 
 /* *full: a change set was handed on, and the queue may have no room for another. */
 static walrow_code
-take_data(walrow__receiver *r, const walrow__push_message *message, bool *full, walrow_error *err)
+take_data(walrow__receiver *r, const walrow__incoming *message, bool *full, walrow_error *err)
 {
     atomic_fetch_add_explicit(&r->figures.bytes, message->size, memory_order_relaxed);
     WALROW_TRY(r->decoder->feed(r->decoder, message->bytes, message->size, message->lsn, err));
@@ -146,7 +146,7 @@ take_data(walrow__receiver *r, const walrow__push_message *message, bool *full, 
 }
 
 static void
-take_keepalive(walrow__receiver *r, const walrow__push_message *message)
+take_keepalive(walrow__receiver *r, const walrow__incoming *message)
 {
     atomic_store(&r->figures.server_lsn, message->lsn);
     if (!r->collector.in_transaction)
@@ -164,19 +164,19 @@ read_some(walrow__receiver *r, bool *idle, bool *heard, walrow_error *err)
     bool full = false;
     *idle = *heard = false;
     for (int i = 0; i < MESSAGES_PER_TURN && !full && !r->decoder->stopped && !r->decoder->needs_text; i++) {
-        walrow__push_message message;
-        WALROW_TRY(walrow__push_read(&r->push, &message, err));
-        *heard = *heard || message.kind != WALROW__PUSH_NOTHING;
+        walrow__incoming message;
+        WALROW_TRY(r->source->ops->read(r->source, &message, err));
+        *heard = *heard || message.kind != WALROW__INCOMING_NOTHING;
         switch (message.kind) {
-        case WALROW__PUSH_DATA:
+        case WALROW__INCOMING_DATA:
             WALROW_TRY(take_data(r, &message, &full, err));
             break;
-        case WALROW__PUSH_KEEPALIVE:
+        case WALROW__INCOMING_KEEPALIVE:
             take_keepalive(r, &message);
             break;
-        case WALROW__PUSH_END:
+        case WALROW__INCOMING_END:
             return walrow__fail(err, WALROW_ERR_NET, "the server ended the stream");
-        case WALROW__PUSH_NOTHING:
+        case WALROW__INCOMING_NOTHING:
             *idle = true;
             i = MESSAGES_PER_TURN;
             break;
@@ -229,9 +229,9 @@ sleep_until_needed(walrow__receiver *r, bool may_read)
         timeout = (int)ack_interval_ms;
     if (r->options->receive_timeout_s == 1) /* asked for after half of it */
         timeout = timeout < 250 ? timeout : 250;
-    struct pollfd fds[] = {{.fd = r->queue.wake_fd, .events = POLLIN},
-                           {.fd = may_read ? PQsocket(r->push.conn) : -1, .events = POLLIN}};
-    poll(fds, 2, timeout < 10 ? 10 : timeout);
+    struct pollfd fds[1 + WALROW__SOURCE_FDS] = {{.fd = r->queue.wake_fd, .events = POLLIN}};
+    nfds_t n = 1 + (may_read ? r->source->ops->waits(r->source, fds + 1, &timeout) : 0);
+    poll(fds, n, timeout < 10 ? 10 : timeout);
     walrow__queue_sleep_over(&r->queue);
 }
 
@@ -246,9 +246,10 @@ look_for_tables(walrow__receiver *r, int64_t now, bool *found, walrow_error *err
 }
 
 static void
-take_message(void *push, struct ArrowBuffer *out)
+take_message(void *arg, struct ArrowBuffer *out)
 {
-    walrow__push_take(push, out);
+    walrow__source *source = arg;
+    source->ops->take(source, out);
 }
 
 /* Another host of the URL may answer now: what was received must be part of its past. */
@@ -294,12 +295,14 @@ open_session(walrow__receiver *r, walrow_error *err)
     PGconn *conn = NULL;
     WALROW_TRY(walrow__receiver_refresh_sql(r, err));
     WALROW_TRY(connect_walsender(r, &conn, err));
-    walrow__push_options options = walrow__dialect_push(r->dialect, r->options, r->server_version, r->binary);
+    walrow__source_options options =
+        walrow__dialect_options(r->dialect, r->options, r->server_version, r->binary);
     options.start_lsn = max_lsn(r->start_lsn, r->emitted_lsn);
     options.publications = (const char *const *)r->publications;
     WALROW_TRY(walrow__push_start(&r->push, conn, &options, err));
+    r->source = &r->push.base;
     r->decoder->take = take_message;
-    r->decoder->take_arg = &r->push;
+    r->decoder->take_arg = r->source;
     r->decoder->binary = r->binary;
     r->decoder->needs_text = false;
     r->decoder->stopped = false;
@@ -347,6 +350,14 @@ take_turn(walrow__receiver *r, walrow__session_end *end, bool *ended, walrow_err
     return WALROW_OK;
 }
 
+static void
+close_source(walrow__receiver *r)
+{
+    if (r->source != NULL)
+        r->source->ops->close(r->source);
+    r->source = NULL;
+}
+
 walrow__session_end
 walrow__session_run(walrow__receiver *r, walrow_error *err)
 {
@@ -359,7 +370,7 @@ walrow__session_run(walrow__receiver *r, walrow_error *err)
         end = WALROW__SESSION_FAILED;
     if (end == WALROW__SESSION_STOPPED)
         return end;
-    walrow__push_close(&r->push);
+    close_source(r);
     walrow_error ignored;
     /* what is whole need not come again, and must not wait for what may never come */
     if (!r->collector.in_transaction && emit(r, &ignored) != WALROW_OK)
@@ -373,19 +384,19 @@ walrow__session_run(walrow__receiver *r, walrow_error *err)
 static walrow_code
 linger_turn(walrow__receiver *r, bool *ended, walrow_error *err)
 {
-    walrow__push_message message;
+    walrow__incoming message;
     do {
-        WALROW_TRY(walrow__push_read(&r->push, &message, err));
+        WALROW_TRY(r->source->ops->read(r->source, &message, err));
         if (message.wants_reply) {
             r->reply_wanted = true;
             atomic_store(&r->sync_wanted, true);
         }
-    } while (message.kind == WALROW__PUSH_DATA && !atomic_load(&r->closing));
-    *ended = message.kind == WALROW__PUSH_END;
+    } while (message.kind == WALROW__INCOMING_DATA && !atomic_load(&r->closing));
+    *ended = message.kind == WALROW__INCOMING_END;
     if (*ended)
         return WALROW_OK;
     WALROW_TRY(send_due_status(r, true, walrow__now_ms(), err));
-    if (message.kind == WALROW__PUSH_NOTHING)
+    if (message.kind == WALROW__INCOMING_NOTHING)
         sleep_until_needed(r, true);
     return WALROW_OK;
 }
@@ -397,9 +408,10 @@ walrow__session_linger(walrow__receiver *r)
     bool ended = false;
     /* a transaction under way is forgotten, and does not hold back what is confirmed */
     walrow_code code = walrow__collector_abandon(&r->collector, &ignored);
+    r->source->ops->quit(r->source);
     while (code == WALROW_OK && !ended && !atomic_load(&r->closing))
         code = linger_turn(r, &ended, &ignored);
     if (code == WALROW_OK && !ended)
         (void)send_status(r, false, &ignored);
-    walrow__push_close(&r->push);
+    close_source(r);
 }

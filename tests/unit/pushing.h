@@ -82,9 +82,9 @@ static const char *const publications[] = {"walrow", NULL};
 UNUSED_FN static walrow_code
 start(fixture *f)
 {
-    const walrow__push_options options = {.slot = "walrow",
-                                          .publications = publications,
-                                          .timeout_ms = (int)f->options->connect_timeout_s * 1000};
+    const walrow__source_options options = {.slot = "walrow",
+                                            .publications = publications,
+                                            .timeout_ms = (int)f->options->connect_timeout_s * 1000};
     walrow_code code = connect_to(f);
     if (code != WALROW_OK)
         return code;
@@ -107,15 +107,15 @@ wait_readable(fixture *f)
 }
 
 UNUSED_FN static void
-note(fixture *f, const walrow__push_message *message)
+note(fixture *f, const walrow__incoming *message)
 {
-    if (message->kind == WALROW__PUSH_DATA)
+    if (message->kind == WALROW__INCOMING_DATA)
         say(f->heard, sizeof f->heard, "data %llX:%.*s ", (unsigned long long)message->lsn,
             (int)message->size, (const char *)message->bytes);
-    if (message->kind == WALROW__PUSH_KEEPALIVE)
+    if (message->kind == WALROW__INCOMING_KEEPALIVE)
         say(f->heard, sizeof f->heard, "keepalive %llX%s ", (unsigned long long)message->lsn,
             message->wants_reply ? "?" : "");
-    if (message->kind == WALROW__PUSH_END)
+    if (message->kind == WALROW__INCOMING_END)
         say(f->heard, sizeof f->heard, "end");
 }
 
@@ -123,14 +123,14 @@ note(fixture *f, const walrow__push_message *message)
 UNUSED_FN static walrow_code
 read_all(fixture *f)
 {
-    walrow__push_message message = {.kind = WALROW__PUSH_NOTHING};
+    walrow__incoming message = {.kind = WALROW__INCOMING_NOTHING};
     walrow_code code = WALROW_OK;
     f->heard[0] = '\0';
-    while (code == WALROW_OK && message.kind != WALROW__PUSH_END) {
+    while (code == WALROW_OK && message.kind != WALROW__INCOMING_END) {
         code = walrow__push_read(&f->push, &message, &f->err);
         if (code == WALROW_OK)
             note(f, &message);
-        if (code == WALROW_OK && message.kind == WALROW__PUSH_NOTHING)
+        if (code == WALROW_OK && message.kind == WALROW__INCOMING_NOTHING)
             wait_readable(f);
     }
     return code;

@@ -13,12 +13,12 @@ the_command_quotes_what_it_names(void **state)
 {
     fixture *f = *state;
     static const char *const names[] = {"it's", "a \"b\", c", NULL};
-    const walrow__push_options options = {.slot = "s",
-                                          .start_lsn = 0x15D6B88,
-                                          .publications = names,
-                                          .binary = true,
-                                          .messages = true,
-                                          .timeout_ms = 5000};
+    const walrow__source_options options = {.slot = "s",
+                                            .start_lsn = 0x15D6B88,
+                                            .publications = names,
+                                            .binary = true,
+                                            .messages = true,
+                                            .timeout_ms = 5000};
     ASSERT_OK(connect_to(f), f->err);
     PGconn *conn = f->conn;
     f->conn = NULL;
@@ -131,22 +131,22 @@ static void
 one_byte_at_a_time_blocks_no_reader(void **state)
 {
     fixture *f = *state;
-    walrow__push_message message;
+    walrow__incoming message;
     must_start(f);
     walsender_raw(f->server, "d", 1);
     wait_readable(f);
     ASSERT_OK(walrow__push_read(&f->push, &message, &f->err), f->err);
-    assert_int_equal(message.kind, WALROW__PUSH_NOTHING);
+    assert_int_equal(message.kind, WALROW__INCOMING_NOTHING);
 }
 
 static void
 a_server_that_says_nothing_says_nothing(void **state)
 {
     fixture *f = *state;
-    walrow__push_message message;
+    walrow__incoming message;
     must_start(f);
     ASSERT_OK(walrow__push_read(&f->push, &message, &f->err), f->err);
-    assert_int_equal(message.kind, WALROW__PUSH_NOTHING);
+    assert_int_equal(message.kind, WALROW__INCOMING_NOTHING);
 }
 
 static void
