@@ -30,6 +30,30 @@ walrow__plan_find(const walrow__plan *plan, const char *schema, const char *name
 }
 
 bool
+walrow__plan_has_met(const walrow__plan *plan)
+{
+    return plan->met_schema != NULL && plan->met_name != NULL;
+}
+
+static void
+forget_met(walrow__plan *plan)
+{
+    free(plan->met_schema);
+    free(plan->met_name);
+    plan->met_schema = plan->met_name = NULL;
+}
+
+walrow_code
+walrow__plan_settle_met(walrow__plan *plan, walrow_error *err)
+{
+    walrow__planned_table *table;
+    if (walrow__plan_has_met(plan) && walrow__plan_find(plan, plan->met_schema, plan->met_name) == NULL)
+        WALROW_TRY(walrow__plan_add(plan, plan->met_schema, plan->met_name, &table, err));
+    forget_met(plan);
+    return WALROW_OK;
+}
+
+bool
 walrow__plan_needs_snapshot(const walrow__plan *plan)
 {
     for (size_t i = 0; i < plan->n_tables; i++)
@@ -55,7 +79,12 @@ override(void *arg, const char *schema, const char *table, const char *column)
 static uint64_t
 from_lsn(void *arg, const char *schema, const char *name)
 {
-    const walrow__planned_table *table = walrow__plan_find(arg, schema, name);
+    walrow__plan *plan = arg;
+    const walrow__planned_table *table = walrow__plan_find(plan, schema, name);
+    if (table == NULL && plan->reads_new && !walrow__plan_has_met(plan)) {
+        plan->met_schema = strdup(schema);
+        plan->met_name = strdup(name);
+    }
     return table == NULL ? 0 : table->from_lsn;
 }
 
@@ -73,5 +102,6 @@ walrow__plan_release(walrow__plan *plan)
         free(plan->tables[i].name);
     }
     free(plan->tables);
+    forget_met(plan);
     memset(plan, 0, sizeof *plan);
 }

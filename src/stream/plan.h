@@ -21,12 +21,18 @@ typedef struct walrow__plan {
     const walrow_patterns *patterns; /* borrowed */
     walrow__planned_table *tables;
     size_t n_tables;
+    bool reads_new;              /* tables that appear are read before their changes count */
+    char *met_schema, *met_name; /* one that somebody else has published already; NULL: none */
 } walrow__plan;
 
 /** Add a table; *out borrowed until the next call. */
 walrow_code walrow__plan_add(walrow__plan *plan, const char *schema, const char *name,
                              walrow__planned_table **out, walrow_error *err) WALROW_MUST_CHECK;
 walrow__planned_table *walrow__plan_find(const walrow__plan *plan, const char *schema, const char *name);
+/** Has the stream a table that is not planned? Its changes must not be kept before its rows are read. */
+bool walrow__plan_has_met(const walrow__plan *plan);
+/** The table that was met counts from its first change on, unless it is planned by now. */
+walrow_code walrow__plan_settle_met(walrow__plan *plan, walrow_error *err) WALROW_MUST_CHECK;
 bool walrow__plan_needs_snapshot(const walrow__plan *plan);
 /** The plan as decoders ask for it; borrows the plan. */
 walrow__capture walrow__plan_capture(walrow__plan *plan);

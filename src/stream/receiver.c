@@ -39,6 +39,8 @@ read_snapshots(walrow__receiver *r, walrow_error *err)
     for (;;) {
         walrow_code code = walrow__receiver_refresh_sql(r, err);
         if (code == WALROW_OK)
+            code = walrow__receiver_plan_met(r, err);
+        if (code == WALROW_OK)
             code = walrow__receiver_snapshot(r, err);
         if (code == WALROW_OK)
             walrow__retry_reset(&r->retry);

@@ -103,6 +103,8 @@ void walrow__session_linger(walrow__receiver *receiver);
 walrow_code walrow__receiver_refresh_sql(walrow__receiver *receiver, walrow_error *err) WALROW_MUST_CHECK;
 /** Read the snapshots the plan asks for; creates the slot if there is none. */
 walrow_code walrow__receiver_snapshot(walrow__receiver *receiver, walrow_error *err) WALROW_MUST_CHECK;
+/** Plan the table that was met in the stream without being planned, if there is one. */
+walrow_code walrow__receiver_plan_met(walrow__receiver *receiver, walrow_error *err) WALROW_MUST_CHECK;
 /** Tables that match and were not planned yet: plan them, publish them. *found: there are some. */
 walrow_code walrow__receiver_discover(walrow__receiver *receiver, bool *found,
                                       walrow_error *err) WALROW_MUST_CHECK;

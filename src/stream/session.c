@@ -141,7 +141,7 @@ take_data(walrow__receiver *r, const walrow__incoming *message, bool *full, walr
 {
     atomic_fetch_add_explicit(&r->figures.bytes, message->size, memory_order_relaxed);
     WALROW_TRY(r->decoder->feed(r->decoder, message->bytes, message->size, message->lsn, err));
-    *full = is_full(r);
+    *full = is_full(r) && !walrow__plan_has_met(r->plan);
     return *full ? emit(r, err) : WALROW_OK;
 }
 
@@ -157,13 +157,19 @@ take_keepalive(walrow__receiver *r, const walrow__incoming *message)
     }
 }
 
+static bool
+must_leave(const walrow__receiver *r)
+{
+    return r->decoder->stopped || r->decoder->needs_text || walrow__plan_has_met(r->plan);
+}
+
 /* Read what there is, some at a time. *idle: the connection has nothing more now; *heard: it had something. */
 static walrow_code
 read_some(walrow__receiver *r, bool *idle, bool *heard, walrow_error *err)
 {
     bool full = false;
     *idle = *heard = false;
-    for (int i = 0; i < MESSAGES_PER_TURN && !full && !r->decoder->stopped && !r->decoder->needs_text; i++) {
+    for (int i = 0; i < MESSAGES_PER_TURN && !full && !must_leave(r); i++) {
         walrow__incoming message;
         WALROW_TRY(r->source->ops->read(r->source, &message, err));
         *heard = *heard || message.kind != WALROW__INCOMING_NOTHING;
@@ -321,6 +327,11 @@ take_turn(walrow__receiver *r, walrow__session_end *end, bool *ended, walrow_err
     bool may_read = walrow__queue_has_room(&r->queue);
     if (may_read)
         WALROW_TRY(read_some(r, &idle, &heard, err));
+    if (walrow__plan_has_met(r->plan)) {
+        *end = atomic_load(&r->stop) ? WALROW__SESSION_STOPPED : WALROW__SESSION_NEW_TABLES;
+        *ended = true;
+        return WALROW_OK;
+    }
     int64_t now = walrow__now_ms();
     if (heard) /* a silence of our own is none */
         r->heard_at = now;
@@ -372,8 +383,10 @@ walrow__session_run(walrow__receiver *r, walrow_error *err)
         return end;
     close_source(r);
     walrow_error ignored;
-    /* what is whole need not come again, and must not wait for what may never come */
-    if (!r->collector.in_transaction && emit(r, &ignored) != WALROW_OK)
+    /* what is whole need not come again, and must not wait for what may never come; unless it has changes that
+     * are to be read with their table */
+    bool whole = !r->collector.in_transaction && !walrow__plan_has_met(r->plan);
+    if (whole && emit(r, &ignored) != WALROW_OK)
         return WALROW__SESSION_FAILED;
     /* what was not handed on comes again from the last whole transaction that was */
     walrow_code abandoned = walrow__collector_abandon(&r->collector, code == WALROW_OK ? err : &ignored);

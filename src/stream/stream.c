@@ -288,6 +288,8 @@ walrow__stream_prepare(walrow_stream *s, walrow_error *err)
     WALROW_TRY(walrow__stream_reconnect(s, err));
     WALROW_TRY(identify(s, err));
     s->plan.options = s->options;
+    s->plan.reads_new = !s->options->no_setup && s->options->publish != WALROW__PUBLISH_WIDE &&
+                        s->options->snapshot != WALROW__SNAPSHOT_NEVER;
     if (s->keeps_state)
         WALROW_TRY(walrow__memory_open(s, err));
     if (s->hooks.opened != NULL)

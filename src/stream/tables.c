@@ -127,6 +127,17 @@ walrow__receiver_discover(walrow__receiver *r, bool *found, walrow_error *err)
     return walrow__receiver_refresh_sql(r, err);
 }
 
+walrow_code
+walrow__receiver_plan_met(walrow__receiver *r, walrow_error *err)
+{
+    walrow_stream *s = stream_of(r);
+    bool found = false;
+    if (!walrow__plan_has_met(&s->plan))
+        return WALROW_OK;
+    WALROW_TRY(discover(r, s, &found, err));
+    return walrow__plan_settle_met(&s->plan, err);
+}
+
 /* ---- snapshots ---- */
 
 static bool

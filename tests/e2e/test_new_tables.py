@@ -57,3 +57,28 @@ def test_somebody_elses_new_table_does_not_end_the_stream(walrow, db):
     db.sql(f"DROP TABLE first, theirs; REVOKE ALL ON DATABASE {db.name} FROM {owner}")
     assert run.stop().code == 0
     db.sql("DROP PUBLICATION walrow")
+
+
+def test_a_new_table_that_another_stream_has_published_has_each_change_once(walrow, db):
+    """The publication is shared: its changes come before this stream has looked for new tables."""
+    db.sql("CREATE TABLE first(id int PRIMARY KEY)")
+    path = f"{walrow.folder}/events.jsonl"
+    run = walrow.start("stream", "-d", db.url(), "--tables", "public.*", "--to", f"jsonl:{path}")
+    run.wait_for(lambda: (slot := db.slot()) and slot["active"], what="the stream")
+    db.sql("CREATE TABLE second(id int PRIMARY KEY, n int); INSERT INTO second VALUES (1, 0)")
+    db.sql("ALTER PUBLICATION walrow ADD TABLE second")
+    db.sql("INSERT INTO second VALUES (2, 0); UPDATE second SET n = 1 WHERE id = 1")
+    db.sql("INSERT INTO first VALUES (1)")
+    run.wait_for("reading the rows of public.second")
+    db.sql("UPDATE second SET n = 2 WHERE id = 1; INSERT INTO first VALUES (2)")
+    lines = lambda: open(path, encoding="utf-8").read().splitlines()  # noqa: E731
+    run.wait_for(lambda: sum('"table":"first"' in line.replace(" ", "") for line in lines()) == 2, what="all of it")
+    assert run.stop().code == 0
+    events = [json.loads(line) for line in lines()]
+    second = [event for event in events if event.get("table") == "second"]
+    rows = {}
+    for event in second:
+        assert (event["event_type"] == "update") == (event["data"]["id"] in rows), second
+        rows[event["data"]["id"]] = event["data"]["n"]
+    assert rows == {1: 2, 2: 0}
+    assert [event["data"]["id"] for event in events if event.get("table") == "first"] == [1, 2]
