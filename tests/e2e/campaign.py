@@ -13,15 +13,20 @@ import collections
 import contextlib
 import os
 import random
-import shutil
+import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 
+import duckdb
+
 from campaign_check import Truth, delivered_events, delivered_rows, events_of, judge, judge_replica
 from campaign_check import rows_of_files, rows_of_log, source_of
+from campaign_disk import Disk, Durable, build_preload
+from campaign_faults import FAULTS
 from campaign_report import commit_of_source, write_report
 from campaign_work import TABLES, Work
 from command import Walrow
@@ -31,9 +36,10 @@ from postgres import Database, Postgres, lsn_value, wait_until
 from proxy import Proxy
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-OPTIONS = ("--snapshot", "never", "--batch-rows", "300", "--ack-interval", "50", "--receive-timeout", "2")
+OPTIONS = ("--batch-rows", "300", "--ack-interval", "50", "--receive-timeout", "2")
+SUFFIXES = {"ipc": ".arrow", "parquet": ".parquet"}
 ROTATE = "rotate_rows=2000&rotate_s=1"
-SINK_FAILED, STATE_FAILED = 9, 10
+COPY = "read.duckdb"
 
 
 def crash_points():
@@ -44,34 +50,9 @@ def crash_points():
 
 def without_path(sink):
     """parquet:?rotate_s=1"""
-    return sink[: sink.index(":") + 1] + "".join(sink.partition("?")[1:])
-
-
-class Disk:
-    """Where sinks and states are: as root a file system of its own, which can be made full."""
-
-    def __init__(self, folder):
-        self.folder, self.mounted = os.path.join(folder, "disk"), False
-        os.mkdir(self.folder)
-        if os.geteuid() == 0:
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16G", "none", self.folder], check=True)
-            self.mounted = True
-
-    def resize(self, size):
-        subprocess.run(["mount", "-o", f"remount,size={size}", self.folder], check=True, capture_output=True)
-
-    def fill(self):
-        used = shutil.disk_usage(self.folder).used
-        for room in (1 << 16, 1 << 20, 1 << 22):  # what came meanwhile must fit
-            with contextlib.suppress(subprocess.CalledProcessError):
-                return self.resize(used + room)
-
-    def free(self):
-        self.resize("16G")
-
-    def close(self):
-        if self.mounted:
-            subprocess.run(["umount", "--lazy", self.folder], check=True)
+    scheme, _, rest = sink.partition(":")
+    parameters = [re.sub("publish=.*/", "publish=", word) for word in rest.partition("?")[2].split("&") if word]
+    return f"{scheme}:" + "?" * bool(parameters) + "&".join(parameters)
 
 
 class Stream:
@@ -84,10 +65,14 @@ class Stream:
         self.state = os.path.join(self.folder, "state")
         self.run, self.peak_rss, self.starts = None, [], 0
         os.mkdir(self.folder)
+        notes = os.path.join(campaign.folder, name)
+        self.durable = Durable(self.folder, notes + ".disk") if campaign.disk.mounted else None
+        self.clock = notes + ".clock"
+        self.set_clock(0)
 
     def words(self, command):
         db = self.campaign.db
-        url = db.url(host="127.0.0.1", port=self.campaign.proxy.port)
+        url = db.url(host="127.0.0.1", port=self.campaign.proxy.port, application_name=self.name)
         names = ["--tables", "public.*", "-S", self.name, "--publication", "campaign", "--plugin", self.plugin]
         return [command, "-d", url, *names]
 
@@ -95,19 +80,38 @@ class Stream:
         sinks = [word for sink in self.sinks for word in ("--to", sink)]
         return [*self.campaign.prefix, *self.words("stream"), *OPTIONS, "--state", self.state, *args, *sinks]
 
+    def environment(self, crash=None):
+        env = {"LD_PRELOAD": self.campaign.preload, "WALROW_CLOCK_SHIFT": self.clock}
+        return env | (self.durable.environment() if self.durable else {}) | ({"WALROW_CRASH": crash} if crash else {})
+
+    def set_clock(self, shift_s):
+        """How far the time of day is from the machine's."""
+        with open(self.clock, "r+b" if os.path.exists(self.clock) else "wb", buffering=0) as file:
+            file.write(struct.pack("=q", shift_s))
+
     def setup(self):
         self.campaign.walrow(*self.campaign.prefix, *self.words("setup"), code=0)
 
     def start(self, crash=None):
-        self.run = self.campaign.walrow.start(*self.stream_words(), env={"WALROW_CRASH": crash} if crash else None)
+        if self.durable:
+            self.durable.tidy()
+        self.check_copy()
+        self.run = self.campaign.walrow.start(*self.stream_words(), env=self.environment(crash))
         self.starts += 1
 
     def alive(self):
         return self.run is not None and self.run.alive()
 
-    def kill(self):
+    def kill(self, allowed=frozenset()):
+        """allowed: exit statuses that are excused if it has ended before."""
         self.note_memory()
         self.run.kill()
+        self.check_end(allowed)
+
+    def check_end(self, allowed=frozenset()):
+        """Ended by a signal of ours, in order, or as the fault allows."""
+        code = self.run.process.returncode
+        assert code in {-signal.SIGKILL, 0, *allowed}, f"{self.name} ended with {code}\n{self.run.err}"
 
     def note_memory(self):
         """Of the process as it is."""
@@ -120,21 +124,39 @@ class Stream:
         return lsn_value(self.campaign.db.slot(self.name)["confirmed_flush_lsn"])
 
     def state_bytes(self):
-        paths = [os.path.join(parent, name) for parent, _, names in os.walk(self.state) for name in names]
-        return sum(os.path.getsize(path) for path in paths)
+        total = 0
+        for path in (os.path.join(parent, name) for parent, _, names in os.walk(self.state) for name in names):
+            with contextlib.suppress(FileNotFoundError):  # RocksDB is at work
+                total += os.path.getsize(path)
+        return total
 
-    def finish(self):
+    def check_copy(self):
+        """For readers: whole at any moment."""
+        if os.path.exists(path := os.path.join(self.folder, COPY)):
+            with duckdb.connect(path, read_only=True) as connection:
+                connection.execute("SELECT end_lsn FROM _walrow.state").fetchall()
+
+    def catch_up(self):
         """Everything up to now, in a run of its own."""
         if self.alive():
             self.kill()
         self.campaign.wait_for_slot(self)
-        self.campaign.walrow(*self.stream_words("--until", "now"), code=0, timeout=300)
+        self.campaign.walrow(*self.stream_words("--until", "now"), env=self.environment(), code=0, timeout=300)
+
+    def finish(self):
+        """What was confirmed has to be there whatever comes."""
+        self.catch_up()
+        if self.durable:
+            self.durable.lose_power()
+        self.check_copy()
 
 
 class Campaign:
     def __init__(self, folder, binary, seed):
         self.pick, self.seed = random.Random(seed), seed
-        self.disk = Disk(folder)
+        self.deck = [(name, fault) for count, name, fault in FAULTS for _ in range(count)]
+        self.pick.shuffle(self.deck)
+        self.folder, self.disk, self.preload = folder, Disk(folder), build_preload(folder)
         self.walrow = Walrow(binary, folder)
         self.prefix, self.verbose, self.commit = [], False, commit_of_source()
         if os.geteuid() == 0:  # whom a directory's mode does not stop otherwise
@@ -145,18 +167,20 @@ class Campaign:
         self.proxy = Proxy(self.server.port)
         self.db = self.server.create_database("campaign")
         self.db.sql(TABLES)
-        databases = ["duckdb:{}/replica.duckdb", "duckdb:{}/log.duckdb?mode=append"]
+        databases = [f"duckdb:{{0}}/replica.duckdb?publish={{0}}/{COPY}&publish_s=1", "duckdb:{0}/log.duckdb?mode=append"]
         self.streams = [
-            Stream(self, "several", "pgoutput", [f"parquet:{{}}/parquet?{ROTATE}", "jsonl:{}/events.jsonl", *databases]),
+            Stream(self, "several", "pgoutput", [f"parquet:{{0}}/parquet?{ROTATE}", "jsonl:{0}/events.jsonl", *databases]),
             Stream(self, "ipc", "wal2arrow", [f"ipc:{{}}/ipc?{ROTATE}"]),
             Stream(self, "jsonl", "pgoutput", ["jsonl:{}/events.jsonl"]),
         ]
         for stream in self.streams:
             stream.setup()
+            stream.catch_up()
         self.truth = Truth(Oracle(self.db))
         self.work = Work(self.db, seed)
+        self.all_points = crash_points()
         self.faults, self.points, self.unreached = collections.Counter(), collections.Counter(), collections.Counter()
-        self.state_bytes, self.cycles, self.began = [], 0, time.time()
+        self.state_bytes, self.cycles, self.interrupted, self.began = [], 0, 0, time.time()
 
     def close(self):
         self.work.stopping.set()
@@ -167,54 +191,65 @@ class Campaign:
     # -- cycles --
 
     def cycle(self):
+        """The seed says which fault is next, whatever the cycles before have drawn."""
+        self.pick = random.Random(f"{self.seed}, cycle {self.cycles}")
         stream = self.pick.choices(self.streams, [6, 2, 2])[0]
-        name, fault = self.pick.choices(FAULTS, [weight for weight, _, _ in FAULTS])[0][1:]
+        name, fault = self.deck[self.cycles % len(self.deck)]
         if not stream.alive():
             stream.start()
         time.sleep(self.pick.uniform(0.1, 1.2))
         began = time.monotonic()
+        self.say(f"seed {self.seed}, cycle {self.cycles}: {name}, {stream.name}")
         allowed = fault(self, stream) or set()
+        self.say(f"  {time.monotonic() - began:.1f} s")
         self.faults[name] += 1
-        if self.verbose:
-            took = time.monotonic() - began
-            print(f"{self.cycles}: {stream.name}, {name}, {took:.1f} s", file=sys.stderr, flush=True)
         for each in self.streams:
-            self.look_at(each, allowed, name)
+            self.look_at(each, allowed)
         self.cycles += 1
+        if self.cycles % len(self.deck) == 0:
+            self.pick.shuffle(self.deck)
         if self.cycles % 10 == 0:
             self.truth.read()
         self.state_bytes.append(sum(each.state_bytes() for each in self.streams))
 
-    def look_at(self, stream, allowed, fault):
+    def say(self, text):
+        if self.verbose:
+            print(text, file=sys.stderr, flush=True)
+
+    def look_at(self, stream, allowed):
         """It runs, or ended as the fault allows."""
         if stream.run is None:
             return
         if stream.alive():
             stream.note_memory()
             return
-        ended, stream.run = stream.run, None
-        code = ended.process.returncode
-        if code not in allowed | {-signal.SIGKILL, 0}:
-            where = f"seed {self.seed}, cycle {self.cycles}, {fault}"
-            raise AssertionError(f"{where}: {stream.name} ended with {code}\n{ended.err}")
+        stream.check_end(allowed)
+        stream.run = None
+
+    def restart(self, stream, crash=None):
+        if stream.run is not None:
+            stream.kill()
+        self.wait_for_slot(stream)
+        stream.start(crash)
 
     def wait_for_slot(self, stream):
-        wait_until(lambda: not self.db.slot(stream.name)["active"], what=f"the slot {stream.name}")
+        wait_until(lambda: not self.db.slot(stream.name)["active"], timeout_s=120, what=f"the slot {stream.name}")
 
     def expect_progress(self, stream):
         """What is committed now is confirmed soon."""
         goal = self.db.flush_lsn()
-        stream.run.wait_for(lambda: stream.confirmed_lsn() >= goal, timeout=60, what="progress")
+        stream.run.wait_for(lambda: stream.confirmed_lsn() >= goal, timeout=180, what="progress")
 
     # -- the end --
 
     def verdicts(self):
         self.work.stop()
+        self.ended = time.time()
         self.proxy.heal()
         for stream in self.streams:
             stream.finish()
         self.truth.read()
-        source, verdicts = source_of(self.db), {}
+        source, verdicts = source_of(self.db, self.work.late), {}
         for stream in self.streams:
             for sink in stream.sinks:
                 verdicts[f"{stream.name}, {without_path(sink)}"] = self.judge(sink, source)
@@ -226,127 +261,14 @@ class Campaign:
             return judge(self.truth, delivered_events(events_of(path)), source)
         if kind == "duckdb" and "mode=append" not in sink:
             return judge_replica(path, source)
-        rows = rows_of_log(path) if kind == "duckdb" else rows_of_files(path, {"ipc": ".arrow"}.get(kind, ".parquet"))
+        rows = rows_of_log(path, source) if kind == "duckdb" else rows_of_files(path, SUFFIXES[kind])
         return judge(self.truth, delivered_rows(rows), source)
 
-    def staged_files(self):
-        """Left over in directories of tables."""
-        return [name for parent, _, names in os.walk(self.disk.folder) for name in names
-                if name.startswith(".") and name.endswith((".arrow", ".parquet", ".new", ".snapshot"))]  # fmt: skip
-
-
-# ---- faults: each returns the exit statuses it excuses --------------------------------------------------------
-
-
-def kill(campaign, stream):
-    stream.kill()
-
-
-def kill_all(campaign, stream):
-    for each in campaign.streams:
-        if each.alive():
-            each.kill()
-
-
-def crash(campaign, stream):
-    """At a named place, at one of its passings."""
-    point = campaign.pick.choice(crash_points())
-    stream.kill()
-    campaign.wait_for_slot(stream)
-    stream.start(f"{point}:{campaign.pick.choice([1, 1, 2, 3, 5, 10, 30])}")
-    with contextlib.suppress(TimeoutError):
-        wait_until(lambda: not stream.alive(), timeout_s=3)
-    campaign.points[point] += not stream.alive()
-    campaign.unreached[point] += stream.alive()
-    if stream.alive():
-        stream.kill()
-
-
-def stop(campaign, stream):
-    """An orderly one: 0, with everything delivered."""
-    stream.note_memory()
-    assert stream.run.stop().code == 0, stream.run.err
-
-
-def pause(campaign, stream):
-    stream.run.signal(signal.SIGSTOP)
-    time.sleep(campaign.pick.uniform(1, 4))
-    stream.run.signal(signal.SIGCONT)
-
-
-def kill_server(campaign, stream):
-    campaign.server.kill()
-    time.sleep(campaign.pick.uniform(0, 0.5))
-    campaign.server.start()
-    campaign.expect_progress(stream)
-
-
-def restart_server(campaign, stream):
-    campaign.server.restart("immediate")
-    campaign.expect_progress(stream)
-
-
-def terminate_walsender(campaign, stream):
-    campaign.db.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")
-    campaign.expect_progress(stream)
-
-
-def cut_connections(campaign, stream):
-    campaign.proxy.cut()
-    campaign.expect_progress(stream)
-
-
-def refuse_connections(campaign, stream):
-    campaign.proxy.refuse()
-    time.sleep(campaign.pick.uniform(0.1, 1))
-    campaign.proxy.heal()
-    campaign.expect_progress(stream)
-
-
-def swallow_traffic(campaign, stream):
-    campaign.proxy.swallow()
-    time.sleep(campaign.pick.uniform(1, 4))
-    campaign.proxy.heal()
-    campaign.expect_progress(stream)
-
-
-def fill_disk(campaign, stream):
-    campaign.disk.fill()
-    with contextlib.suppress(TimeoutError):
-        wait_until(lambda: not stream.alive(), timeout_s=3)
-    campaign.disk.free()
-    kill_all(campaign, stream)  # or an error that is on its way would be the next fault's
-    return {SINK_FAILED, STATE_FAILED}
-
-
-def forbid_writing(campaign, stream):
-    folders = [parent for parent, _, _ in os.walk(stream.folder) if not parent.startswith(stream.state)]
-    for folder in folders:
-        os.chmod(folder, 0o555)
-    with contextlib.suppress(TimeoutError):
-        wait_until(lambda: not stream.alive(), timeout_s=4)
-    for folder in folders:
-        os.chmod(folder, 0o755)
-    kill_all(campaign, stream)
-    return {SINK_FAILED}
-
-
-FAULTS = [
-    (6, "kill -9 of walrow", kill),
-    (2, "kill -9 of every walrow", kill_all),
-    (10, "kill -9 of walrow at a named place", crash),
-    (2, "SIGTERM", stop),
-    (2, "SIGSTOP for seconds", pause),
-    (2, "kill -9 of PostgreSQL", kill_server),
-    (2, "immediate restart of PostgreSQL", restart_server),
-    (2, "walsenders terminated", terminate_walsender),
-    (2, "connections reset", cut_connections),
-    (2, "connections refused for a while", refuse_connections),
-    (2, "connections blackholed for seconds", swallow_traffic),
-    (2, "directories read-only for a while", forbid_writing),
-]
-if os.geteuid() == 0:
-    FAULTS.append((2, "disk full for a while", fill_disk))
+    def left_files(self):
+        """What no sink should have when all is delivered: staged files and work space."""
+        return [os.path.join(parent, name) for stream in self.streams for parent, _, names in os.walk(stream.folder)
+                for name in names if name.endswith((".new", ".snapshot", ".walrow")) or ".tmp" in parent
+                or name.startswith(".") and name.endswith((".arrow", ".parquet"))]  # fmt: skip
 
 
 # ---- the command ----------------------------------------------------------------------------------------------

@@ -3,18 +3,19 @@
 import collections
 import dataclasses
 import json
+import os
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet
 
-from campaign_work import KEYS, ROLLED_BACK
+from campaign_work import KEYS, ROLLED_BACK, key_of
 from oracle import UNCHANGED
 from postgres import lsn_value
 from readers import final_files, table_of
 from streaming import own_values, replay, source_rows
 
-OPS = {"insert": "I", "update": "U", "delete": "D", "truncate": "T"}
+OPS = {"read": "R", "insert": "I", "update": "U", "delete": "D", "truncate": "T"}
 
 
 def position(lsn, seq):
@@ -25,7 +26,7 @@ def position(lsn, seq):
 class Verdict:
     """Of one sink, in changes."""
 
-    changes: int = 0
+    changes: int = 0  # rows of snapshots are not among them
     lost: int = 0
     doubled: int = 0
     misplaced: int = 0  # behind one of a later position
@@ -38,9 +39,9 @@ class Verdict:
     def fine(self):
         return not any(dataclasses.astuple(self)[1:])
 
-    def blame(self, what, text):
+    def blame(self, what, at, why=""):
         setattr(self, what, getattr(self, what) + 1)
-        self.first = self.first or f"{what}: {text}"
+        self.first = self.first or f"{what}: {at >> 32:X} {at & 0xFFFFFFFF} {why}"
 
 
 # ---- a change as both sides see it ---------------------------------------------------------------------------
@@ -49,8 +50,12 @@ class Verdict:
 def canonical(table, op, new, old_key):
     """new: {column: value}, large values that were not sent left out; old_key: of the row before."""
     text = lambda value: None if value is None else str(value)  # noqa: E731
-    values = tuple(sorted((column, text(value)) for column, value in new.items())) if op in "IU" else ()
-    return table, op, values, tuple(text(old_key[column]) for column in KEYS[table]) if op in "UD" else ()
+    values = tuple(sorted((column, text(value)) for column, value in new.items())) if op in "RIU" else ()
+    return table, op, values, tuple(text(old_key[column]) for column in key_of(table)) if op in "UD" else ()
+
+
+def holds_rolled_back(change):
+    return any(value == ROLLED_BACK for _, value in change[2])
 
 
 def of_oracle(change):
@@ -71,15 +76,23 @@ class Truth:
     """Every committed change by its position. Read from time to time, or it takes as much memory as WAL."""
 
     def __init__(self, oracle):
-        self.oracle, self.changes, self.transactions = oracle, {}, 0
+        self.oracle, self.transactions = oracle, 0
+        self.changes, self.late = {}, {}  # position: hash; position: table, of tables that were made while the streams ran
 
     def read(self):
-        for transaction in self.oracle.read(tables={f"public.{table}" for table in KEYS}):
+        for transaction in self.oracle.read():
             self.transactions += bool(transaction.changes)
             for change in transaction.changes:
-                seen = of_oracle(change)
-                assert ROLLED_BACK not in str(seen), seen
-                self.changes[position(transaction.commit_lsn, change.seq)] = hash(seen)
+                seen, at = of_oracle(change), position(transaction.commit_lsn, change.seq)
+                assert not holds_rolled_back(seen), seen
+                self.changes[at] = hash(seen)
+                if change.table not in KEYS:
+                    self.late[at] = change.table
+
+    def owed(self, points):
+        """Positions that a sink must have that has read tables at these points."""
+        before = {at for at, table in self.late.items() if at < position(points.get(table, 0), 0)}
+        return self.changes.keys() - before
 
 
 # ---- what the sinks hold -------------------------------------------------------------------------------------
@@ -97,15 +110,19 @@ def rows_of_files(folder, suffix):
         yield from ((name, row) for row in table.to_pylist())
 
 
-def rows_of_log(path):
+def rows_of_log(path, tables):
     """The same of duckdb:...?mode=append."""
+    if not os.path.exists(path):
+        return
     with duckdb.connect(path, read_only=True) as connection:
-        for table in KEYS:
+        for table in tables:
             batches = connection.execute(f"SELECT * FROM public.{table} ORDER BY rowid").fetch_record_batch(100_000)
             yield from ((table, row) for batch in batches for row in batch.to_pylist())
 
 
 def events_of(path):
+    if not os.path.exists(path):
+        return
     with open(path, encoding="utf-8") as file:
         for line in file:
             event = json.loads(line)
@@ -129,27 +146,34 @@ def delivered_events(events):
 
 def judge(truth, delivered, source):
     """A Verdict. source: {table: its rows now}"""
-    verdict, seen, last = Verdict(), set(), {}
+    verdict, seen, last, points = Verdict(), set(), {}, {}
     steps = collections.defaultdict(list)
     for order, at, change, step in delivered:
+        keep(steps[change[0]], step)
+        if holds_rolled_back(change):
+            verdict.blame("rolled_back", at, change)
+        if change[1] == "R":
+            point = (at >> 32) + 1
+            if points.setdefault(change[0], point) != point:
+                verdict.blame("doubled", at, change)
+            continue
         verdict.changes += 1
-        text = f"{at >> 32:X} {at & 0xFFFFFFFF} {change}"
         if at in seen:
-            verdict.blame("doubled", text)
+            verdict.blame("doubled", at, change)
         elif at not in truth.changes:
-            verdict.blame("foreign", text)
+            verdict.blame("foreign", at, change)
         elif truth.changes[at] != hash(change):
-            verdict.blame("wrong", text)
+            verdict.blame("wrong", at, change)
         if at <= last.get(order, -1) and at not in seen:
-            verdict.blame("misplaced", text)
-        if ROLLED_BACK in str(change):
-            verdict.blame("rolled_back", text)
+            verdict.blame("misplaced", at, change)
         last[order] = at
         seen.add(at)
-        keep(steps[change[0]], step)
-    for at in truth.changes.keys() - seen:
-        verdict.blame("lost", f"{at >> 32:X} {at & 0xFFFFFFFF}")
-    verdict.tables = [table for table in KEYS if not replays(steps[table], KEYS[table], source[table])]
+    owed = truth.owed(points)
+    for at in owed - seen:
+        verdict.blame("lost", at)
+    for at in seen & (truth.changes.keys() - owed):
+        verdict.blame("doubled", at, f"was in the snapshot of {truth.late[at]}")
+    verdict.tables = [table for table in source if not replays(steps[table], key_of(table), source[table])]
     return verdict
 
 
@@ -169,8 +193,12 @@ def replays(steps, key, rows):
 
 def judge_replica(path, source):
     verdict = Verdict()
+    if not os.path.exists(path):
+        verdict.tables = list(source)
+        return verdict
     with duckdb.connect(path, read_only=True) as connection:
-        for table, key in KEYS.items():
+        for table in source:
+            key = key_of(table)
             rows = connection.execute(f"SELECT * FROM public.{table}").to_arrow_table().to_pylist()
             have = {tuple(row[column] for column in key): row for row in rows}
             verdict.changes += len(rows)
@@ -179,5 +207,5 @@ def judge_replica(path, source):
     return verdict
 
 
-def source_of(db):
-    return {table: source_rows(db, table, key) for table, key in KEYS.items()}
+def source_of(db, late):
+    return {table: source_rows(db, table, key_of(table)) for table in [*KEYS, *late]}

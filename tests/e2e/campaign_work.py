@@ -16,6 +16,11 @@ CREATE TABLE whole (id int PRIMARY KEY, v text, n int); ALTER TABLE whole REPLIC
 CREATE TABLE large (id int PRIMARY KEY, v text, big text); ALTER TABLE large ALTER big SET STORAGE EXTERNAL;
 """
 KEYS = {"items": ("id",), "pairs": ("b", "a"), "codes": ("code",), "whole": ("id",), "large": ("id",)}
+LATE_ROWS = 3000
+LATE = f"""
+CREATE TABLE {{table}} (id int PRIMARY KEY, v text, n int);
+INSERT INTO {{table}} SELECT i, repeat('{{table}} ', 200), i FROM generate_series(1, {LATE_ROWS}) i;
+"""
 ROLLED_BACK = "rolled back"  # in every row that a transaction or savepoint writes and takes back
 
 SMALL = [
@@ -45,7 +50,17 @@ LARGE = [
     "UPDATE items SET v = '{text}'",
     "DELETE FROM items; DELETE FROM pairs",
 ]
+OF_LATE = [
+    "INSERT INTO {table} VALUES ({new}, '{text}', {x})",
+    "UPDATE {table} SET v = '{text}' WHERE id % 97 = {x}",
+    "UPDATE {table} SET id = -{new}, v = '{text}' WHERE id = (SELECT max(id) FROM {table})",
+    "DELETE FROM {table} WHERE id % 89 = {x}",
+]
 TRUNCATES = ["TRUNCATE items, pairs", "TRUNCATE codes", "TRUNCATE whole, large"]
+
+
+def key_of(table):
+    return KEYS.get(table, ("id",))
 
 
 class Work(threading.Thread):
@@ -55,7 +70,7 @@ class Work(threading.Thread):
         super().__init__(daemon=True)
         self.db, self.pick, self.new = db, random.Random(seed), 0
         self.stopping, self.transactions = threading.Event(), 0
-        self.failure = None
+        self.late = []  # tables made while the streams run
 
     def run(self):
         while not self.stopping.is_set():
@@ -64,8 +79,15 @@ class Work(threading.Thread):
                 while not self.stopping.is_set():
                     self.transaction(connection)
                     self.transactions += 1
-                    time.sleep(self.pick.uniform(0.002, 0.02))
+                    time.sleep(self.pick.uniform(0.01, 0.08))
             time.sleep(0.05)
+
+    def add_table(self):
+        """A new one, with rows, and changed from now on; its name."""
+        table = f"late_{len(self.late)}"
+        self.db.sql(LATE.format(table=table))
+        self.late.append(table)
+        return table
 
     def stop(self):
         self.stopping.set()
@@ -74,7 +96,9 @@ class Work(threading.Thread):
 
     def transaction(self, connection):
         doomed = self.pick.random() < 0.1
-        kinds = LARGE if self.pick.random() < 0.01 else TRUNCATES if self.pick.random() < 0.01 else SMALL
+        chance = self.pick.random()
+        # a table that is not captured yet would count in nobody's ordinals: it has transactions of its own
+        kinds = LARGE if chance < 0.01 else TRUNCATES if chance < 0.02 else OF_LATE if chance < 0.07 and self.late else SMALL
         connection.execute("BEGIN")
         for _ in range(self.pick.randint(1, 6) if kinds is SMALL else 1):
             fate = self.pick.random()
@@ -88,4 +112,5 @@ class Work(threading.Thread):
     def statement(self, kinds, doomed):
         self.new += 4000
         text = ROLLED_BACK if doomed else f"v{self.new}"
-        return self.pick.choice(kinds).format(new=self.new, x=self.pick.randrange(100), text=text)
+        words = {"new": self.new, "x": self.pick.randrange(100), "text": text, "table": (self.late or [None])[-1]}
+        return self.pick.choice(kinds).format(**words)
