@@ -57,8 +57,8 @@ tell(progress *progress, XLogRecPtr lsn)
 }
 
 /*
- * What was decoded to the transaction's commit at or after confirmed_flush, until a record ends at or behind the
- * bound. Reading begins at restart_lsn, before; the slot is never moved back.
+ * Until a record ends at or behind the bound. Reading begins at restart_lsn, which may be long before anything is
+ * sent; what is told, and confirmed, begins at confirmed_flush and never goes back.
  */
 static void
 decode(LogicalDecodingContext *ctx, progress *progress, XLogRecPtr bound)

@@ -33,8 +33,11 @@ class Client:
         """One that sends no rows: its SQLSTATE, None for success."""
         return self._sqlstate(self.pgconn.exec_(command.encode()))
 
-    def start(self, command):
-        result = self.pgconn.exec_(command.encode())
+    def start(self, command, *parameters):
+        if parameters:
+            result = self.pgconn.exec_params(command.encode(), [parameter.encode() for parameter in parameters])
+        else:
+            result = self.pgconn.exec_(command.encode())
         assert result.status in (pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH), result.error_message
         self.copying = True
 

@@ -138,6 +138,17 @@ def test_before_the_slot_there_is_nothing(pdb):
     assert lsn_value(pdb.slot(slot)["confirmed_flush_lsn"]) == confirmed
 
 
+def test_a_statement_with_parameters_can_call_it_too(pdb):
+    """The extended protocol."""
+    slot = name_of(pdb, "test_decoding")
+    pdb.sql("INSERT INTO t VALUES (1, 'one')")
+    with Client(pdb.dsn()) as client:
+        for _ in range(2):
+            client.start("CALL wal2arrow.stream($1, $2, VARIADIC $3)", slot, lsn_text(pdb.flush_lsn()), "{include-xids,off}")
+            assert b"INSERT" in b"".join(iter(client.read, None))
+            assert client.end() is None
+
+
 def test_a_replication_connection_can_call_it_too(pdb):
     slot = name_of(pdb, "test_decoding")
     pdb.sql("INSERT INTO t VALUES (1, 'one')")
@@ -202,9 +213,12 @@ def moved(database, slot, before):
 # ---- whoever ends it in the middle --------------------------------------------------------------------------
 
 
-def fill(database, rows=60000):
+MANY = 20000
+
+
+def fill(database):
     """More than a server can send without being read."""
-    database.sql(f"INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, {rows}) i")
+    database.sql(f"INSERT INTO t SELECT i, repeat('x', 400) FROM generate_series(1, {MANY}) i")
 
 
 def in_the_middle(client, slot, **options):
@@ -212,6 +226,10 @@ def in_the_middle(client, slot, **options):
     seen = 0
     while seen < 10:
         seen += is_data(client.read())
+
+
+def place(database, slot):
+    return [database.slot(slot)[what] for what in ("active", "restart_lsn", "confirmed_flush_lsn", "catalog_xmin")]
 
 
 def free(database, slot):
@@ -225,14 +243,14 @@ def rows_of(messages):
 def test_a_cancel_leaves_session_and_slot_usable(pdb):
     slot = name_of(pdb, "test_decoding")
     fill(pdb)
-    before = pdb.slot(slot)
+    before = place(pdb, slot)
     with Client(pdb.dsn()) as client:
         for _ in range(3):
             in_the_middle(client, slot)
             pdb.sql("SELECT pg_cancel_backend(%s)", (client.pid,))
             assert client.end() == "57014"
-            assert pdb.slot(slot) == before
-        assert rows_of(pulled_by(client, slot)[0]) == 60000
+            assert place(pdb, slot) == before
+        assert rows_of(pulled_by(client, slot)[0]) == MANY
 
 
 def test_a_cancel_takes_the_copy_along(pdb):
@@ -251,7 +269,7 @@ def test_a_cancel_takes_the_copy_along(pdb):
 @any_plugin
 def test_a_session_ended_by_the_administrator_frees_the_slot(pdb, plugin):
     slot = name_of(pdb, plugin)
-    pdb.sql("INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 60000) i")
+    fill(pdb)
     with Client(pdb.dsn()) as client:
         client.start(call(slot, **OPTIONS[plugin]))
         client.read()
@@ -267,7 +285,7 @@ def test_a_client_that_leaves_frees_the_slot(pdb):
     with Client(pdb.dsn()) as client:
         in_the_middle(client, slot)
     free(pdb, slot)
-    assert rows_of(pulled(pdb, slot)[0]) == 60000
+    assert rows_of(pulled(pdb, slot)[0]) == MANY
 
 
 def test_one_reads_a_slot_at_a_time_and_nobody_drops_it(pdb):
@@ -296,7 +314,7 @@ def test_a_server_killed_in_the_middle_sends_all_of_it_again(new_server):
             server.kill()
             assert client.end() == "lost"
         server.start()
-    assert rows_of(pulled(database, slot)[0]) == 60000
+    assert rows_of(pulled(database, slot)[0]) == MANY
 
 
 # Its values are the oids of labels; its output function fails for any other.
@@ -366,7 +384,7 @@ def test_a_thousand_calls_leave_nothing(pdb, own_server):
 
 def test_it_holds_back_no_vacuum(pdb):
     slot = name_of(pdb, "pgoutput")
-    pdb.sql("INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 60000) i")
+    fill(pdb)
     with Client(pdb.dsn()) as client:
         in_the_middle(client, slot, **OPTIONS["pgoutput"])
         held = pdb.sql("SELECT backend_xid, backend_xmin FROM pg_stat_activity WHERE pid = %s", (client.pid,))
