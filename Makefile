@@ -17,6 +17,7 @@ NINJA  = .deps/venv/bin/ninja -j$(JOBS)
 PYTHON = .deps/venv/bin/python
 PYTEST = $(PYTHON) -m pytest tests/e2e
 ASAN_OPTIONS_FOR_MESON = -Dunit_tests=true -Db_sanitize=address,undefined -Db_lundef=false
+THREAD_TESTS = fanout session session_end
 
 PGXS         = $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 PG_MAJOR     = $(shell $(PG_CONFIG) --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
@@ -28,7 +29,7 @@ export PKG_CONFIG_PATH := $(CURDIR)/.deps/prefix/lib/pkgconfig$(if $(PKG_CONFIG_
 export WALROW_BIN      ?= $(CURDIR)/build/walrow
 export CLANG_FORMAT    ?= clang-format-14
 
-.PHONY: all build build-asan build-campaign campaign plugin plugin-library plugin-regress install-plugin deb demo test test-matrix test-plugin-memory unit e2e bench install format format-check clean distclean help
+.PHONY: all build build-asan build-campaign build-tsan campaign plugin plugin-library plugin-regress install-plugin deb demo test test-matrix test-threads test-plugin-memory unit e2e bench install format format-check clean distclean help
 .DEFAULT_GOAL := all
 
 all: ## build/walrow, build/libwalrow.so and build/wal2arrow.so, installing first what that needs
@@ -53,6 +54,12 @@ build-campaign/build.ninja:
 build-asan: build-asan/build.ninja
 	@$(NINJA) -C build-asan --quiet
 	@[ ! -e .deps/lib/libduckdb.so ] || [ -e build-asan/libduckdb.so ] || ln -sfn ../.deps/lib/libduckdb.so build-asan/libduckdb.so
+
+build-tsan/build.ninja:
+	@$(MESON) setup -Dunit_tests=true -Db_sanitize=thread -Db_lundef=false build-tsan
+
+build-tsan: build-tsan/build.ninja
+	@$(NINJA) -C build-tsan --quiet $(THREAD_TESTS:%=tests/unit/test_%)
 
 build-campaign: build-campaign/build.ninja
 	@$(NINJA) -C build-campaign --quiet
@@ -91,6 +98,11 @@ test-matrix: ## the plugin and the tests of right batches on servers 13, 17 and 
 	@scripts/bootstrap matrix
 	@$(MAKE) --no-print-directory build
 	@RESULTS=$(RESULTS) ARGS='$(ARGS)' scripts/test-matrix $(VERSIONS)
+
+test-threads: ## the tests of what several threads share, under ThreadSanitizer
+	@scripts/bootstrap test
+	@$(MAKE) --no-print-directory build-tsan
+	$(MESON) test -C build-tsan --no-rebuild --print-errorlogs $(THREAD_TESTS)
 
 test-plugin-memory: ## the plugin's own tests under the sanitizers and under valgrind
 	@scripts/bootstrap memory
@@ -139,7 +151,7 @@ format-check: ## only say which C files `make format` would change
 	@scripts/check-format
 
 clean: ## remove what was built
-	rm -rf build build-asan build-campaign
+	rm -rf build build-asan build-campaign build-tsan
 
 distclean: clean ## ... and what was downloaded for building
 	rm -rf .deps
