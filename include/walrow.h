@@ -321,14 +321,15 @@ typedef struct walrow_snapshot_status {
 
 typedef struct walrow_status {
     walrow_slot_status slot;
-    const char *transport;
+    const char *transport; /* "push" or "pull": of the stream that runs, else of the last one */
     walrow_sink_status *sinks;
     size_t n_sinks;
     const char *snapshot_state; /* "none", "running" (or waiting for its stream to come again), "done" */
     walrow_snapshot_status *snapshot;
     size_t n_snapshot;
-    uint64_t state_lsn; /* what walrow's own state says was confirmed; 0: there is none here */
-    char *counters;     /* what was delivered since the slot was made, JSON; NULL: not known */
+    uint64_t state_lsn;     /* what walrow's own state says was confirmed; 0: there is none here */
+    char *counters;         /* what was delivered since the slot was made, JSON; NULL: not known */
+    char *transport_reason; /* why it is not the one asked for; NULL: it is, or that is not known */
 } walrow_status;
 
 WALROW_API walrow_code walrow_status_get(const walrow_options *options, walrow_status *out,

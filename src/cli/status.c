@@ -42,9 +42,10 @@ status_json(const walrow_status *status)
                                                 "done", table->done));
     }
     json_t *counters = status->counters == NULL ? json_null() : json_loads(status->counters, 0, NULL);
-    return json_pack("{s{so so} so ss so s{ss so}}", "state", "confirmed_lsn", json_lsn(status->state_lsn),
-                     "counters", counters, "slot", slot_json(&status->slot), "transport", status->transport,
-                     "sinks", sinks, "snapshot", "state", status->snapshot_state, "tables", tables);
+    return json_pack("{s{so so} so ss ss* so s{ss so}}", "state", "confirmed_lsn",
+                     json_lsn(status->state_lsn), "counters", counters, "slot", slot_json(&status->slot),
+                     "transport", status->transport, "transport_reason", status->transport_reason, "sinks",
+                     sinks, "snapshot", "state", status->snapshot_state, "tables", tables);
 }
 
 static void
@@ -86,6 +87,8 @@ print_status(const walrow_status *status)
 {
     char lsn[WALROW_LSN_SIZE], behind[32];
     print_slot(&status->slot, status->transport);
+    if (status->transport_reason != NULL)
+        printf("transport   %s: %s\n", status->transport, status->transport_reason);
     for (size_t i = 0; i < status->n_sinks; i++) {
         const walrow_sink_status *sink = &status->sinks[i];
         printf("sink        %s: %s, %s behind\n", sink->uri,

@@ -71,11 +71,11 @@ check_wal_level(walrow__check *check, const char *id, walrow_error *err)
                              check->facts.wal_level);
 }
 
-/* A limit that leaves too little free: none is an error, one a warning, because new tables need another for a
+/* A limit that leaves too little free: none is an error, one a warning, because something else needs another for a
  * while. */
 static walrow_code
-check_limit(walrow__check *check, const char *id, const char *setting, const char *things, int64_t limit,
-            int64_t used, bool needed, walrow_error *err)
+check_limit(walrow__check *check, const char *id, const char *setting, const char *things, const char *others,
+            int64_t limit, int64_t used, bool needed, walrow_error *err)
 {
     int64_t left = limit - used;
     if (left >= 2 || (left >= 1 && !needed))
@@ -93,17 +93,18 @@ check_limit(walrow__check *check, const char *id, const char *setting, const cha
         .restart = true,
     };
     if (left >= 1)
-        return walrow__check_add(check, id, &finding, err,
-                                 "only one %s is free; reading tables that are created later needs another",
-                                 things);
-    return walrow__check_add(check, id, &finding, err, "all %" PRId64 " %ss are taken", limit, things);
+        return walrow__check_add(check, id, &finding, err, "only one %s is free; %s needs another", things,
+                                 others);
+    return walrow__check_add(check, id, &finding, err, "all %" PRId64 " %ss are taken; %s needs another",
+                             limit, things, others);
 }
 
 static walrow_code
 check_slots(walrow__check *check, const char *id, walrow_error *err)
 {
     const walrow__facts *facts = &check->facts;
-    return check_limit(check, id, "max_replication_slots", "replication slot", facts->max_replication_slots,
+    return check_limit(check, id, "max_replication_slots", "replication slot",
+                       "pulling, and reading tables that are created later,", facts->max_replication_slots,
                        facts->used_slots, !check->slot.exists, err);
 }
 
@@ -112,8 +113,8 @@ check_senders(walrow__check *check, const char *id, walrow_error *err)
 {
     const walrow__facts *facts = &check->facts;
     bool ours_is_taken = check->slot.active;
-    return check_limit(check, id, "max_wal_senders", "WAL sender", facts->max_wal_senders,
-                       facts->used_wal_senders, !ours_is_taken, err);
+    return check_limit(check, id, "max_wal_senders", "WAL sender", "reading tables that are created later",
+                       facts->max_wal_senders, facts->used_wal_senders, !ours_is_taken, err);
 }
 
 static walrow_code

@@ -74,5 +74,6 @@ walrow_status_release(walrow_status *status)
     free(status->sinks);
     free(status->snapshot);
     free(status->counters);
+    free(status->transport_reason);
     *status = (walrow_status){0};
 }

@@ -1,6 +1,5 @@
 #include "source/copy.h"
 
-#include "base/cursor.h"
 #include "base/error.h"
 #include "source/tuple.h"
 
@@ -27,17 +26,14 @@ malformed(const walrow__copy *copy, const char *what, walrow_error *err)
                         what);
 }
 
-static walrow_code
-read_header(walrow__copy *copy, walrow__cursor *cursor, walrow_error *err)
+bool
+walrow__copy_read_header(walrow__cursor *cursor)
 {
     static const char signature[11] = "PGCOPY\n\377\r\n"; /* its NUL belongs to it */
     const uint8_t *bytes = walrow__read_bytes(cursor, sizeof signature);
     walrow__read_u32(cursor); /* flags */
     walrow__read_bytes(cursor, walrow__read_u32(cursor));
-    if (cursor->failed || memcmp(bytes, signature, sizeof signature) != 0)
-        return malformed(copy, "not a binary COPY", err);
-    copy->header_read = true;
-    return WALROW_OK;
+    return !cursor->failed && memcmp(bytes, signature, sizeof signature) == 0;
 }
 
 static walrow_code
@@ -70,8 +66,9 @@ read_binary_row(walrow__copy *copy, walrow__cursor *cursor, int n_fields, walrow
 static walrow_code
 feed_binary(walrow__copy *copy, walrow__cursor *cursor, walrow_error *err)
 {
-    if (!copy->header_read)
-        WALROW_TRY(read_header(copy, cursor, err));
+    if (!copy->header_read && !walrow__copy_read_header(cursor))
+        return malformed(copy, "not a binary COPY", err);
+    copy->header_read = true;
     while (walrow__cursor_left(cursor) > 0) {
         if (copy->ended)
             return malformed(copy, "bytes after the trailer", err);

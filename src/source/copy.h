@@ -6,6 +6,7 @@
 #ifndef WALROW_SOURCE_COPY_H
 #define WALROW_SOURCE_COPY_H
 
+#include "base/cursor.h"
 #include "base/strbuf.h"
 #include "source/collector.h"
 
@@ -23,5 +24,7 @@ void walrow__copy_release(walrow__copy *copy);
 /** One CopyData message: whole rows, with header or trailer where they belong. */
 walrow_code walrow__copy_feed(walrow__copy *copy, const uint8_t *bytes, size_t size,
                               walrow_error *err) WALROW_MUST_CHECK;
+/** Read a binary COPY's header; false: it is none. */
+bool walrow__copy_read_header(walrow__cursor *cursor);
 
 #endif

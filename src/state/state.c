@@ -341,6 +341,12 @@ walrow__state_counters(walrow__state *state, char **json, walrow_error *err)
     return walrow__store_get(state->store, "counters", json, NULL, err);
 }
 
+walrow_code
+walrow__state_transport(walrow__state *state, char **text, walrow_error *err)
+{
+    return walrow__store_get(state->store, "transport", text, NULL, err);
+}
+
 /* ---- writing ---- */
 
 static void
@@ -382,6 +388,14 @@ void
 walrow__state_put_counters(walrow__store_write *write, const char *json)
 {
     walrow__store_put_text(write, "counters", json);
+}
+
+void
+walrow__state_put_transport(walrow__store_write *write, const char *name, const char *why)
+{
+    char text[600];
+    snprintf(text, sizeof text, "%s%s%s", name, *why == '\0' ? "" : ": ", why);
+    walrow__store_put_text(write, "transport", text);
 }
 
 walrow_code

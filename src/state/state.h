@@ -12,6 +12,7 @@
  *	  snapshot/TABLE     a table whose rows were read, see tables.h; reading/TABLE: one whose rows are on their way
  *	  cursor/URI         "17": likewise; the first entry of the log that this sink does not have for good
  *	  log                "18": the number of the log's next entry
+ *	  transport          "pull", or "push: why not": how changes come
  *	  counters           a JSON object, the caller's
  *
  * One process has it open for writing; others may read. Threads: any, at the same time.
@@ -57,6 +58,8 @@ void walrow__state_put_log_next(walrow__store_write *write, uint64_t number);
 walrow__store *walrow__state_store(walrow__state *state);
 /** The counters as they were last put, malloc'ed; NULL: never. */
 walrow_code walrow__state_counters(walrow__state *state, char **json, walrow_error *err) WALROW_MUST_CHECK;
+/** How changes come, as it was last put, malloc'ed; NULL: never. */
+walrow_code walrow__state_transport(walrow__state *state, char **text, walrow_error *err) WALROW_MUST_CHECK;
 
 /** "key" is missing or not what was written: what to do. */
 walrow_code walrow__state_damaged(const walrow__state *state, const char *key, walrow_error *err);
@@ -69,6 +72,8 @@ walrow_code walrow__state_put_sink(walrow__store_write *write, const char *uri, 
 walrow_code walrow__state_put_cursor(walrow__store_write *write, const char *uri, uint64_t number,
                                      walrow_error *err) WALROW_MUST_CHECK;
 void walrow__state_put_counters(walrow__store_write *write, const char *json);
+/** why: "" if it was asked for. */
+void walrow__state_put_transport(walrow__store_write *write, const char *name, const char *why);
 /**
  * Make it durable, with the position up to which the server may be told; one that is not beyond the stored one
  * leaves that. Frees write whatever the outcome; NULL: nothing but the position, and nothing at all if that is

@@ -56,6 +56,8 @@ stream_until_ended(walrow__receiver *r, walrow_error *err)
         uint64_t bytes_before = atomic_load(&r->figures.bytes);
         int64_t started = walrow__now_ms();
         walrow__session_end end = walrow__session_run(r, err);
+        if (end == WALROW__SESSION_GOES_OVER)
+            continue;
         if (end != WALROW__SESSION_FAILED)
             return end;
         if (atomic_load(&r->figures.bytes) > bytes_before || walrow__now_ms() - started > 10000)
@@ -95,6 +97,7 @@ receive(walrow__receiver *r, walrow_error *err)
         case WALROW__SESSION_NEW_TABLES:
             WALROW_TRY(read_snapshots(r, err));
             break;
+        case WALROW__SESSION_GOES_OVER: /* stream_until_ended has */
         case WALROW__SESSION_FAILED:
             return atomic_load(&r->stop) ? WALROW_OK : err->code;
         }

@@ -10,13 +10,13 @@
 #define WALROW_STREAM_RECEIVER_H
 
 #include "base/clock.h"
-#include "source/push.h"
 #include "state/state.h"
 #include "stream/dialect.h"
 #include "stream/plan.h"
 #include "stream/queue.h"
 #include "stream/reading.h"
 #include "stream/retry.h"
+#include "stream/transport.h"
 
 #include <stdatomic.h>
 
@@ -28,7 +28,7 @@ typedef struct walrow__receiver_figures {
     _Atomic uint64_t reconnects;
 } walrow__receiver_figures;
 
-typedef struct walrow__receiver {
+struct walrow__receiver {
     /* set before start */
     const walrow_options *options;
     walrow__plan *plan;       /* the receiver's from start to end */
@@ -59,7 +59,7 @@ typedef struct walrow__receiver {
     pthread_t thread;
     walrow__collector collector;
     walrow__decoder *decoder;
-    walrow__push push;
+    walrow__transport_choice transport;
     walrow__source *source; /* what is being read; NULL: no session */
     uint64_t emitted_lsn;   /* end of the last whole transaction that went into the queue */
     uint64_t keepalive_lsn; /* in stream order, outside transactions */
@@ -79,7 +79,7 @@ typedef struct walrow__receiver {
     walrow__retry retry;
     bool connected_once; /* what fails before that is the user's to know, unless patient */
     bool sql_stale;      /* a connection broke: the SQL one is likely to be broken, too */
-} walrow__receiver;
+};
 
 walrow_code walrow__receiver_start(walrow__receiver *receiver, walrow_error *err) WALROW_MUST_CHECK;
 /** Ask it to end, wait for it, free what is its own. */
@@ -91,6 +91,7 @@ typedef enum walrow__session_end {
     WALROW__SESSION_FAILED,     /* the error says whether to come again */
     WALROW__SESSION_STOPPED,    /* as asked, or --until was reached */
     WALROW__SESSION_NEEDS_TEXT, /* come again, in text */
+    WALROW__SESSION_GOES_OVER,  /* come again at once, the other way */
     WALROW__SESSION_NEW_TABLES  /* tables appeared that match: read them, come again */
 } walrow__session_end;
 
@@ -99,6 +100,9 @@ walrow__session_end walrow__session_run(walrow__receiver *receiver, walrow_error
 /** After it was stopped: answer and confirm until closing, then say goodbye. */
 void walrow__session_linger(walrow__receiver *receiver);
 
+/** A connection to the server the stream began with; replication: a walsender. */
+walrow_code walrow__session_connect(const walrow__receiver *receiver, bool replication, PGconn **out,
+                                    walrow_error *err) WALROW_MUST_CHECK;
 /** Connect the SQL connection anew if it is stale. */
 walrow_code walrow__receiver_refresh_sql(walrow__receiver *receiver, walrow_error *err) WALROW_MUST_CHECK;
 /** Read the snapshots the plan asks for; creates the slot if there is none. */

@@ -260,12 +260,13 @@ take_message(void *arg, struct ArrowBuffer *out)
 
 /* Another host of the URL may answer now: what was received must be part of its past. */
 static walrow_code
-check_server(const walrow__receiver *r, PGconn *conn, walrow_error *err)
+check_server(const walrow__receiver *r, PGconn *conn, bool replication, walrow_error *err)
 {
     walrow__pg_server server;
     char ours[WALROW_LSN_SIZE], theirs[WALROW_LSN_SIZE];
-    WALROW_TRY(walrow__pg_identify(conn, true, &server, err));
-    if (r->system_identifier != 0 && server.system_identifier != r->system_identifier) {
+    WALROW_TRY(walrow__pg_identify(conn, replication, &server, err));
+    bool known = r->system_identifier != 0 && server.system_identifier != 0;
+    if (known && server.system_identifier != r->system_identifier) {
         walrow__fail(err, WALROW_ERR_SERVER,
                      "another server answers: its system identifier is %" PRIu64 ", not %" PRIu64,
                      server.system_identifier, r->system_identifier);
@@ -281,12 +282,12 @@ check_server(const walrow__receiver *r, PGconn *conn, walrow_error *err)
                         "begin anew, with a new slot and a new place for --to");
 }
 
-static walrow_code
-connect_walsender(const walrow__receiver *r, PGconn **out, walrow_error *err)
+walrow_code
+walrow__session_connect(const walrow__receiver *r, bool replication, PGconn **out, walrow_error *err)
 {
     PGconn *conn = NULL;
-    WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
-    walrow_code code = check_server(r, conn, err);
+    WALROW_TRY(walrow__pg_connect(r->options, replication, &conn, err));
+    walrow_code code = check_server(r, conn, replication, err);
     if (code != WALROW_OK) {
         PQfinish(conn);
         return code;
@@ -298,15 +299,12 @@ connect_walsender(const walrow__receiver *r, PGconn **out, walrow_error *err)
 static walrow_code
 open_session(walrow__receiver *r, walrow_error *err)
 {
-    PGconn *conn = NULL;
     WALROW_TRY(walrow__receiver_refresh_sql(r, err));
-    WALROW_TRY(connect_walsender(r, &conn, err));
     walrow__source_options options =
         walrow__dialect_options(r->dialect, r->options, r->server_version, r->binary);
     options.start_lsn = max_lsn(r->start_lsn, r->emitted_lsn);
     options.publications = (const char *const *)r->publications;
-    WALROW_TRY(walrow__push_start(&r->push, conn, &options, err));
-    r->source = &r->push.base;
+    WALROW_TRY(walrow__transport_open(r, &options, err));
     r->decoder->take = take_message;
     r->decoder->take_arg = r->source;
     r->decoder->binary = r->binary;
@@ -378,7 +376,7 @@ walrow__session_run(walrow__receiver *r, walrow_error *err)
     while (code == WALROW_OK && !ended)
         code = take_turn(r, &end, &ended, err);
     if (code != WALROW_OK)
-        end = WALROW__SESSION_FAILED;
+        end = walrow__transport_gives_way(r, err) ? WALROW__SESSION_GOES_OVER : WALROW__SESSION_FAILED;
     if (end == WALROW__SESSION_STOPPED)
         return end;
     close_source(r);

@@ -6,11 +6,27 @@
 
 #include "base/error.h"
 #include "pg/connection.h"
+#include "pg/slot_lock.h"
 #include "sink/sink.h"
 #include "state/tables.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* A slot that is pulled is not active, but somebody has its lock. */
+static walrow_code
+ask_lock(PGconn *conn, const walrow_options *options, walrow_status *out, walrow_error *err)
+{
+    int pid;
+    WALROW_TRY(
+        walrow__slot_locked_by(conn, options->slot, (int)options->connect_timeout_s * 1000, &pid, err));
+    if (pid == 0)
+        return WALROW_OK;
+    out->transport = "pull";
+    out->slot.active = true;
+    out->slot.pid = pid;
+    return WALROW_OK;
+}
 
 static walrow_code
 ask_server(const walrow_options *options, walrow_status *out, uint64_t *flush_lsn, walrow_error *err)
@@ -19,6 +35,8 @@ ask_server(const walrow_options *options, walrow_status *out, uint64_t *flush_ls
     walrow__pg_server server = {0};
     WALROW_TRY(walrow__pg_connect(options, false, &conn, err));
     walrow_code code = walrow__status_slot(conn, options, &out->slot, err);
+    if (code == WALROW_OK && !out->slot.active)
+        code = ask_lock(conn, options, out, err);
     if (code == WALROW_OK)
         code = walrow__pg_identify(conn, false, &server, err);
     *flush_lsn = server.flush_lsn;
@@ -73,6 +91,24 @@ fill_sinks(walrow__state *state, uint64_t flush_lsn, walrow_status *out, walrow_
     return WALROW_OK;
 }
 
+/* As the stream that has the state noted: "push: why not pull". */
+static walrow_code
+fill_transport(walrow__state *state, walrow_status *out, walrow_error *err)
+{
+    char *text;
+    WALROW_TRY(walrow__state_transport(state, &text, err));
+    if (text == NULL)
+        return WALROW_OK;
+    const char *why = strstr(text, ": ");
+    if (strncmp(text, "pull", 4) == 0)
+        out->transport = "pull";
+    if (why != NULL)
+        out->transport_reason = strdup(why + 2);
+    bool failed = why != NULL && out->transport_reason == NULL;
+    free(text);
+    return failed ? walrow__fail_memory(err) : WALROW_OK;
+}
+
 static walrow_code
 add_table(void *arg, const char *table, int64_t rows, int64_t total, bool done, walrow_error *err)
 {
@@ -101,6 +137,8 @@ ask_state(const walrow_options *options, uint64_t flush_lsn, walrow_status *out,
         return code;
     out->state_lsn = walrow__state_confirmed(state);
     code = walrow__state_counters(state, &out->counters, err);
+    if (code == WALROW_OK)
+        code = fill_transport(state, out, err);
     if (code == WALROW_OK)
         code = fill_sinks(state, flush_lsn, out, err);
     if (code == WALROW_OK)

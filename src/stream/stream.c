@@ -134,10 +134,6 @@ check_start(const walrow_stream *s, const walrow__slot *slot, walrow_error *err)
 static walrow_code
 check_supported(const walrow_options *options, walrow_error *err)
 {
-    if (options->transport == WALROW__TRANSPORT_PULL) {
-        walrow__fail(err, WALROW_ERR_USAGE, "the pull transport is not there yet");
-        return walrow__hint(err, "leave out --transport, or say push");
-    }
     return walrow__plugin_readable(options, err);
 }
 

@@ -20,6 +20,7 @@ import os
 import pyarrow as pa
 
 import bits
+from plugin import create_extension
 from postgres import lsn_text
 from readers import read_ipc
 from streaming import Job, known_ways
@@ -31,12 +32,23 @@ class Source:
     name: str
     plugin: str
     stream: tuple = ()  # arguments of stream alone
+    says: str = ""  # in its log
+    extension: bool = False  # wal2arrow's is in the database when it streams
 
 
 TEXT = Source("text", "pgoutput", ("--encoding", "text"))
 BINARY = Source("binary", "pgoutput", ("--encoding", "binary"))
 WAL2ARROW = Source("wal2arrow", "wal2arrow")
 SOURCES = tuple(source for source in (TEXT, BINARY, WAL2ARROW) if known_ways(source.name))
+
+PULL = ("--transport", "pull")
+BY_FUNCTION, BY_PROCEDURE = "pulling with pg_logical_slot_get_binary_changes", "pulling with CALL wal2arrow.stream"
+PULLED = (
+    Source("pulled", "pgoutput", PULL, BY_FUNCTION), Source("wal2arrow_pulled", "wal2arrow", PULL, BY_FUNCTION),
+    Source("called", "pgoutput", PULL, BY_PROCEDURE, extension=True),
+    Source("wal2arrow_called", "wal2arrow", PULL, BY_PROCEDURE, extension=True),
+)  # fmt: skip
+SMALL_WINDOWS = {"WALROW_PULL_WINDOW": "100000"}
 
 
 class Watch:
@@ -53,14 +65,23 @@ class Watch:
             assert slots[job.slot] == source.plugin
 
     def stream(self, *args, timeout=120):
-        """Everything up to now, all sources at the same time."""
-        runs = [
-            job.start(*source.stream, *self.options, *args, until="now", to=[f"ipc:{job.ipc}", f"jsonl:{job.jsonl}"])
-            for source, job in self.jobs.items()
-        ]
-        for source, run in zip(self.sources, runs):
+        """Everything up to now, all sources at the same time, those that need the extension after the others."""
+        later = [source for source in self.sources if source.extension]
+        self._stream([source for source in self.sources if source not in later], args, timeout)
+        if later:
+            create_extension(self.db)
+            self._stream(later, args, timeout)
+
+    def _stream(self, sources, args, timeout):
+        runs = {source: self._start(source, self.jobs[source], args) for source in sources}
+        for source, run in runs.items():
             done = run.wait(timeout)
             assert done.code == 0, f"{source.name}: {done.code}\n{done.err}"
+            assert source.says in done.err
+
+    def _start(self, source, job, args):
+        to = [f"ipc:{job.ipc}", f"jsonl:{job.jsonl}"]
+        return job.start(*source.stream, *self.options, *args, until="now", to=to, env=SMALL_WINDOWS)
 
     def read(self):
         """What each source has delivered."""

@@ -44,13 +44,13 @@ class Job:
         words += ["--until", until] if until else []
         return words + [word for sink in sinks for word in ("--to", sink)]
 
-    def stream(self, *args, code=0, timeout=120, **kwargs):
+    def stream(self, *args, code=0, timeout=120, env=None, **kwargs):
         """Run to its end: up to now, without a snapshot and into the ipc: folder unless told otherwise."""
-        return self.walrow(*self.arguments_of_stream(*args, **kwargs), code=code, timeout=timeout)
+        return self.walrow(*self.arguments_of_stream(*args, **kwargs), code=code, timeout=timeout, env=env)
 
-    def start(self, *args, until=None, **kwargs):
+    def start(self, *args, until=None, env=None, **kwargs):
         """The same in the background, without an end."""
-        return self.walrow.start(*self.arguments_of_stream(*args, until=until, **kwargs))
+        return self.walrow.start(*self.arguments_of_stream(*args, until=until, **kwargs), env=env)
 
     def snapshot(self, *args, **kwargs):
         """setup and the existing rows"""

@@ -12,7 +12,7 @@ from psycopg import sql
 from agreement import Captured, catalog_of, disagreements
 from conftest import new_walrow
 from edges import EDGES, TEXT_ONLY, create_types, edges_of
-from equality import BINARY, SOURCES, Source, Watch, differences, parse
+from equality import BINARY, PULLED, SOURCES, Source, Watch, differences, parse
 from oracle import Oracle
 from postgres import server_version
 from scenarios import SCENARIOS
@@ -126,7 +126,7 @@ def test_every_type_has_dead_letters_if_it_can(types):
 
 @pytest.fixture(scope="module")
 def scenarios(arrow_server, tmp_path_factory):
-    """All of them, one after the other, in one database: by each source whole and in parts."""
+    """All of them, one after the other, in one database: by each source whole, in parts, and pulled."""
     db = arrow_server.create_database("equal_scenarios")
     db.sql(SPILL.format(db.name))
     create_types(db)
@@ -137,7 +137,7 @@ def scenarios(arrow_server, tmp_path_factory):
             connection.execute(scenario.before)
     with new_walrow(tmp_path_factory.mktemp("scenarios")) as walrow:
         options = ("--insert-only", ",".join(inserts_only))
-        watch, oracle = Watch(db, walrow, walrow.folder, "*.*", SOURCES + IN_PARTS, options), Oracle(db)
+        watch, oracle = Watch(db, walrow, walrow.folder, "*.*", SOURCES + IN_PARTS + PULLED, options), Oracle(db)
         watch.setup()
         for scenario in SCENARIOS.values():
             play(db, scenario)
@@ -192,6 +192,7 @@ def test_an_application(see, monkeypatch):
         before=TABLES,
         tables=",".join(f"public.{table}" for table in CAPTURED),
         options=("--insert-only", "public.nothing"),
+        sources=SOURCES + PULLED,
         ops=lambda table: "" if table == "public.outside" else "I" if table == "public.nothing" else "IUDT",
     )
     assert_same(seen)

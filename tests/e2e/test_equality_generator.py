@@ -13,7 +13,7 @@ import pytest
 from agreement import Captured, catalog_of, disagreements
 from conftest import SEEDS, new_walrow
 from edges import create_types
-from equality import Watch, differences
+from equality import PULLED, SOURCES, Watch, differences
 from generator import NEIGHBOURS, Seed, prepare, run
 from oracle import Oracle
 
@@ -43,7 +43,7 @@ def generated(request, arrow_server, tmp_path_factory):
     create_types(db)
     prepare(db, seeds)
     with new_walrow(tmp_path_factory.mktemp(request.param)) as walrow:
-        watch, oracle = Watch(db, walrow, walrow.folder, tables, options=options), Oracle(db)
+        watch, oracle = Watch(db, walrow, walrow.folder, tables, SOURCES + PULLED, options), Oracle(db)
         watch.setup()
         run(db, seeds)
         watch.stream(*(("--batch-rows", "20") if wide else ()))

@@ -1,0 +1,38 @@
+/*
+ * source/mover.h
+ *	  A connection that moves a slot to what is durable while its copy is read elsewhere, and that holds the
+ *	  slot's lock. Moving makes the server read WAL, so it is done at its leisure.
+ */
+#ifndef WALROW_SOURCE_MOVER_H
+#define WALROW_SOURCE_MOVER_H
+
+#include "base/options.h"
+
+#include <libpq-fe.h>
+
+typedef struct walrow__mover {
+    PGconn *conn; /* owned */
+    char slot[64];
+    uint64_t confirmed_lsn; /* where the slot is */
+    uint64_t durable_lsn;   /* where it may go */
+    uint64_t asked_lsn;     /* where it is being moved to; 0: a question without consequence */
+    bool asked;             /* an answer is due */
+    int64_t asked_at;
+    int64_t rests_until;
+} walrow__mover;
+
+/**
+ * Lock the slot, see where it is. Takes conn whatever the outcome.
+ * Errors: WALROW_ERR_SLOT: there is none; somebody else reads it (SQLSTATE 55006)
+ */
+walrow_code walrow__mover_start(walrow__mover *mover, PGconn *conn, const char *slot, int timeout_ms,
+                                walrow_error *err) WALROW_MUST_CHECK;
+/** It may go to durable_lsn. ping: have the server say something in any case. */
+walrow_code walrow__mover_move(walrow__mover *mover, uint64_t durable_lsn, bool ping,
+                               walrow_error *err) WALROW_MUST_CHECK;
+/** Take the server's answer if there is one: *heard. */
+walrow_code walrow__mover_hear(walrow__mover *mover, bool *heard, walrow_error *err) WALROW_MUST_CHECK;
+/** Move it as far as it may go, wait a while for that, disconnect. */
+void walrow__mover_close(walrow__mover *mover);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * stream/transport.h
+ *	  Which way a session's changes come: pushed or pulled; what cannot be pulled is pushed. Why, the log and the
+ *	  state say.
+ */
+#ifndef WALROW_STREAM_TRANSPORT_H
+#define WALROW_STREAM_TRANSPORT_H
+
+#include "source/pull.h"
+#include "source/push.h"
+
+typedef struct walrow__receiver walrow__receiver;
+
+typedef struct walrow__transport_choice {
+    walrow__push push;
+    walrow__pull pull;
+    int64_t refused_until; /* pulling failed: not again before; milliseconds, 0: it did not */
+    char why[512];         /* the way in use was taken; "": because it was asked for */
+    int64_t patient_until; /* one way was left for the other: a slot that is active still, is waited for */
+} walrow__transport_choice;
+
+/**
+ * Connect, and begin what becomes receiver->source.
+ * Errors: as walrow__push_start and walrow__pull_start
+ */
+walrow_code walrow__transport_open(walrow__receiver *receiver, const walrow__source_options *options,
+                                   walrow_error *err) WALROW_MUST_CHECK;
+/** The session failed with err: is that no reason to wait, because the other way may do? Before its source is closed. */
+bool walrow__transport_gives_way(walrow__receiver *receiver, const walrow_error *err);
+
+#endif
