@@ -101,10 +101,12 @@ static walrow_code
 fail_pinned(walrow__pull *pull, uint64_t reread, walrow_error *err)
 {
     pull->pinned = true;
-    return walrow__fail(err, WALROW_ERR_SERVER,
-                        "pulling changes: a long transaction makes every call read %" PRIu64
-                        " MB of WAL again",
-                        reread >> 20);
+    walrow__fail(err, WALROW_ERR_SERVER,
+                 "pulling changes: a long transaction makes every call read %" PRIu64 " MB of WAL again",
+                 reread >> 20);
+    if (err != NULL)
+        err->retryable = true;
+    return WALROW_ERR_SERVER;
 }
 
 static void
@@ -126,12 +128,14 @@ plan_window(walrow__pull *pull, walrow_error *err)
     uint64_t reread = confirmed_lsn - restart_lsn;
     if (reread > MOST_WINDOW)
         return fail_pinned(pull, reread, err);
-    if (pull->flush_lsn <= confirmed_lsn) {
+    uint64_t left = pull->flush_lsn > confirmed_lsn ? pull->flush_lsn - confirmed_lsn : 0;
+    pull->at_tip = left < pull->tip_bytes;
+    if (left == 0 || pull->at_tip) {
         rest(pull, SHORTEST_REST_MS);
         return WALROW_OK;
     }
     uint64_t size = window_size(reread);
-    pull->whole = pull->flush_lsn - confirmed_lsn >= size;
+    pull->whole = left >= size;
     pull->upto_lsn = pull->whole ? confirmed_lsn + size : pull->flush_lsn;
     return send_call(pull, err);
 }
@@ -407,7 +411,8 @@ walrow_code
 walrow__pull_start(walrow__pull *pull, PGconn *conn, PGconn *mover, const walrow__source_options *options,
                    walrow_error *err)
 {
-    *pull = (walrow__pull){.base.ops = &ops, .conn = conn, .start_lsn = options->start_lsn};
+    *pull = (walrow__pull){
+        .base.ops = &ops, .conn = conn, .start_lsn = options->start_lsn, .tip_bytes = options->tip_bytes};
     snprintf(pull->copy, sizeof pull->copy, "walrow_pull_%d", PQbackendPID(conn));
     walrow_code code = walrow__mover_start(&pull->mover, mover, options->slot, options->timeout_ms, err);
     if (code == WALROW_OK)

@@ -34,7 +34,7 @@ typedef struct walrow__pull {
     bool by_procedure; /* CALL wal2arrow.stream, which sends what a walsender would; else SQL's function */
     char *message;     /* the last one, libpq's */
     PGresult *answer;  /* of the question under way */
-    uint64_t start_lsn;
+    uint64_t start_lsn, tip_bytes;
     uint64_t flush_lsn; /* the WAL's end at the last look */
     uint64_t read_lsn;  /* all up to it has come */
     uint64_t upto_lsn;  /* the window's end */
@@ -42,6 +42,7 @@ typedef struct walrow__pull {
     walrow__pull_phase phase;
     bool header_read; /* of the window's COPY */
     bool whole;       /* the window is as large as it should be */
+    bool at_tip;      /* what is left is for push */
     bool pinned;      /* restart_lsn stays too far behind for windows to be worth it */
     bool quits;
 } walrow__pull;

@@ -347,6 +347,11 @@ take_turn(walrow__receiver *r, walrow__session_end *end, bool *ended, walrow_err
         *ended = false;
     if (*ended)
         return WALROW_OK;
+    if (may_read)
+        WALROW_TRY(walrow__transport_look(r, now, ended, err));
+    *end = WALROW__SESSION_GOES_OVER;
+    if (*ended)
+        return WALROW_OK;
     WALROW_TRY(look_for_tables(r, now, &found, err));
     if (!found && idle && may_read)
         WALROW_TRY(walrow__receiver_beat(r, now, err));

@@ -1,7 +1,7 @@
 /*
  * stream/transport.h
- *	  Which way a session's changes come: pushed or pulled; what cannot be pulled is pushed. Why, the log and the
- *	  state say.
+ *	  Which way a session's changes come, and going over to the other: pulled while far behind, pushed near the
+ *	  WAL's end; what cannot be pulled is pushed. Why, the log and the state say.
  */
 #ifndef WALROW_STREAM_TRANSPORT_H
 #define WALROW_STREAM_TRANSPORT_H
@@ -15,6 +15,7 @@ typedef struct walrow__transport_choice {
     walrow__push push;
     walrow__pull pull;
     int64_t refused_until; /* pulling failed: not again before; milliseconds, 0: it did not */
+    int64_t looked_at;     /* how far the server is */
     char why[512];         /* the way in use was taken; "": because it was asked for */
     int64_t patient_until; /* one way was left for the other: a slot that is active still, is waited for */
 } walrow__transport_choice;
@@ -27,5 +28,8 @@ walrow_code walrow__transport_open(walrow__receiver *receiver, const walrow__sou
                                    walrow_error *err) WALROW_MUST_CHECK;
 /** The session failed with err: is that no reason to wait, because the other way may do? Before its source is closed. */
 bool walrow__transport_gives_way(walrow__receiver *receiver, const walrow_error *err);
+/** Now and then: is it time to go over? *over: then end the session, come again at once. */
+walrow_code walrow__transport_look(walrow__receiver *receiver, int64_t now, bool *over,
+                                   walrow_error *err) WALROW_MUST_CHECK;
 
 #endif
