@@ -7,11 +7,14 @@
 
 #include <stdint.h>
 
+struct walrow__timelines;
+
 typedef struct walrow__identity {
     uint64_t system_identifier;
     uint32_t timeline;
     const char *database;
     const char *slot;
+    const struct walrow__timelines *timelines; /* how the server came to its timeline; NULL: nobody knows */
 } walrow__identity;
 
 #endif

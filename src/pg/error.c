@@ -69,6 +69,8 @@ static const struct meaning {
      "pgoutput"},
     {"22023", "options.c", WALROW_ERR_SERVER, false,
      "the output plugin on the server is of another version than this walrow: install the same"},
+    {"58P01", "SendTimeLineHistory", WALROW_ERR_SERVER, false,
+     "bring the file back into pg_wal, from the WAL archive or another server of the cluster"},
     {"58P01", NULL, WALROW_ERR_SLOT, false,
      "the server no longer has WAL this slot needs; \"walrow teardown\" drops the slot, a new stream begins "
      "with a new snapshot"},
