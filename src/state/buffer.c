@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "state/codec.h"
+#include "state/damaged.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -97,9 +98,7 @@ read_entries(walrow__buffer *buffer, uint64_t at_least, walrow_error *err)
     if (buffer->failed) {
         walrow__fail(err, WALROW_ERR_STATE, "the buffer is damaged: entry %" PRIu64 " is missing",
                      buffer->next);
-        return walrow__hint(
-            err, "bring the state's directory back from a copy, or begin anew: walrow teardown, and "
-                 "let the tables be read again into another place");
+        return walrow__hint_damaged(err);
     }
     if (buffer->first == buffer->next) /* all were taken: cursors stand at the next one */
         buffer->first = buffer->next = at_least == 0 ? 1 : at_least;
@@ -273,7 +272,7 @@ walrow__buffer_take(walrow__buffer *buffer, uint64_t number, int timeout_ms, wal
     if (bytes == NULL || size == 0) {
         free(bytes);
         walrow__fail(err, WALROW_ERR_STATE, "the buffer is damaged: entry %" PRIu64 " is missing", number);
-        return walrow__hint(err, "bring the state's directory back from a copy");
+        return walrow__hint_damaged(err);
     }
     walrow_code code = walrow__changes_decode(bytes + 1, size - 1, out, err);
     free(bytes);

@@ -3,6 +3,7 @@
 #include "base/cursor.h"
 #include "base/error.h"
 #include "columns/ipc.h"
+#include "state/damaged.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -192,9 +193,7 @@ static walrow_code
 damaged(const char *what, walrow_error *err)
 {
     walrow__fail(err, WALROW_ERR_STATE, "the buffer is damaged: %s", what);
-    return walrow__hint(
-        err, "bring the state's directory back from a copy, or begin anew: walrow teardown, and let "
-             "the tables be read again into another place");
+    return walrow__hint_damaged(err);
 }
 
 /* The one batch of an IPC stream. */

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/parse.h"
+#include "state/damaged.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -55,9 +56,7 @@ walrow__state_damaged(const walrow__state *state, const char *key, walrow_error 
     walrow__fail(err, WALROW_ERR_STATE,
                  "the state in \"%s\" is damaged: \"%s\" is missing or not what was written", state->path,
                  key);
-    return walrow__hint(
-        err, "bring the directory back from a copy, or begin anew: walrow teardown, remove it, and let "
-             "the tables be read again into another place");
+    return walrow__hint_damaged(err);
 }
 
 static walrow_code

@@ -3,6 +3,7 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "state/damaged.h"
 
 #include <rocksdb/c.h>
 #include <stdio.h>
@@ -42,9 +43,7 @@ fail(const walrow__store *store, const char *what, char *message, walrow_error *
     walrow__fail(err, WALROW_ERR_STATE, "%s state in \"%s\": %s", what, store->path, message);
     rocksdb_free(message);
     if (damaged)
-        return walrow__hint(
-            err, "bring the directory back from a copy, or begin anew: walrow teardown, remove it, and "
-                 "let the tables be read again into another place");
+        return walrow__hint_damaged(err);
     return walrow__hint(err,
                         "see that the directory can be written and has room, or name another with --state");
 }

@@ -1,6 +1,7 @@
 #include "stream/ledger.h"
 
 #include "base/error.h"
+#include "state/damaged.h"
 #include "stream/tally.h"
 
 #include <stdlib.h>
@@ -23,8 +24,7 @@ walrow__ledger_init(walrow__ledger *ledger, const char *text, walrow_error *err)
     if (text == NULL)
         return walrow__fail_memory(err);
     walrow__fail(err, WALROW_ERR_STATE, "the state's counters are not JSON");
-    return walrow__hint(err,
-                        "bring the state's directory back from a copy, or begin anew with another --state");
+    return walrow__hint_damaged(err);
 }
 
 /* ---- adding ---- */
