@@ -112,7 +112,7 @@ def test_told_to_stop_in_batches_of_the_server(midway, buffer):
 
 @buffers
 def test_told_to_stop_while_the_server_shuts_down(new_server, walrow, tmp_path, buffer):
-    server = new_server(tcp=True, conf={"fsync": "on", "full_page_writes": "on"})
+    server = new_server(tcp=True)
     midway = Midway(server, Proxy(server.port), walrow, tmp_path)
     run = midway.start("ipc", buffer)
     leaving = threading.Thread(target=server.stop)
