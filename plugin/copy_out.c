@@ -33,7 +33,7 @@ put(copy_out *out, const StringInfoData *message)
         (void)pq_putmessage('d', message->data, message->len);
     else
         (void)pq_putmessage_noblock('d', message->data, message->len);
-    out->unsent += Min(size, BATCH_BYTES);
+    out->unsent += Min(size, BATCH_BYTES); /* of a larger one no more is left */
     CHECK_FOR_INTERRUPTS();
 }
 
@@ -63,9 +63,8 @@ copy_out_position(copy_out *out, XLogRecPtr lsn)
 }
 
 void
-copy_out_end(copy_out *out)
+copy_out_end(void)
 {
-    (void)out;
     pq_putemptymessage('c');
 }
 

@@ -20,7 +20,7 @@ typedef struct copy_out {
 extern void copy_out_begin(copy_out *out);
 /* All that was decoded up to here has been sent. */
 extern void copy_out_position(copy_out *out, XLogRecPtr lsn);
-extern void copy_out_end(copy_out *out);
+extern void copy_out_end(void);
 
 /* A decoding context's callbacks: a message of the output plugin is one of the copy's. */
 extern void copy_out_prepare(LogicalDecodingContext *ctx, XLogRecPtr lsn, TransactionId xid, bool last_write);

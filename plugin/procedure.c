@@ -98,7 +98,7 @@ stream(LogicalDecodingContext *ctx, const stream_call *call)
     FreeDecodingContext(ctx);
     ReplicationSlotRelease();
     InvalidateSystemCaches();
-    copy_out_end(&out);
+    copy_out_end();
 }
 
 Datum
