@@ -117,6 +117,14 @@ walrow__live(const int64_t *number)
 
 /** What --to says now. The answer stays good as long as the options; from any thread. */
 const walrow__texts *walrow__options_to(const walrow_options *options);
+
+/* The most bytes of a change set where so many of them lie at the same time. */
+static inline int64_t
+walrow__batch_share(const walrow_options *options, int shares)
+{
+    return walrow__live(&options->batch_bytes) / (shares > 1 ? shares : 1);
+}
+
 /** "auto", or as the server names it; static. */
 const char *walrow__plugin_name(int plugin);
 bool walrow__options_is_set(const walrow_options *options, const char *name);

@@ -156,20 +156,21 @@ run_command(const command *command, int argc, char **argv)
 }
 
 /*
- * Batches are a few large buffers that come and go all the time: kept on the heap they are reused, mapped and
- * unmapped each time every page of them is cleared by the kernel again.
+ * Batches are a few large buffers that come and go all the time. What is kept of them on the heap, one heap for each
+ * thread, is reused, but never fits quite; what is mapped is gone when it is freed, and every page of it is cleared
+ * by the kernel again. So only the largest are mapped.
  */
 static void
-keep_large_buffers(void)
+bound_heap(void)
 {
-    mallopt(M_MMAP_THRESHOLD, 32 << 20);
-    mallopt(M_TRIM_THRESHOLD, 32 << 20);
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 4 << 20);
 }
 
 int
 main(int argc, char **argv)
 {
-    keep_large_buffers();
+    bound_heap();
     if (argc < 2) {
         fputs("walrow: no command was given\nhint: walrow help lists them\n", stderr);
         return walrow_code_exit_status(WALROW_ERR_USAGE);

@@ -12,7 +12,7 @@
 
 enum {
     WALROW__RECORD_BATCH_ROWS = 64 * 1024,
-    WALROW__RECORD_BATCH_BYTES = 16 * 1024 * 1024,
+    WALROW__RECORD_BATCH_BYTES = 4 * 1024 * 1024,
     WALROW__RECORD_BATCH_DIRECT = 16 * 1024 /* rows of a batch that is written as it comes */
 };
 

@@ -278,7 +278,7 @@ is_full(const walrow__snapshot *snapshot, const walrow__collector *collector)
 {
     const walrow_options *options = snapshot->request.options;
     return collector->rows >= walrow__live(&options->batch_rows) ||
-           (int64_t)collector->bytes >= walrow__live(&options->batch_bytes);
+           (int64_t)collector->bytes >= walrow__batch_share(options, snapshot->request.shares);
 }
 
 static walrow_code

@@ -17,6 +17,7 @@
 
 typedef struct walrow__snapshot_request {
     const walrow_options *options; /* connection and limits of a chunk */
+    int shares;                    /* see walrow__batch_share */
     const char *slot;
     const char *plugin;
     bool temporary; /* the slot goes with the connection: only its consistent point is wanted */

@@ -261,20 +261,26 @@ wait_for(walrow__buffer *buffer, uint64_t number, int timeout_ms, walrow_error *
     return code == WALROW_ERR_MEMORY ? walrow__fail_memory(err) : code;
 }
 
+typedef struct wanted {
+    uint64_t number;
+    walrow_changes *out;
+} wanted;
+
+static walrow_code
+decode_entry(void *arg, const char *bytes, size_t size, walrow_error *err)
+{
+    const wanted *entry = arg;
+    if (bytes != NULL && size > 0)
+        return walrow__changes_decode(bytes + 1, size - 1, entry->out, err);
+    walrow__fail(err, WALROW_ERR_STATE, "the buffer is damaged: entry %" PRIu64 " is missing", entry->number);
+    return walrow__hint_damaged(err);
+}
+
 walrow_code
 walrow__buffer_take(walrow__buffer *buffer, uint64_t number, int timeout_ms, walrow_changes *out,
                     walrow_error *err)
 {
-    char *bytes;
-    size_t size;
+    wanted entry = {number, out};
     WALROW_TRY(wait_for(buffer, number, timeout_ms, err));
-    WALROW_TRY(walrow__store_entry(buffer->store, number, &bytes, &size, err));
-    if (bytes == NULL || size == 0) {
-        free(bytes);
-        walrow__fail(err, WALROW_ERR_STATE, "the buffer is damaged: entry %" PRIu64 " is missing", number);
-        return walrow__hint_damaged(err);
-    }
-    walrow_code code = walrow__changes_decode(bytes + 1, size - 1, out, err);
-    free(bytes);
-    return code;
+    return walrow__store_read_entry(buffer->store, number, decode_entry, &entry, err);
 }

@@ -4,18 +4,14 @@
 #include "base/error.h"
 #include "columns/ipc.h"
 #include "state/damaged.h"
+#include "state/pack.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <zstd.h>
 
-enum {
-    HEAD_BYTES = 4 + 8,
-    LEVEL = 1, /* the disk is faster than any higher one */
-    MAX_RAW_BYTES = 0x7fffffff
-};
+static const char magic[4] = "WCS2";
 
-static const char magic[4] = "WCS1";
+enum { MAX_FIELD_BYTES = 0x7fffffff };
 
 enum { PARTIAL = 1, SNAPSHOT = 2, SNAPSHOT_END = 4 };
 
@@ -152,41 +148,25 @@ read_dead_letter(walrow__cursor *cursor, walrow_dead_letter *out)
 
 /* ---- batches ---- */
 
-static walrow_code
-add_to_strbuf(void *arg, const void *bytes, size_t size, walrow_error *err)
-{
-    walrow__strbuf *out = arg;
-    walrow__strbuf_add(out, bytes, size);
-    return out->failed ? walrow__fail_memory(err) : WALROW_OK;
-}
-
-static walrow_code
-put_stream(walrow__strbuf *out, const walrow_batch *batch, walrow_error *err)
-{
-    walrow__ipc_writer writer;
-    WALROW_TRY(walrow__ipc_open(&writer, WALROW__IPC_STREAM, batch->schema, add_to_strbuf, out, err));
-    walrow_code code = walrow__ipc_write(&writer, &batch->array, err);
-    if (code == WALROW_OK)
-        code = walrow__ipc_finish(&writer, err);
-    walrow__ipc_release(&writer);
-    return code;
-}
-
-static walrow_code
-put_batch(walrow__strbuf *out, const walrow_batch *batch, walrow_error *err)
+static void
+put_batch(walrow__strbuf *out, const walrow_batch *batch)
 {
     put_text(out, batch->schema_name);
     put_text(out, batch->table_name);
     put_u32(out, batch->relid);
     put_u64(out, batch->epoch);
-    size_t at = out->size;
-    put_u64(out, 0);
-    WALROW_TRY(put_stream(out, batch, err));
-    if (out->failed)
-        return walrow__fail_memory(err);
-    uint64_t size = __builtin_bswap64(out->size - at - 8);
-    memcpy(out->data + at, &size, sizeof size);
-    return WALROW_OK;
+}
+
+static walrow_code
+pack_rows(walrow__packer *packer, const walrow_batch *batch, walrow_error *err)
+{
+    walrow__ipc_writer writer;
+    WALROW_TRY(walrow__ipc_open(&writer, WALROW__IPC_STREAM, batch->schema, walrow__pack, packer, err));
+    walrow_code code = walrow__ipc_write(&writer, &batch->array, err);
+    if (code == WALROW_OK)
+        code = walrow__ipc_finish(&writer, err);
+    walrow__ipc_release(&writer);
+    return code;
 }
 
 static walrow_code
@@ -196,26 +176,36 @@ damaged(const char *what, walrow_error *err)
     return walrow__hint_damaged(err);
 }
 
-/* The one batch of an IPC stream. */
+static ArrowErrorCode
+read_unpacked(struct ArrowIpcInputStream *stream, uint8_t *out, int64_t size, int64_t *got,
+              struct ArrowError *error)
+{
+    (void)error;
+    *got = (int64_t)walrow__unpack(stream->private_data, out, (size_t)size);
+    return NANOARROW_OK;
+}
+
+static void
+forget_stream(struct ArrowIpcInputStream *stream)
+{
+    stream->release = NULL;
+}
+
+/* The one batch of an IPC stream, whose body is unpacked into the memory that the array keeps. */
 static walrow_code
-read_stream(const uint8_t *bytes, size_t size, struct ArrowSchema *schema, struct ArrowArray *array,
+unpack_rows(walrow__unpacker *unpacker, struct ArrowSchema *schema, struct ArrowArray *array,
             walrow_error *err)
 {
-    struct ArrowBuffer input;
-    struct ArrowIpcInputStream stream;
+    struct ArrowIpcInputStream stream = {read_unpacked, forget_stream, unpacker};
     struct ArrowArrayStream reader = {.release = NULL};
-    ArrowBufferInit(&input);
-    if (ArrowBufferAppend(&input, bytes, (int64_t)size) != NANOARROW_OK ||
-        ArrowIpcInputStreamInitBuffer(&stream, &input) != NANOARROW_OK) {
-        ArrowBufferReset(&input);
+    struct ArrowArray end = {.release = NULL};
+    if (ArrowIpcArrayStreamReaderInit(&reader, &stream, NULL) != NANOARROW_OK)
         return walrow__fail_memory(err);
-    }
-    if (ArrowIpcArrayStreamReaderInit(&reader, &stream, NULL) != NANOARROW_OK) {
-        stream.release(&stream);
-        return walrow__fail_memory(err);
-    }
     bool good = ArrowArrayStreamGetSchema(&reader, schema, NULL) == NANOARROW_OK &&
-                ArrowArrayStreamGetNext(&reader, array, NULL) == NANOARROW_OK && array->release != NULL;
+                ArrowArrayStreamGetNext(&reader, array, NULL) == NANOARROW_OK && array->release != NULL &&
+                ArrowArrayStreamGetNext(&reader, &end, NULL) == NANOARROW_OK && end.release == NULL;
+    if (end.release != NULL)
+        end.release(&end);
     ArrowArrayStreamRelease(&reader);
     return good ? WALROW_OK : damaged("a batch that is not an Arrow IPC stream", err);
 }
@@ -223,7 +213,7 @@ read_stream(const uint8_t *bytes, size_t size, struct ArrowSchema *schema, struc
 /* ---- a decoded change set ---- */
 
 typedef struct decoded {
-    char *raw;                   /* what texts point into */
+    char *fields;                /* what texts point into */
     struct ArrowSchema *schemas; /* of each batch */
     walrow_changes changes;
 } decoded;
@@ -243,7 +233,7 @@ free_decoded(decoded *d)
     free(changes->messages);
     free(changes->dead_letters);
     free(d->schemas);
-    free(d->raw);
+    free(d->fields);
     free(d);
 }
 
@@ -259,23 +249,18 @@ release_decoded(walrow_changes *changes)
 static walrow_code
 read_batches(walrow__cursor *cursor, decoded *d, walrow_error *err)
 {
-    size_t n = read_count(cursor, 1 + 1 + 4 + 8 + 8);
+    size_t n = read_count(cursor, 1 + 1 + 4 + 8);
     d->changes.batches = calloc(n + 1, sizeof *d->changes.batches);
     d->schemas = calloc(n + 1, sizeof *d->schemas);
     if (d->changes.batches == NULL || d->schemas == NULL)
         return walrow__fail_memory(err);
     for (size_t i = 0; i < n; i++) {
-        size_t size;
         walrow_batch *batch = &d->changes.batches[d->changes.n_batches++];
         batch->schema_name = walrow__read_string(cursor);
         batch->table_name = walrow__read_string(cursor);
         batch->relid = walrow__read_u32(cursor);
         batch->epoch = walrow__read_u64(cursor);
         batch->schema = &d->schemas[i];
-        const uint8_t *bytes = read_sized(cursor, &size);
-        if (cursor->failed)
-            return damaged("a batch is cut off", err);
-        WALROW_TRY(read_stream(bytes, size, &d->schemas[i], &batch->array, err));
     }
     return WALROW_OK;
 }
@@ -311,33 +296,55 @@ read_changes(walrow__cursor *cursor, decoded *d, walrow_error *err)
                                                               : WALROW_OK;
 }
 
+/* The fields' own memory; their number is known only here. */
 static walrow_code
-decompress(const uint8_t *bytes, size_t size, char **raw, size_t *raw_size, walrow_error *err)
+unpack_fields(walrow__unpacker *unpacker, decoded *d, size_t *size, walrow_error *err)
 {
-    walrow__cursor cursor = walrow__cursor_over(bytes, size);
-    const uint8_t *head = walrow__read_bytes(&cursor, sizeof magic);
-    *raw_size = walrow__read_u64(&cursor);
-    if (cursor.failed || memcmp(head, magic, sizeof magic) != 0 || *raw_size > MAX_RAW_BYTES)
-        return damaged("what is there is not a change set", err);
-    *raw = malloc(*raw_size + 1);
-    if (*raw == NULL)
+    uint8_t head[sizeof(uint64_t)];
+    if (walrow__unpack(unpacker, head, sizeof head) != sizeof head ||
+        walrow__load_u64(head) > MAX_FIELD_BYTES)
+        return damaged("a change set cannot be decompressed", err);
+    *size = walrow__load_u64(head);
+    d->fields = malloc(*size + 1);
+    if (d->fields == NULL)
         return walrow__fail_memory(err);
-    size_t got = ZSTD_decompress(*raw, *raw_size, cursor.at, walrow__cursor_left(&cursor));
-    return got == *raw_size ? WALROW_OK : damaged("a change set cannot be decompressed", err);
+    return walrow__unpack(unpacker, d->fields, *size) == *size
+               ? WALROW_OK
+               : damaged("a change set cannot be decompressed", err);
+}
+
+static walrow_code
+unpack_changes(walrow__unpacker *unpacker, decoded *d, walrow_error *err)
+{
+    size_t size = 0;
+    WALROW_TRY(unpack_fields(unpacker, d, &size, err));
+    walrow__cursor cursor = walrow__cursor_over(d->fields, size);
+    WALROW_TRY(read_changes(&cursor, d, err));
+    for (size_t i = 0; i < d->changes.n_batches; i++)
+        WALROW_TRY(unpack_rows(unpacker, &d->schemas[i], &d->changes.batches[i].array, err));
+    return walrow__unpack_is_done(unpacker) ? WALROW_OK : damaged("a change set does not end", err);
+}
+
+static walrow_code
+decode(const void *bytes, size_t size, decoded *d, walrow_error *err)
+{
+    walrow__unpacker unpacker;
+    if (size < sizeof magic || memcmp(bytes, magic, sizeof magic) != 0)
+        return damaged("what is there is not a change set", err);
+    WALROW_TRY(
+        walrow__unpacker_init(&unpacker, (const char *)bytes + sizeof magic, size - sizeof magic, err));
+    walrow_code code = unpack_changes(&unpacker, d, err);
+    walrow__unpacker_release(&unpacker);
+    return code;
 }
 
 walrow_code
 walrow__changes_decode(const void *bytes, size_t size, walrow_changes *out, walrow_error *err)
 {
-    size_t raw_size;
     decoded *d = calloc(1, sizeof *d);
     if (d == NULL)
         return walrow__fail_memory(err);
-    walrow_code code = decompress(bytes, size, &d->raw, &raw_size, err);
-    if (code == WALROW_OK) {
-        walrow__cursor cursor = walrow__cursor_over(d->raw, raw_size);
-        code = read_changes(&cursor, d, err);
-    }
+    walrow_code code = decode(bytes, size, d, err);
     if (code != WALROW_OK) {
         free_decoded(d);
         return code;
@@ -350,8 +357,8 @@ walrow__changes_decode(const void *bytes, size_t size, walrow_changes *out, walr
 
 /* ---- encoding ---- */
 
-static walrow_code
-put_changes(walrow__strbuf *out, const walrow_changes *changes, walrow_error *err)
+static void
+put_changes(walrow__strbuf *out, const walrow_changes *changes)
 {
     put_u64(out, changes->end_lsn);
     put_u64(out, changes->snapshot_lsn);
@@ -361,7 +368,7 @@ put_changes(walrow__strbuf *out, const walrow_changes *changes, walrow_error *er
                                    (changes->snapshot_end ? SNAPSHOT_END : 0)));
     put_u32(out, (uint32_t)changes->n_batches);
     for (size_t i = 0; i < changes->n_batches; i++)
-        WALROW_TRY(put_batch(out, &changes->batches[i], err));
+        put_batch(out, &changes->batches[i]);
     put_u32(out, (uint32_t)changes->n_transactions);
     for (size_t i = 0; i < changes->n_transactions; i++)
         put_transaction(out, &changes->transactions[i]);
@@ -371,36 +378,45 @@ put_changes(walrow__strbuf *out, const walrow_changes *changes, walrow_error *er
     put_u32(out, (uint32_t)changes->n_dead_letters);
     for (size_t i = 0; i < changes->n_dead_letters; i++)
         put_dead_letter(out, &changes->dead_letters[i]);
-    return out->failed ? walrow__fail_memory(err) : WALROW_OK;
 }
 
 static walrow_code
-compress(const walrow__strbuf *raw, walrow__strbuf *out, walrow_error *err)
+pack_fields(walrow__packer *packer, const walrow_changes *changes, walrow_error *err)
 {
-    size_t bound = ZSTD_compressBound(raw->size);
-    walrow__strbuf_add(out, magic, sizeof magic);
-    put_u64(out, raw->size);
-    if (!walrow__strbuf_reserve(out, bound))
-        return walrow__fail_memory(err);
-    size_t size = ZSTD_compress(out->data + out->size, bound, raw->data, raw->size, LEVEL);
-    if (ZSTD_isError(size))
-        return walrow__fail(err, WALROW_ERR_UNEXPECTED, "cannot compress a change set: %s",
-                            ZSTD_getErrorName(size));
-    out->size += size;
-    return WALROW_OK;
+    walrow__strbuf fields;
+    walrow__strbuf_init(&fields);
+    put_changes(&fields, changes);
+    uint64_t size = __builtin_bswap64(fields.size);
+    walrow_code code =
+        fields.failed ? walrow__fail_memory(err) : walrow__pack(packer, &size, sizeof size, err);
+    if (code == WALROW_OK && fields.size > MAX_FIELD_BYTES)
+        code = walrow__fail(err, WALROW_ERR_STATE,
+                            "a change set with %zu bytes of messages does not fit the "
+                            "buffer",
+                            fields.size);
+    if (code == WALROW_OK)
+        code = walrow__pack(packer, fields.data, fields.size, err);
+    walrow__strbuf_release(&fields);
+    return code;
+}
+
+static walrow_code
+pack_changes(walrow__packer *packer, const walrow_changes *changes, walrow_error *err)
+{
+    WALROW_TRY(pack_fields(packer, changes, err));
+    for (size_t i = 0; i < changes->n_batches; i++)
+        WALROW_TRY(pack_rows(packer, &changes->batches[i], err));
+    return walrow__pack_finish(packer, err);
 }
 
 walrow_code
 walrow__changes_encode(const walrow_changes *changes, walrow__strbuf *out, walrow_error *err)
 {
-    walrow__strbuf raw;
-    walrow__strbuf_init(&raw);
-    walrow_code code = put_changes(&raw, changes, err);
-    if (code == WALROW_OK && raw.size > MAX_RAW_BYTES)
-        code = walrow__fail(err, WALROW_ERR_STATE, "a change set of %zu bytes does not fit the buffer",
-                            raw.size);
+    walrow__packer packer;
+    walrow__strbuf_add(out, magic, sizeof magic);
+    walrow_code code = walrow__packer_init(&packer, out, err);
     if (code == WALROW_OK)
-        code = compress(&raw, out, err);
-    walrow__strbuf_release(&raw);
+        code = pack_changes(&packer, changes, err);
+    walrow__packer_release(&packer);
     return code;
 }

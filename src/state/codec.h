@@ -1,10 +1,10 @@
 /*
  * state/codec.h
- *	  A change set as bytes, for the buffer, and back: its batches as Arrow IPC streams, the rest as plain
- *	  fields, all of it in one zstd frame.
+ *	  A change set as bytes, for the buffer, and back. Neither way holds the rows twice: they go through zstd a
+ *	  piece at a time.
  *
- * Layout: "WCS1", u64 size of what is compressed, the frame. Integers in network byte order, text with its
- * terminating zero.
+ * Layout: "WCS2", a zstd frame of: u64 size of the fields, the fields, of each batch its rows as an Arrow IPC
+ * stream. Integers in network byte order, text with its terminating zero.
  */
 #ifndef WALROW_STATE_CODEC_H
 #define WALROW_STATE_CODEC_H

@@ -27,8 +27,8 @@ struct walrow__store {
 
 enum {
     WRITE_BUFFER_BYTES = 1 << 20, /* positions are small and overwrite each other */
-    LOG_BUFFER_BYTES = 16 << 20,  /* what is trimmed before it is full costs one write, not two */
-    LOG_BLOB_BYTES = 4096,        /* larger entries are not copied when RocksDB compacts */
+    LOG_BUFFER_BYTES = 4 << 20, /* two of them: what is trimmed before one is full costs one write, not two */
+    LOG_BLOB_BYTES = 4096,      /* larger entries are not copied when RocksDB compacts */
     MAX_WAL_BYTES = 64 << 20,
     MAX_OPEN_FILES = 64,
     MAX_LOOKS = 50,      /* beside a process that writes without a pause */
@@ -196,35 +196,52 @@ walrow__store_close(walrow__store *store)
     free(store);
 }
 
+/* Call fn with the value, NULL if there is none. */
 static walrow_code
-get(walrow__store *store, int family, const char *key, size_t key_size, char **value, size_t *size,
-    walrow_error *err)
+read_value(walrow__store *store, int family, const char *key, size_t key_size, walrow__store_read_fn fn,
+           void *arg, walrow_error *err)
 {
     char *message = NULL;
+    size_t size = 0;
     rocksdb_pinnableslice_t *slice =
         rocksdb_get_pinned_cf(store->db, store->reading, store->families[family], key, key_size, &message);
-    *value = NULL;
     if (message != NULL)
         return fail(store, "cannot read the", message, err);
-    if (slice == NULL)
-        return WALROW_OK;
-    size_t bytes;
-    const char *data = rocksdb_pinnableslice_value(slice, &bytes);
-    *value = malloc(bytes + 1);
-    if (*value != NULL) {
-        memcpy(*value, data, bytes);
-        (*value)[bytes] = '\0';
-    }
-    if (size != NULL)
-        *size = bytes;
+    const char *bytes = slice == NULL ? NULL : rocksdb_pinnableslice_value(slice, &size);
+    walrow_code code = fn(arg, bytes, size, err);
     rocksdb_pinnableslice_destroy(slice);
-    return *value == NULL ? walrow__fail_memory(err) : WALROW_OK;
+    return code;
+}
+
+typedef struct copied {
+    char *bytes;
+    size_t size;
+} copied;
+
+static walrow_code
+copy_value(void *arg, const char *bytes, size_t size, walrow_error *err)
+{
+    copied *copy = arg;
+    copy->size = size;
+    if (bytes == NULL)
+        return WALROW_OK;
+    copy->bytes = malloc(size + 1);
+    if (copy->bytes == NULL)
+        return walrow__fail_memory(err);
+    memcpy(copy->bytes, bytes, size);
+    copy->bytes[size] = '\0';
+    return WALROW_OK;
 }
 
 walrow_code
 walrow__store_get(walrow__store *store, const char *key, char **value, size_t *size, walrow_error *err)
 {
-    return get(store, MAP, key, strlen(key), value, size, err);
+    copied copy = {0};
+    walrow_code code = read_value(store, MAP, key, strlen(key), copy_value, &copy, err);
+    *value = copy.bytes;
+    if (size != NULL)
+        *size = copy.size;
+    return code;
 }
 
 /* The type has no definition: it is RocksDB's write batch under a name of ours. */
@@ -334,10 +351,11 @@ walrow__store_remove(walrow__store *store, walrow__store_write *write, uint64_t 
 }
 
 walrow_code
-walrow__store_entry(walrow__store *store, uint64_t number, char **bytes, size_t *size, walrow_error *err)
+walrow__store_read_entry(walrow__store *store, uint64_t number, walrow__store_read_fn fn, void *arg,
+                         walrow_error *err)
 {
     log_key key = key_of(number);
-    return get(store, LOG, key.bytes, sizeof key.bytes, bytes, size, err);
+    return read_value(store, LOG, key.bytes, sizeof key.bytes, fn, arg, err);
 }
 
 walrow_code

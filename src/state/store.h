@@ -48,9 +48,10 @@ void walrow__store_append(walrow__store *store, walrow__store_write *write, uint
                           const void *bytes, size_t size);
 /** Remove the entries from first on, up to end, which stays. */
 void walrow__store_remove(walrow__store *store, walrow__store_write *write, uint64_t first, uint64_t end);
-/** The entry, malloc'ed; NULL: there is none. */
-walrow_code walrow__store_entry(walrow__store *store, uint64_t number, char **bytes, size_t *size,
-                                walrow_error *err) WALROW_MUST_CHECK;
+/** Call fn with the entry, borrowed during the call; bytes is NULL: there is none. */
+typedef walrow_code (*walrow__store_read_fn)(void *arg, const char *bytes, size_t size, walrow_error *err);
+walrow_code walrow__store_read_entry(walrow__store *store, uint64_t number, walrow__store_read_fn fn,
+                                     void *arg, walrow_error *err) WALROW_MUST_CHECK;
 /** Call each for every entry, in order; bytes are borrowed during the call. */
 typedef void (*walrow__store_each_fn)(void *arg, uint64_t number, const char *bytes, size_t size);
 walrow_code walrow__store_each_entry(walrow__store *store, walrow__store_each_fn each, void *arg,

@@ -14,6 +14,12 @@
 
 typedef struct walrow__fanout walrow__fanout;
 
+/*
+ * Where the receiver, the queue, the buffer's writer and every lane hold a change set each, each is this part of
+ * --batch-bytes.
+ */
+enum { WALROW__FANOUT_SHARES = 4 };
+
 /**
  * Read the buffer and the cursors; a sink without one begins at the buffer's end.
  * Errors: WALROW_ERR_STATE

@@ -126,7 +126,7 @@ walrow__receiver_start(walrow__receiver *r, walrow_error *err)
 {
     r->retry.options = r->options;
     walrow__reading_init(&r->reading);
-    WALROW_TRY(walrow__queue_init(&r->queue, (size_t)r->options->batch_bytes, err));
+    WALROW_TRY(walrow__queue_init(&r->queue, (size_t)walrow__batch_share(r->options, r->shares), err));
     WALROW_TRY(walrow__collector_init(&r->collector, r->options->strict, err));
     WALROW_TRY(
         r->dialect->new_decoder(&r->collector, r->catalog, walrow__plan_capture(r->plan), &r->decoder, err));

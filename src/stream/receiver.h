@@ -46,6 +46,7 @@ struct walrow__receiver {
     bool eager;         /* a caller who waits gets what there is at once, not when the delay is over */
     uint64_t start_lsn; /* 0: where the slot is confirmed */
     uint64_t until_lsn; /* 0: for ever */
+    int shares;         /* of batch_bytes, one for a change set: see walrow__batch_share */
 
     walrow__queue queue;
     _Atomic uint64_t acked_lsn;

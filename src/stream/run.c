@@ -52,9 +52,10 @@ wants_buffer(const run *r, walrow__state *state, bool *wanted, walrow_error *err
 
 /* Opening the stream may take several tries: the sinks are opened in the first, the buffer goes with each. */
 static walrow_code
-open_sinks(void *arg, const walrow__pg_server *server, walrow__state *state, walrow_error *err)
+open_sinks(void *arg, const walrow__pg_server *server, walrow__receiver *receiver, walrow_error *err)
 {
     run *r = arg;
+    walrow__state *state = receiver->state;
     bool buffered;
     walrow__identity identity = walrow__stream_identity(r->options, server);
     if (r->system_identifier != 0 && r->system_identifier != server->system_identifier)
@@ -68,6 +69,7 @@ open_sinks(void *arg, const walrow__pg_server *server, walrow__state *state, wal
     if (!buffered)
         WALROW_TRY(walrow__buffer_require_empty(state, err));
     WALROW_TRY(walrow__fanout_check_named(state, &r->outlets, r->options->slot, err));
+    receiver->shares = buffered ? WALROW__FANOUT_SHARES : 1;
     return buffered ? walrow__fanout_open(state, &r->outlets, r->options, &r->fanout, err) : WALROW_OK;
 }
 

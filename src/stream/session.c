@@ -118,7 +118,7 @@ static bool
 is_full(const walrow__receiver *r)
 {
     return r->collector.rows >= walrow__live(&r->options->batch_rows) ||
-           (int64_t)r->collector.bytes >= walrow__live(&r->options->batch_bytes);
+           (int64_t)r->collector.bytes >= walrow__batch_share(r->options, r->shares);
 }
 
 /* At a commit boundary: is it time? */

@@ -289,7 +289,7 @@ walrow__stream_prepare(walrow_stream *s, walrow_error *err)
     if (s->keeps_state)
         WALROW_TRY(walrow__memory_open(s, err));
     if (s->hooks.opened != NULL)
-        WALROW_TRY(s->hooks.opened(s->hooks.arg, &s->server, s->receiver.state, err));
+        WALROW_TRY(s->hooks.opened(s->hooks.arg, &s->server, &s->receiver, err));
     return prepare(s, err);
 }
 

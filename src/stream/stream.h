@@ -17,8 +17,9 @@ typedef struct walrow__stream_hooks {
     bool patient;         /* once the stream is open, what fails is tried again though nothing ever worked */
     bool all_remember;    /* the hook snapshot speaks for every sink */
     bool notes_snapshots; /* tables that were delivered are noted in the state */
-    /* The server is known: open what belongs to it. state: NULL if none is kept. */
-    walrow_code (*opened)(void *arg, const walrow__pg_server *server, walrow__state *state,
+    /* The server is known: open what belongs to it. receiver: its state (NULL if none is kept); may be told
+     * how many share the memory. */
+    walrow_code (*opened)(void *arg, const walrow__pg_server *server, walrow__receiver *receiver,
                           walrow_error *err);
     /*
      * Is the table's snapshot there, and at which consistent point? NULL: nobody remembers, so that only a

@@ -217,6 +217,7 @@ walrow__receiver_snapshot(walrow__receiver *r, walrow_error *err)
     snprintf(temporary_name, sizeof temporary_name, "walrow_snapshot_%d", PQbackendPID(r->sql));
     walrow__snapshot_request request = {
         .options = r->options,
+        .shares = r->shares,
         .slot = create ? r->options->slot : temporary_name,
         .plugin = r->plugin,
         .temporary = !create,

@@ -66,6 +66,18 @@ def peak_bytes(pid):
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
 
 
+def is_calm(pid, over_s=1):
+    """It used next to no processor time."""
+    before = cpu_ticks(pid)
+    time.sleep(over_s)
+    return cpu_ticks(pid) - before <= 5
+
+
+def cpu_ticks(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13]))
+
+
 # ---- told to stop ----
 
 
@@ -105,13 +117,46 @@ def test_a_sink_blocked_for_longer_than_the_servers_patience_costs_no_connection
     assert seen and seen == list(range(1, len(seen) + 1))
 
 
-def test_memory_is_bounded_whatever_a_sink_does(shop, job, blocked):
+def rows_of(width):
+    """Rows of 32 * width bytes, 60 MB of them but not more than 100,000, in transactions of 20 MB."""
+    rows = min(100_000, (60 << 20) // (32 * width))
+    return [(i * rows // 3 + 1, (i + 1) * rows // 3, width) for i in range(3)]
+
+
+LOADS = {
+    "small rows": [(5000 * i + 1, 5000 * (i + 1), 1) for i in range(20)],
+    "large rows": rows_of(32 * 1024),
+    "rows": rows_of(32),
+    "one transaction": [(1, 100_000, 20)],
+}
+
+
+def fill(db, load):
+    for transaction in LOADS[load]:
+        insert(db, *transaction)
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_memory_is_bounded_whatever_a_sink_does(shop, job, blocked, load):
     process = blocked(job, "--batch-bytes", "16MB", "--ack-interval", "100", "--buffer", "off")
-    for i in range(10):  # transactions of 20 MB
-        insert(shop, 20_000 * i + 1, 20_000 * (i + 1), width=32)
+    fill(shop, load)
+    # nothing more is read once the queue is full, or all was
+    wait_until(lambda: is_calm(process.pid), what="the stream to wait for its sink", timeout_s=120)
+    assert process.poll() is None
+    assert lsn_value(shop.slot(job.slot)["confirmed_flush_lsn"]) < shop.flush_lsn()
+    assert peak_bytes(process.pid) < LIMIT
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_memory_is_bounded_with_the_buffer_too(shop, job, blocked, load):
+    """A sink that is blocked, one that is not: all that comes goes through the buffer."""
+    process = blocked(job, "--batch-bytes", "16MB", "--ack-interval", "100", "--to", f"ipc:{job.ipc}?rotate_s=1")
+    fill(shop, load)
     end = shop.flush_lsn()
-    time.sleep(5)
-    assert lsn_value(shop.slot(job.slot)["confirmed_flush_lsn"]) < end
+    wait_until(lambda: lsn_value(shop.slot(job.slot)["confirmed_flush_lsn"]) >= end, what="the buffer to have all", timeout_s=120)
+    count = max(last for _, last, _ in LOADS[load])
+    in_files = lambda: sum(file.table.num_rows for file in job.files("t"))  # noqa: E731
+    wait_until(lambda: in_files() == count, what="the other sink to have all", timeout_s=120, interval_s=0.5)
     assert process.poll() is None
     assert peak_bytes(process.pid) < LIMIT
 
