@@ -322,7 +322,7 @@ add_copy(walrow__strbuf *sql, const adapter *input, const char *path, const char
     walrow__strbuf_add_text(sql, "COPY (SELECT * FROM walrow_input) TO ");
     walrow__duckdb_add_text(sql, path);
     walrow__strbuf_add_text(sql, " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880, "
-                                 "ROW_GROUP_SIZE_BYTES '32MB', USE_TMP_FILE false, KV_METADATA {");
+                                 "ROW_GROUP_SIZE_BYTES '8MB', USE_TMP_FILE false, KV_METADATA {");
     WALROW_TRY(walrow__parquet_metadata(&input->schema, &input->adapted, add_pair, sql, err));
     for (; kv != NULL && *kv != NULL; kv += 2)
         add_pair(sql, ArrowCharView(kv[0]), ArrowCharView(kv[1]));

@@ -30,7 +30,7 @@ void walrow__duckdb_free(walrow__duckdb *duckdb); /* NULL is allowed */
  * Write all batches of a stream, in order, to a new Parquet file (zstd).
  *
  * Types are adapted as in sink/parquet_schema.h; the file's key-value metadata is what it says there, and kv.
- * Memory: the batch in hand and one row group, of at most 122880 rows and about 32 MB. The file is not
+ * Memory: the batch in hand and one row group, of at most 122880 rows and about 8 MB. The file is not
  * synced; on an error there is none.
  * @param stream  batches without offset, see walrow__parquet_adapt_array; read to its end; the caller
  * releases it

@@ -32,7 +32,7 @@ bool walrow__buffer_has_room(walrow__buffer *buffer);
 /** Add the change set to what is to be written; it is there for the sinks once published. */
 walrow_code walrow__buffer_put(walrow__buffer *buffer, walrow__store_write *write,
                                const walrow_changes *changes, walrow_error *err) WALROW_MUST_CHECK;
-/** What was put is durable. */
+/** What was put is written. */
 void walrow__buffer_publish(walrow__buffer *buffer);
 /** Remove entries before that number; in the same commit point as the cursors that allow it. */
 void walrow__buffer_trim(walrow__buffer *buffer, walrow__store_write *write, uint64_t before);

@@ -397,9 +397,11 @@ walrow__state_put_transport(walrow__store_write *write, const char *name, const 
     walrow__store_put_text(write, "transport", text);
 }
 
-walrow_code
-walrow__state_commit(walrow__state *state, walrow__store_write *write, uint64_t confirmed_lsn,
-                     walrow_error *err)
+typedef walrow_code (*write_fn)(walrow__store *store, walrow__store_write *write, walrow_error *err);
+
+static walrow_code
+write_by(write_fn fn, walrow__state *state, walrow__store_write *write, uint64_t confirmed_lsn,
+         walrow_error *err)
 {
     pthread_mutex_lock(&state->lock);
     bool news = confirmed_lsn > state->confirmed_lsn;
@@ -409,9 +411,23 @@ walrow__state_commit(walrow__state *state, walrow__store_write *write, uint64_t 
     if (news)
         put_lsn(write, "confirmed", confirmed_lsn);
     if (news || write != NULL)
-        code = walrow__store_commit(state->store, write, err);
+        code = fn(state->store, write, err);
     if (news && code == WALROW_OK)
         state->confirmed_lsn = confirmed_lsn;
     pthread_mutex_unlock(&state->lock);
     return code;
+}
+
+walrow_code
+walrow__state_commit(walrow__state *state, walrow__store_write *write, uint64_t confirmed_lsn,
+                     walrow_error *err)
+{
+    return write_by(walrow__store_commit, state, write, confirmed_lsn, err);
+}
+
+walrow_code
+walrow__state_write_out(walrow__state *state, walrow__store_write *write, uint64_t confirmed_lsn,
+                        walrow_error *err)
+{
+    return write_by(walrow__store_write_out, state, write, confirmed_lsn, err);
 }

@@ -81,5 +81,8 @@ void walrow__state_put_transport(walrow__store_write *write, const char *name, c
  */
 walrow_code walrow__state_commit(walrow__state *state, walrow__store_write *write, uint64_t confirmed_lsn,
                                  walrow_error *err) WALROW_MUST_CHECK;
+/** The same without waiting for the disk: durable with the next commit, in the order of writing. */
+walrow_code walrow__state_write_out(walrow__state *state, walrow__store_write *write, uint64_t confirmed_lsn,
+                                    walrow_error *err) WALROW_MUST_CHECK;
 
 #endif

@@ -21,7 +21,7 @@ struct walrow__store {
     rocksdb_column_family_handle_t *families[N_FAMILIES];
     rocksdb_options_t *options, *log_options;
     rocksdb_readoptions_t *reading;
-    rocksdb_writeoptions_t *writing;
+    rocksdb_writeoptions_t *writing, *committing;
     walrow_error failure; /* of the first commit that failed; nothing is written after it */
 };
 
@@ -55,8 +55,9 @@ prepare(walrow__store *store, walrow__store_mode mode, walrow_error *err)
     store->log_options = rocksdb_options_create();
     store->reading = rocksdb_readoptions_create();
     store->writing = rocksdb_writeoptions_create();
+    store->committing = rocksdb_writeoptions_create();
     if (store->path == NULL || store->options == NULL || store->log_options == NULL ||
-        store->reading == NULL || store->writing == NULL)
+        store->reading == NULL || store->writing == NULL || store->committing == NULL)
         return walrow__fail_memory(err);
     rocksdb_options_set_create_missing_column_families(store->options, mode == WALROW__STORE_CREATE);
     rocksdb_options_set_max_total_wal_size(store->options, MAX_WAL_BYTES);
@@ -76,7 +77,7 @@ prepare(walrow__store *store, walrow__store_mode mode, walrow_error *err)
     rocksdb_options_set_info_log_level(store->options, LOG_LEVEL_SILENT);
     rocksdb_options_set_stats_dump_period_sec(store->options, 0);
     rocksdb_readoptions_set_verify_checksums(store->reading, 1);
-    rocksdb_writeoptions_set_sync(store->writing, 1);
+    rocksdb_writeoptions_set_sync(store->committing, 1);
     return WALROW_OK;
 }
 
@@ -192,6 +193,8 @@ walrow__store_close(walrow__store *store)
         rocksdb_readoptions_destroy(store->reading);
     if (store->writing != NULL)
         rocksdb_writeoptions_destroy(store->writing);
+    if (store->committing != NULL)
+        rocksdb_writeoptions_destroy(store->committing);
     free(store->path);
     free(store);
 }
@@ -387,21 +390,35 @@ fail_again(const walrow__store *store, walrow_error *err)
     return store->failure.code;
 }
 
-walrow_code
-walrow__store_commit(walrow__store *store, walrow__store_write *write, walrow_error *err)
+static walrow_code
+write_out(walrow__store *store, const rocksdb_writeoptions_t *options, walrow__store_write *write,
+          walrow_error *err)
 {
     if (write == NULL)
         return walrow__fail_memory(err);
     char *message = NULL;
     if (store->failure.code == WALROW_OK) {
         WALROW__CRASH_POINT("before-state");
-        rocksdb_write(store->db, store->writing, batch_of(write), &message);
+        rocksdb_write(store->db, options, batch_of(write), &message);
         WALROW__CRASH_POINT("after-state");
     }
     rocksdb_writebatch_destroy(batch_of(write));
     if (message != NULL)
         (void)fail(store, "cannot write the", message, &store->failure);
     return store->failure.code == WALROW_OK ? WALROW_OK : fail_again(store, err);
+}
+
+walrow_code
+walrow__store_commit(walrow__store *store, walrow__store_write *write, walrow_error *err)
+{
+    return write_out(store, store->committing, write, err);
+}
+
+/* RocksDB's log is read in order after a crash, up to where it ends. */
+walrow_code
+walrow__store_write_out(walrow__store *store, walrow__store_write *write, walrow_error *err)
+{
+    return write_out(store, store->writing, write, err);
 }
 
 void

@@ -61,6 +61,10 @@ walrow_code walrow__store_each_entry(walrow__store *store, walrow__store_each_fn
 walrow_code walrow__store_commit(walrow__store *store, walrow__store_write *write,
                                  walrow_error *err) WALROW_MUST_CHECK;
 
+/** Write it as a whole, durable with the next commit and never without what was written before; frees write too. */
+walrow_code walrow__store_write_out(walrow__store *store, walrow__store_write *write,
+                                    walrow_error *err) WALROW_MUST_CHECK;
+
 /** Let go of what is not to be written after all; NULL is allowed. */
 void walrow__store_abandon(walrow__store_write *write);
 

@@ -125,7 +125,7 @@ walrow__diary_keep(walrow__diary *diary, walrow__buffer *buffer, const walrow_ch
     }
     WALROW__CRASH_POINT("before-buffer");
     /* a part may have to be dropped after a crash, with the whole transactions that came in front of it */
-    WALROW_TRY(walrow__state_commit(diary->state, write, changes->partial ? 0 : changes->end_lsn, err));
+    WALROW_TRY(walrow__state_write_out(diary->state, write, changes->partial ? 0 : changes->end_lsn, err));
     WALROW__CRASH_POINT("after-buffer");
     while (diary->read_tables != NULL)
         drop_first(diary);

@@ -83,9 +83,9 @@ put_lanes(walrow__fanout *fanout, walrow__store_write *write, walrow_error *err)
 }
 
 static walrow_code
-write_lanes(walrow__fanout *fanout, walrow_error *err)
+write_lanes(walrow__fanout *fanout, bool anyway, walrow_error *err)
 {
-    if (!lanes_moved(fanout))
+    if (!lanes_moved(fanout) && !anyway)
         return WALROW_OK;
     walrow__store_write *write = walrow__store_begin();
     walrow_code code = put_lanes(fanout, write, err);
@@ -142,7 +142,7 @@ walrow__fanout_open(walrow__state *state, walrow__outlets *outlets, const walrow
         fanout->n_lanes += code == WALROW_OK;
     }
     if (code == WALROW_OK) /* a sink is known before anything is put that it would otherwise miss */
-        code = write_lanes(fanout, err);
+        code = write_lanes(fanout, false, err);
     if (code == WALROW_OK)
         *out = fanout;
     else
@@ -221,9 +221,9 @@ lanes_outcome(walrow__fanout *fanout, walrow_error *err)
 }
 
 walrow_code
-walrow__fanout_commit(walrow__fanout *fanout, walrow_error *err)
+walrow__fanout_commit(walrow__fanout *fanout, bool put, walrow_error *err)
 {
-    WALROW_TRY(write_lanes(fanout, err));
+    WALROW_TRY(write_lanes(fanout, put, err));
     return lanes_outcome(fanout, err);
 }
 
@@ -235,7 +235,7 @@ walrow__fanout_finish(walrow__fanout *fanout, bool drain, walrow_error *err)
         walrow__lane_end(&fanout->lanes[i], drain ? WALROW__LANE_DRAIN : WALROW__LANE_FINISH);
     for (size_t i = 0; i < fanout->n_lanes; i++)
         walrow__lane_join(&fanout->lanes[i]);
-    walrow_code code = walrow__fanout_commit(fanout, err);
+    walrow_code code = walrow__fanout_commit(fanout, true, err);
     return code == WALROW_END ? WALROW_OK : code;
 }
 

@@ -37,10 +37,11 @@ walrow_code walrow__fanout_snapshot(walrow__fanout *fanout, const char *schema, 
 /** Start the threads. */
 walrow_code walrow__fanout_start(walrow__fanout *fanout, walrow_error *err) WALROW_MUST_CHECK;
 /**
- * Write how far the sinks are, and trim what all have.
+ * Write how far the sinks are, trim what all have, and make it durable with what was put before.
+ * @param put  something was put since the last time
  * @return WALROW_OK; WALROW_END: a sink cannot go on and says that is fine; else what a sink failed with
  */
-walrow_code walrow__fanout_commit(walrow__fanout *fanout, walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__fanout_commit(walrow__fanout *fanout, bool put, walrow_error *err) WALROW_MUST_CHECK;
 /** Have every sink synced and finished (after all that is in the buffer, if drain), and commit. */
 walrow_code walrow__fanout_finish(walrow__fanout *fanout, bool drain, walrow_error *err) WALROW_MUST_CHECK;
 /* End the threads as they are; NULL is allowed. */

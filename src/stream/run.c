@@ -26,6 +26,7 @@ typedef struct run {
     walrow__diary diary;
     walrow__fanout *fanout; /* NULL: the sinks are written by this thread */
     uint64_t acked_lsn;
+    uint64_t kept_lsn; /* in the buffer, durable with the next commit */
     int64_t synced_at, progress_at, first_change_at, last_change_at;
     uint64_t system_identifier; /* of the server the sinks were opened for; 0: not yet */
     const walrow__texts *to;    /* what --to said when the sinks were last adjusted to it */
@@ -121,16 +122,16 @@ sync_sinks(run *r, bool finish_files, walrow_error *err)
     uint64_t durable_lsn;
     r->synced_at = walrow__now_ms();
     if (r->fanout != NULL) {
-        walrow_code code = walrow__fanout_commit(r->fanout, err);
+        walrow_code code = walrow__fanout_commit(r->fanout, r->kept_lsn > r->acked_lsn, err);
         r->ended = r->ended || code == WALROW_END;
-        return code == WALROW_END ? WALROW_OK : code;
+        return code == WALROW_OK || code == WALROW_END ? acknowledge(r, r->kept_lsn, err) : code;
     }
     WALROW_TRY(walrow__outlets_sync(&r->outlets, finish_files, &durable_lsn, err));
     WALROW_TRY(walrow__diary_write(&r->diary, &r->outlets, durable_lsn, err));
     return acknowledge(r, durable_lsn, err);
 }
 
-/* To the sinks, or into the buffer, where it is durable. */
+/* To the sinks, or into the buffer. */
 static walrow_code
 hand_over(run *r, walrow_changes *changes, walrow_error *err)
 {
@@ -139,7 +140,9 @@ hand_over(run *r, walrow_changes *changes, walrow_error *err)
         return walrow__diary_note(&r->diary, changes, err);
     }
     WALROW_TRY(walrow__diary_keep(&r->diary, walrow__fanout_buffer(r->fanout), changes, err));
-    return changes->partial ? WALROW_OK : acknowledge(r, changes->end_lsn, err);
+    if (!changes->partial && changes->end_lsn > r->kept_lsn)
+        r->kept_lsn = changes->end_lsn;
+    return WALROW_OK;
 }
 
 static walrow_code
@@ -219,8 +222,10 @@ stream_to_sinks(run *r, walrow_error *err)
 static walrow_code
 finish(run *r, bool well, walrow_error *err)
 {
-    if (r->fanout != NULL)
-        return walrow__fanout_finish(r->fanout, well && !r->stop_asked, err);
+    if (r->fanout != NULL) {
+        WALROW_TRY(walrow__fanout_finish(r->fanout, well && !r->stop_asked, err));
+        return acknowledge(r, r->kept_lsn, err);
+    }
     WALROW_TRY(sync_sinks(r, true, err));
     return walrow__outlets_finish(&r->outlets, err);
 }
