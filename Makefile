@@ -127,6 +127,7 @@ campaign: ## crashes of every kind under load, and the proof that nothing is los
 bench: ## the measurements, with their peers in the same run
 	@scripts/bootstrap bench
 	@$(MAKE) --no-print-directory build
+	@$(NINJA) -C build --quiet bench/commits
 	@mkdir -p build/null_plugin
 	@$(MAKE) --no-print-directory -s -C build/null_plugin -f $(CURDIR)/bench/null_plugin/Makefile \
 		VPATH=$(CURDIR)/bench/null_plugin PG_CONFIG=$(DEFAULT_PG_CONFIG)

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+from subprocess import check_output
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
@@ -23,6 +24,7 @@ from workloads import make_workloads  # noqa: E402
 SETTINGS = {"max_wal_size": "8GB", "shared_buffers": "512MB", "autovacuum": "off", "log_min_messages": "fatal"}
 PLUGINS = ("wal2arrow", "pgoutput", "walrow_null", "wal2json", "decoderbufs")
 BUILT_HERE = {"wal2arrow": "build/wal2arrow.so", "walrow_null": "build/null_plugin/walrow_null.so"}
+COMMITS = os.path.join(ROOT, "build", "bench", "commits")
 COLUMNS = ("K rows/s", "of pgoutput", "of ceiling", "server us/row", "client us/row", "client MB")
 
 
@@ -54,7 +56,7 @@ class Bench:
         return {reader: median(its_runs) for reader, its_runs in runs.items()}
 
     def push(self, workload, raw_plugins):
-        readers = [Walrow(self.server, plugin, self.folder) for plugin in ("wal2arrow", "pgoutput")]
+        readers = [Walrow(self.server, plugin, self.folder, "null") for plugin in ("wal2arrow", "pgoutput")]
         readers += [Raw(self.server, plugin) for plugin in raw_plugins]
         runs = self.measure(workload, [reader for reader in readers if reader.plugin in self.plugins])
         raw = {reader.plugin: run.seconds for reader, run in runs.items() if isinstance(reader, Raw)}
@@ -76,6 +78,34 @@ class Bench:
             rate = f"{workload.rows / run.seconds / 1000:.0f}"
             print_line(reader.name, rate, f"{null / run.seconds:.2f}", "", "", *client(run, workload))
         print()
+
+    def delivery(self, workload):
+        """What it costs to remember, to buffer, and to have three sinks instead of one."""
+        walrow = lambda name, *sinks, **how: Walrow(self.server, "pgoutput", self.folder, *sinks, name=name, **how)  # noqa: E731
+        readers = [
+            walrow("parquet:, --state off", "parquet", state=False, buffer="off"),
+            walrow("parquet:", "parquet", buffer="off"),
+            walrow("parquet:, --buffer on", "parquet", buffer="on"),
+            walrow("parquet: jsonl: duckdb:, the buffer", "parquet", "jsonl", "duckdb"),
+        ]
+        runs = self.measure(workload, readers)
+        plain = runs[readers[0]].seconds
+
+        print_line(f"delivery, {workload.title}", "K rows/s", "of stateless", "", "", *COLUMNS[4:])
+        for reader, run in runs.items():
+            rate = f"{workload.rows / run.seconds / 1000:.0f}"
+            print_line(reader.name, rate, f"{plain / run.seconds:.2f}", "", "", *client(run, workload))
+        print()
+
+    def commits(self):
+        """A position written, beside the machine's own time to make as much durable, in turns."""
+        command = [COMMITS, os.path.join(self.folder, "commits")]
+        times = dict(line.split(" ", 1) for line in check_output(command, text=True).splitlines())
+        print_line("durable, one after the other", "p50 us", "p99 us", "most us")
+        print_line("a commit of the state", *times["commit"].split())
+        print_line("a write and fdatasync of a file", *times["fdatasync"].split())
+        print()
+        self.commands.append(("", "", command))
 
     def decode(self, workload):
         reader = Decode(self.server, self.folder)
@@ -143,6 +173,8 @@ def main():
             bench.push(large, ("pgoutput", "walrow_null"))
             bench.push(single, ("pgoutput", "walrow_null"))
             bench.sinks(small)
+            bench.delivery(small)
+            bench.commits()
             bench.decode(small)
             bench.decode(large)
             bench.print_commands()

@@ -43,27 +43,32 @@ class Raw:
 
 
 class Walrow:
-    """walrow stream: batches, into a sink of the folder, and counted."""
+    """walrow stream: batches, into sinks of the folder, and counted."""
 
-    def __init__(self, server, plugin, folder, sink="null"):
+    def __init__(self, server, plugin, folder, *sinks, name=None, state=True, buffer="auto"):
         self.server = server
         self.plugin = plugin
-        self.name = f"walrow, {plugin}, {sink}:"
-        self.directory, self.state = os.path.join(folder, sink), os.path.join(folder, "state")
-        self.sink = "null:" if sink == "null" else f"{sink}:{self.directory}"
+        self.name = name or f"walrow, {plugin}, {' '.join(f'{sink}:' for sink in sinks)}"
+        self.sinks, self.buffer = sinks, buffer
+        self.directory, self.state_directory = os.path.join(folder, "sinks"), os.path.join(folder, "state")
+        self.state = self.state_directory if state else "off"
         self.report_file = os.path.join(folder, "report.json")
 
     def command(self, workload):
         return [
             WALROW, "stream", "--source", self.server.dsn(), "--slot", "copy", "--publication", "bench",
             "--tables", "public.bench", "--no-setup", "--snapshot", "never", "--until", workload.end,
-            "--encoding", "binary", "--to", self.sink, "--report", self.report_file, "--plugin", self.plugin,
-            "--state", self.state,
+            "--encoding", "binary", "--report", self.report_file, "--plugin", self.plugin, "--state", self.state,
+            "--buffer", self.buffer, *(word for sink in self.sinks for word in ("--to", self.uri(sink))),
         ]  # fmt: skip
+
+    def uri(self, sink):
+        return "null:" if sink == "null" else f"{sink}:{os.path.join(self.directory, sink)}"
 
     def prepare(self):
         shutil.rmtree(self.directory, ignore_errors=True)
-        shutil.rmtree(self.state, ignore_errors=True)
+        shutil.rmtree(self.state_directory, ignore_errors=True)
+        os.mkdir(self.directory)
 
     def check(self, workload, run):
         check_report(self.report_file, workload, run)
