@@ -150,7 +150,7 @@ put_many(fixture *f, uint64_t first, uint64_t last)
     for (uint64_t end_lsn = first; end_lsn <= last; end_lsn++) {
         put(f, end_lsn, false);
         if (end_lsn % 16 == 0)
-            ASSERT_OK(walrow__fanout_commit(f->fanout, &f->err), f->err);
+            ASSERT_OK(walrow__fanout_commit(f->fanout, true, &f->err), f->err);
     }
 }
 
@@ -160,7 +160,7 @@ put_many(fixture *f, uint64_t first, uint64_t last)
         for (int turns = 0; !(condition); turns++) {                                                         \
             if (turns == 60000)                                                                              \
                 fail_msg("not within a minute: %s", #condition);                                             \
-            ASSERT_OK(walrow__fanout_commit((f)->fanout, &(f)->err), (f)->err);                              \
+            ASSERT_OK(walrow__fanout_commit((f)->fanout, true, &(f)->err), (f)->err);                        \
             usleep(1000);                                                                                    \
         }                                                                                                    \
     } while (0)
@@ -260,7 +260,7 @@ what_a_sink_fails_with_is_said(void **state)
     put_many(f, 1, 8);
     walrow_code code = WALROW_OK;
     for (int turns = 0; code == WALROW_OK && turns < 60000; turns++, usleep(1000))
-        code = walrow__fanout_commit(f->fanout, &f->err);
+        code = walrow__fanout_commit(f->fanout, true, &f->err);
     assert_int_equal(code, WALROW_ERR_SINK);
     assert_string_equal(f->err.message, "the probe is broken");
 }
@@ -274,7 +274,7 @@ a_sink_that_takes_no_more_ends_the_run_well(void **state)
     put_many(f, 1, 8);
     walrow_code code = WALROW_OK;
     for (int turns = 0; code == WALROW_OK && turns < 60000; turns++, usleep(1000))
-        code = walrow__fanout_commit(f->fanout, &f->err);
+        code = walrow__fanout_commit(f->fanout, true, &f->err);
     assert_int_equal(code, WALROW_END);
     ASSERT_OK(walrow__fanout_finish(f->fanout, false, &f->err), f->err);
     assert_int_equal(f->probes[0].synced, 2);
@@ -290,7 +290,7 @@ parts_of_a_transaction_are_kept_until_its_end_is_durable(void **state)
     put(f, 1, true);
     COMMIT_UNTIL(f, first_kept(f) == 2);
     for (int i = 0; i < 20; i++, usleep(1000))
-        ASSERT_OK(walrow__fanout_commit(f->fanout, &f->err), f->err);
+        ASSERT_OK(walrow__fanout_commit(f->fanout, true, &f->err), f->err);
     assert_int_equal(first_kept(f), 2);
     put(f, 2, false);
     COMMIT_UNTIL(f, first_kept(f) == 5);
