@@ -43,7 +43,7 @@ walrow__mover_start(walrow__mover *mover, PGconn *conn, const char *slot, int ti
     if (code == WALROW_OK)
         code = look_at_slot(mover, err);
     if (code != WALROW_OK)
-        walrow__mover_close(mover);
+        walrow__mover_close(mover, 0);
     return code;
 }
 
@@ -124,30 +124,44 @@ walrow__mover_hear(walrow__mover *mover, bool *heard, walrow_error *err)
     return WALROW_OK;
 }
 
+static walrow_code
+send_cancel(walrow__mover *mover, int victim, walrow_error *err)
+{
+    char sql[64];
+    snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_cancel_backend(%d)", victim);
+    return send(mover, sql, 0, err);
+}
+
 /* The slot is where it may be, or time is up. */
 static walrow_code
-finish(walrow__mover *mover, walrow_error *err)
+finish(walrow__mover *mover, int victim, walrow_error *err)
 {
     bool heard;
     int64_t until = walrow__now_ms() + CLOSING_MS;
-    mover->rests_until = 0;
-    while (walrow__now_ms() < until && (mover->asked || mover->durable_lsn > mover->confirmed_lsn)) {
-        struct pollfd fd = {.fd = PQsocket(mover->conn), .events = POLLIN};
+    while (walrow__now_ms() < until) {
         WALROW_TRY(walrow__mover_hear(mover, &heard, err));
         mover->rests_until = 0;
-        WALROW_TRY(walrow__mover_move(mover, 0, false, err));
-        if (mover->asked)
+        if (mover->asked) {
+            struct pollfd fd = {.fd = PQsocket(mover->conn), .events = POLLIN};
             poll(&fd, 1, 100);
+        } else if (victim != 0) {
+            WALROW_TRY(send_cancel(mover, victim, err));
+            victim = 0;
+        } else if (mover->durable_lsn > mover->confirmed_lsn) {
+            WALROW_TRY(send_move(mover, err));
+        } else {
+            break;
+        }
     }
     return WALROW_OK;
 }
 
 void
-walrow__mover_close(walrow__mover *mover)
+walrow__mover_close(walrow__mover *mover, int victim)
 {
     walrow_error ignored;
     if (mover->conn != NULL && PQstatus(mover->conn) == CONNECTION_OK)
-        (void)!finish(mover, &ignored);
+        (void)!finish(mover, victim, &ignored);
     PQfinish(mover->conn);
     *mover = (walrow__mover){0};
 }

@@ -32,7 +32,10 @@ walrow_code walrow__mover_move(walrow__mover *mover, uint64_t durable_lsn, bool 
                                walrow_error *err) WALROW_MUST_CHECK;
 /** Take the server's answer if there is one: *heard. */
 walrow_code walrow__mover_hear(walrow__mover *mover, bool *heard, walrow_error *err) WALROW_MUST_CHECK;
-/** Move it as far as it may go, wait a while for that, disconnect. */
-void walrow__mover_close(walrow__mover *mover);
+/**
+ * Move it as far as it may go, wait a while for that, disconnect.
+ * @param victim  a process of the server whose query is cancelled before; 0: none
+ */
+void walrow__mover_close(walrow__mover *mover, int victim);
 
 #endif

@@ -17,12 +17,11 @@ enum {
     REREAD_FACTOR = 4, /* a window is so many times as large as what its call reads again */
     REST_FACTOR = 4,   /* after a smaller one so many times as long as it took */
     SHORTEST_REST_MS = 50,
-    LONGEST_REST_MS = 5000,
-    CLOSING_MS = 2000
+    LONGEST_REST_MS = 5000
 };
 
 /* The most is for the sake of the server's temporary files, through which a window's result goes. */
-#define LEAST_WINDOW (UINT64_C(64) << 20)
+#define LEAST_WINDOW (UINT64_C(256) << 20)
 #define MOST_WINDOW (UINT64_C(1) << 30)
 
 static const char *const doing = "pulling changes";
@@ -120,7 +119,7 @@ rest(walrow__pull *pull, int64_t ms)
 static walrow_code
 plan_window(walrow__pull *pull, walrow_error *err)
 {
-    pull->flush_lsn = walrow__pg_lsn(pull->answer, 0, 0);
+    uint64_t end_lsn = walrow__pg_lsn(pull->answer, 0, 0);
     uint64_t restart_lsn = walrow__pg_lsn(pull->answer, 0, 1);
     uint64_t confirmed_lsn = walrow__pg_lsn(pull->answer, 0, 2);
     if (confirmed_lsn == 0 || restart_lsn > confirmed_lsn)
@@ -128,7 +127,9 @@ plan_window(walrow__pull *pull, walrow_error *err)
     uint64_t reread = confirmed_lsn - restart_lsn;
     if (reread > MOST_WINDOW)
         return fail_pinned(pull, reread, err);
-    uint64_t left = pull->flush_lsn > confirmed_lsn ? pull->flush_lsn - confirmed_lsn : 0;
+    if (pull->until_lsn != 0 && pull->until_lsn < end_lsn)
+        end_lsn = pull->until_lsn;
+    uint64_t left = end_lsn > confirmed_lsn ? end_lsn - confirmed_lsn : 0;
     pull->at_tip = left < pull->tip_bytes;
     if (left == 0 || pull->at_tip) {
         rest(pull, SHORTEST_REST_MS);
@@ -136,7 +137,7 @@ plan_window(walrow__pull *pull, walrow_error *err)
     }
     uint64_t size = window_size(reread);
     pull->whole = left >= size;
-    pull->upto_lsn = pull->whole ? confirmed_lsn + size : pull->flush_lsn;
+    pull->upto_lsn = pull->whole ? confirmed_lsn + size : end_lsn;
     return send_call(pull, err);
 }
 
@@ -305,24 +306,13 @@ quit_source(walrow__source *source)
     ((walrow__pull *)source)->quits = true;
 }
 
-/* A call under way would hold its copy of the slot, and WAL with it, until it is done. */
-static void
-cancel(PGconn *conn)
-{
-    char ignored[256];
-    PGcancel *cancel = PQgetCancel(conn);
-    if (cancel != NULL)
-        PQcancel(cancel, ignored, sizeof ignored);
-    PQfreeCancel(cancel);
-}
-
 static void
 close_source(walrow__source *source)
 {
     walrow__pull *pull = (walrow__pull *)source;
-    if (pull->conn != NULL && PQtransactionStatus(pull->conn) == PQTRANS_ACTIVE)
-        cancel(pull->conn);
-    walrow__mover_close(&pull->mover);
+    /* a call under way would hold its copy of the slot, and WAL with it, until it is done */
+    bool busy = pull->conn != NULL && PQtransactionStatus(pull->conn) == PQTRANS_ACTIVE;
+    walrow__mover_close(&pull->mover, busy ? PQbackendPID(pull->conn) : 0);
     PQclear(pull->answer);
     PQfreemem(pull->message);
     PQfinish(pull->conn);
@@ -411,8 +401,11 @@ walrow_code
 walrow__pull_start(walrow__pull *pull, PGconn *conn, PGconn *mover, const walrow__source_options *options,
                    walrow_error *err)
 {
-    *pull = (walrow__pull){
-        .base.ops = &ops, .conn = conn, .start_lsn = options->start_lsn, .tip_bytes = options->tip_bytes};
+    *pull = (walrow__pull){.base.ops = &ops,
+                           .conn = conn,
+                           .start_lsn = options->start_lsn,
+                           .until_lsn = options->until_lsn,
+                           .tip_bytes = options->tip_bytes};
     snprintf(pull->copy, sizeof pull->copy, "walrow_pull_%d", PQbackendPID(conn));
     walrow_code code = walrow__mover_start(&pull->mover, mover, options->slot, options->timeout_ms, err);
     if (code == WALROW_OK)

@@ -34,10 +34,9 @@ typedef struct walrow__pull {
     bool by_procedure; /* CALL wal2arrow.stream, which sends what a walsender would; else SQL's function */
     char *message;     /* the last one, libpq's */
     PGresult *answer;  /* of the question under way */
-    uint64_t start_lsn, tip_bytes;
-    uint64_t flush_lsn; /* the WAL's end at the last look */
-    uint64_t read_lsn;  /* all up to it has come */
-    uint64_t upto_lsn;  /* the window's end */
+    uint64_t start_lsn, until_lsn, tip_bytes;
+    uint64_t read_lsn; /* all up to it has come */
+    uint64_t upto_lsn; /* the window's end */
     int64_t called_at, rests_until;
     walrow__pull_phase phase;
     bool header_read; /* of the window's COPY */

@@ -62,6 +62,7 @@ typedef struct walrow__source_options {
     bool binary;                     /* pgoutput: values in binary; servers from 14 on */
     bool messages;                   /* logical messages too; pgoutput of servers from 14 on */
     int timeout_ms;                  /* longest wait for the server's first word */
+    uint64_t until_lsn;              /* pull: what commits behind it is not wanted; 0: all is */
     uint64_t tip_bytes;          /* pull: nearer to the WAL's end than that it has done its work; 0: never */
     bool wal2arrow;              /* the slot's plugin; else pgoutput. What follows is for wal2arrow only */
     int64_t max_rows, max_bytes; /* of a message */

@@ -74,16 +74,31 @@ open_push(walrow__receiver *r, const walrow__source_options *options, walrow_err
     return WALROW_OK;
 }
 
+/* One whose client is gone would keep the lock, or the copy and its WAL, until TCP noticed, which takes hours. */
+static walrow_code
+connect_to_pull(walrow__receiver *r, const walrow__source_options *options, PGconn **out, walrow_error *err)
+{
+    static const char sql[] = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10;"
+                              " SET tcp_keepalives_count = 3";
+    WALROW_TRY(walrow__session_connect(r, false, out, err));
+    walrow_code code = walrow__pg_exec_within(*out, sql, options->timeout_ms, WALROW_ERR_SERVER,
+                                              "setting keepalives", NULL, err);
+    if (code != WALROW_OK)
+        PQfinish(*out);
+    return code;
+}
+
 static walrow_code
 open_pull(walrow__receiver *r, const walrow__source_options *options, walrow_error *err)
 {
     PGconn *conn, *mover;
     walrow__source_options ours = *options;
+    ours.until_lsn = r->until_lsn;
     /* what is to end soon is pulled to its end */
     if (r->options->transport == WALROW__TRANSPORT_AUTO && r->until_lsn == 0)
         ours.tip_bytes = push_below();
-    WALROW_TRY(walrow__session_connect(r, false, &conn, err));
-    walrow_code code = walrow__session_connect(r, false, &mover, err);
+    WALROW_TRY(connect_to_pull(r, options, &conn, err));
+    walrow_code code = connect_to_pull(r, options, &mover, err);
     if (code != WALROW_OK) {
         PQfinish(conn);
         return code;
