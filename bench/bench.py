@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 from postgres import Postgres  # noqa: E402
 from clients import Decode, Raw, Walrow  # noqa: E402
 from timing import median, timed, timed_on_slot  # noqa: E402
+from transports import Pulled, transport_readers  # noqa: E402
 from workloads import make_workloads  # noqa: E402
 
 SETTINGS = {"max_wal_size": "8GB", "shared_buffers": "512MB", "autovacuum": "off", "log_min_messages": "fatal"}
@@ -66,6 +67,19 @@ class Bench:
             rate = f"{workload.rows / run.seconds / 1000:.0f}"
             ratios = [f"{raw[peer] / run.seconds:.2f}" if peer in raw else "" for peer in ("pgoutput", "walrow_null")]
             print_line(reader.name, rate, *ratios, per_row(run.server_cpu_s, workload), *client(run, workload))
+        print()
+
+    def transports(self, workload):
+        readers = [reader for reader in transport_readers(self.server, self.folder) if reader.plugin in self.plugins]
+        runs = self.measure(workload, readers)
+        raw = next((run.seconds for reader, run in runs.items() if isinstance(reader, Raw)), None)
+
+        print_line(f"transports, {workload.title}", *COLUMNS)
+        for reader, run in runs.items():
+            rate = f"{workload.rows / run.seconds / 1000:.0f}"
+            ratio = f"{raw / run.seconds:.2f}" if raw else ""
+            server = "" if isinstance(reader, Pulled) else per_row(run.server_cpu_s, workload)  # of the walsender
+            print_line(reader.name, rate, ratio, "", server, *client(run, workload))
         print()
 
     def sinks(self, workload):
@@ -172,6 +186,7 @@ def main():
             bench.push(small, ("pgoutput", "walrow_null", "wal2json", "decoderbufs"))
             bench.push(large, ("pgoutput", "walrow_null"))
             bench.push(single, ("pgoutput", "walrow_null"))
+            bench.transports(small)
             bench.sinks(small)
             bench.delivery(small)
             bench.commits()

@@ -45,11 +45,11 @@ class Raw:
 class Walrow:
     """walrow stream: batches, into sinks of the folder, and counted."""
 
-    def __init__(self, server, plugin, folder, *sinks, name=None, state=True, buffer="auto"):
+    def __init__(self, server, plugin, folder, *sinks, name=None, state=True, buffer="auto", transport="push"):
         self.server = server
         self.plugin = plugin
         self.name = name or f"walrow, {plugin}, {' '.join(f'{sink}:' for sink in sinks)}"
-        self.sinks, self.buffer = sinks, buffer
+        self.sinks, self.buffer, self.transport = sinks, buffer, transport
         self.directory, self.state_directory = os.path.join(folder, "sinks"), os.path.join(folder, "state")
         self.state = self.state_directory if state else "off"
         self.report_file = os.path.join(folder, "report.json")
@@ -59,7 +59,8 @@ class Walrow:
             WALROW, "stream", "--source", self.server.dsn(), "--slot", "copy", "--publication", "bench",
             "--tables", "public.bench", "--no-setup", "--snapshot", "never", "--until", workload.end,
             "--encoding", "binary", "--report", self.report_file, "--plugin", self.plugin, "--state", self.state,
-            "--buffer", self.buffer, *(word for sink in self.sinks for word in ("--to", self.uri(sink))),
+            "--buffer", self.buffer, "--transport", self.transport,
+            *(word for sink in self.sinks for word in ("--to", self.uri(sink))),
         ]  # fmt: skip
 
     def uri(self, sink):
