@@ -70,6 +70,8 @@ typedef struct option_rule {
       "auto, wal2arrow, pgoutput or wal2json; auto: the slot's own, for a new slot wal2arrow if the server " \
       "can load it",                                                                                         \
       false, RULE_CHOICE(plugin, "auto wal2arrow pgoutput wal2json"))                                        \
+    X("plugin-option", 0, NULL, "NAME=VALUE", NULL, "an option of wal2json: actions=insert,update", true,    \
+      RULE(LIST, plugin_options))                                                                            \
     X("transport", 0, NULL, "T", "auto", "auto, push or pull", false,                                        \
       RULE_CHOICE(transport, "auto push pull"))                                                              \
     X("snapshot", 0, NULL, "S", "initial", "existing rows: initial (first run), never, or only", false,      \
@@ -553,11 +555,21 @@ walrow_options_adopt(walrow_options *options, const walrow_options *newer, walro
     return adopt_to(options, &newer->to, err);
 }
 
+static const char *const plugin_names[] = {"auto", "wal2arrow", "pgoutput", "wal2json"};
+
 const char *
 walrow__plugin_name(int plugin)
 {
-    static const char *const names[] = {"auto", "wal2arrow", "pgoutput", "wal2json"};
-    return names[plugin];
+    return plugin_names[plugin];
+}
+
+walrow__plugin
+walrow__plugin_number(const char *name)
+{
+    int plugin = WALROW__PLUGIN_WAL2JSON;
+    while (plugin > WALROW__PLUGIN_AUTO && strcmp(plugin_names[plugin], name) != 0)
+        plugin--;
+    return (walrow__plugin)plugin;
 }
 
 bool

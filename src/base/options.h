@@ -68,10 +68,11 @@ struct walrow_options {
     walrow__texts tables; /* each a comma-separated list of patterns */
     char *slot;
     char *publication;
-    int plugin;       /* walrow__plugin */
-    int transport;    /* walrow__transport */
-    int snapshot;     /* walrow__snapshot_mode */
-    walrow__texts to; /* sink URIs, as the stream began with; later see walrow__options_to */
+    int plugin;                   /* walrow__plugin */
+    walrow__texts plugin_options; /* each NAME=VALUE */
+    int transport;                /* walrow__transport */
+    int snapshot;                 /* walrow__snapshot_mode */
+    walrow__texts to;             /* sink URIs, as the stream began with; later see walrow__options_to */
     walrow__adopted_to *adopted_to;
     uint64_t start_lsn; /* 0: not asked for */
     uint64_t until_lsn; /* 0: not asked for */

@@ -156,6 +156,7 @@ walrow__catalog_create(PGconn *conn)
     if (catalog != NULL) {
         catalog->base =
             (walrow__catalog){.type = catalog_type, .format = catalog_format, .free = catalog_free};
+        walrow__catalog_add_tables(&catalog->base);
         catalog->conn = conn;
     }
     return catalog;

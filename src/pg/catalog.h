@@ -26,5 +26,7 @@ walrow_code walrow__catalog_dump(walrow__catalog *catalog, char **out, walrow_er
  * document) */
 walrow_code walrow__catalog_load(const char *json, size_t size, walrow__catalog **out,
                                  walrow_error *err) WALROW_MUST_CHECK;
+/** What catalog->table gave. */
+void walrow__pg_table_release(walrow__pg_table *table);
 
 #endif

@@ -43,4 +43,7 @@ walrow__format_entry *walrow__catalog_add_format(walrow__pg_catalog *catalog, ui
                                                  const char *text);
 void walrow__catalog_release(walrow__pg_catalog *catalog); /* and free */
 
+/* The part of catalog_tables.c. */
+void walrow__catalog_add_tables(walrow__catalog *catalog);
+
 #endif

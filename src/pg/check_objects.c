@@ -251,6 +251,8 @@ add_age(walrow__check *check, const char *id, walrow_error *err)
 static walrow_code
 check_publication(walrow__check *check, const char *id, walrow_error *err)
 {
+    if (!walrow__slot_has_publications(&check->slot, check->options))
+        return WALROW_OK;
     if (!check->publication.exists)
         return add_missing_publication(check, id, err);
     WALROW_TRY(add_uncovered(check, id, err));
@@ -299,7 +301,9 @@ static walrow_code
 check_may_publish(walrow__check *check, const char *id, walrow_error *err)
 {
     const walrow__publication *publication = &check->publication;
-    bool will_change = !check->options->no_setup && (!publication->exists || publication->made_by_walrow);
+    bool publishes = walrow__slot_has_publications(&check->slot, check->options);
+    bool will_change =
+        publishes && !check->options->no_setup && (!publication->exists || publication->made_by_walrow);
     if (!will_change || check->facts.is_superuser || (check->slot.exists && !publication->exists))
         return WALROW_OK;
     if (!publication->exists && !check->facts.may_create) {

@@ -60,10 +60,32 @@ add_refusal(walrow__check *check, const char *id, walrow_error *err)
                              needed ? "" : ": pgoutput is used");
 }
 
+/* wal2json is never the one that is chosen: it is asked for. */
+static walrow_code
+check_wal2json(walrow__check *check, const char *id, walrow_error *err)
+{
+    walrow__plugin_state state;
+    char why[160];
+    WALROW_TRY(walrow__plugin_probe(check->conn, "wal2json", &state, why, sizeof why, err));
+    if (state != WALROW__PLUGIN_MISSING && state != WALROW__PLUGIN_BROKEN)
+        return WALROW_OK;
+    bool missing = state == WALROW__PLUGIN_MISSING;
+    walrow__finding finding = {.severity = WALROW_SEVERITY_ERROR,
+                               .code = WALROW_ERR_SERVER,
+                               .object = "wal2json",
+                               .current = missing ? "not installed" : "cannot be loaded",
+                               .required = "installed",
+                               .fix = "install wal2json for this server, or leave out --plugin"};
+    return walrow__check_add(check, id, &finding, err, "%s",
+                             missing ? "wal2json is not installed on the server" : why);
+}
+
 static walrow_code
 check_plugin(walrow__check *check, const char *id, walrow_error *err)
 {
     walrow__plugin_choice *choice = &check->plugin;
+    if (check->options->plugin == WALROW__PLUGIN_WAL2JSON && !check->slot.exists && can_probe(&check->facts))
+        return check_wal2json(check, id, err);
     if (!may_be_wal2arrow(check) || !can_probe(&check->facts))
         return WALROW_OK;
     WALROW_TRY(walrow__plugin_judge(check->conn, check->options, choice, err));

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "pg/error.h"
+#include "pg/plugin_options.h"
 #include "pg/publication.h"
 #include "pg/query.h"
 
@@ -19,10 +20,7 @@ static const char *const doing = "looking for the output plugin";
 walrow_code
 walrow__plugin_readable(const walrow_options *options, walrow_error *err)
 {
-    if (options->plugin != WALROW__PLUGIN_WAL2JSON)
-        return WALROW_OK;
-    walrow__fail(err, WALROW_ERR_USAGE, "wal2json cannot be read yet");
-    return walrow__hint(err, "leave out --plugin, or say wal2arrow or pgoutput");
+    return walrow__plugin_options_check(options, err);
 }
 
 /* ---- can the server load it? ---- */
@@ -129,6 +127,32 @@ check_pgoutput(PGconn *conn, walrow_error *err)
 
 /* ---- choosing ---- */
 
+static walrow_code
+check_wal2json(PGconn *conn, walrow_error *err)
+{
+    walrow__plugin_state state;
+    char said[160];
+    if (PQserverVersion(conn) < 120000) {
+        walrow__fail(err, WALROW_ERR_SERVER, "reading wal2json needs PostgreSQL 12");
+        return walrow__hint(err, "leave out --plugin");
+    }
+    WALROW_TRY(walrow__plugin_probe(conn, "wal2json", &state, said, sizeof said, err));
+    switch (state) {
+    case WALROW__PLUGIN_MISSING:
+        walrow__fail(err, WALROW_ERR_SERVER, "wal2json is not installed on the server");
+        return walrow__hint(err, "install it, or leave out --plugin");
+    case WALROW__PLUGIN_UNTRUSTED:
+        walrow__fail(err, WALROW_ERR_SERVER,
+                     "the server does not trust wal2json: output_plugin_libraries does not name it");
+        return walrow__hint(err, "\"walrow check\" prints the ALTER SYSTEM line that adds it");
+    case WALROW__PLUGIN_BROKEN:
+        walrow__fail(err, WALROW_ERR_SERVER, "the server cannot load wal2json: %s", said);
+        return walrow__hint(err, "install the one that was built for this server, or leave out --plugin");
+    default:
+        return WALROW_OK;
+    }
+}
+
 /* What the publications to stream from ask for that wal2arrow does not do; NULL: nothing. */
 static walrow_code
 find_special(PGconn *conn, const walrow_options *options, const char **out, walrow_error *err)
@@ -218,10 +242,11 @@ walrow__plugin_choose(PGconn *conn, const walrow_options *options, const walrow_
 {
     *out = (walrow__plugin_choice){.name = walrow__plugin_name(options->plugin)};
     if (slot->exists) {
-        bool is_ours = strcmp(slot->plugin, walrow__plugin_name(WALROW__PLUGIN_WAL2ARROW)) == 0;
-        out->name = walrow__plugin_name(is_ours ? WALROW__PLUGIN_WAL2ARROW : WALROW__PLUGIN_PGOUTPUT);
+        out->name = walrow__plugin_name(walrow__plugin_number(slot->plugin));
         return WALROW_OK;
     }
+    if (options->plugin == WALROW__PLUGIN_WAL2JSON)
+        return check_wal2json(conn, err);
     if (options->plugin == WALROW__PLUGIN_PGOUTPUT)
         return check_pgoutput(conn, err);
     WALROW_TRY(walrow__plugin_judge(conn, options, out, err));

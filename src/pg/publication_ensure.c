@@ -31,6 +31,7 @@ typedef struct plan {
     walrow_patterns *insert_only;
     walrow__publication whole, inserts;
     bool slot_exists;
+    bool publishes; /* there are publications at all; otherwise it is about the tables' identities alone */
 } plan;
 
 /* ---- which table goes where ---- */
@@ -395,6 +396,8 @@ plan_all(plan *plan, walrow__texts *refused, walrow_error *err)
 {
     WALROW_TRY(treat_all(plan, refused, err));
     WALROW_TRY(add_identities(plan, err));
+    if (!plan->publishes)
+        return WALROW_OK;
     WALROW_TRY(plan_publication(plan, &plan->whole, err));
     return wants_inserts(plan) ? plan_publication(plan, &plan->inserts, err) : WALROW_OK;
 }
@@ -404,6 +407,14 @@ look_around(plan *plan, walrow_error *err)
 {
     char inserts[64];
     walrow__slot slot;
+    WALROW_TRY(walrow__slot_get(plan->conn, plan->options->slot, &slot, err));
+    plan->slot_exists = slot.exists;
+    plan->publishes = walrow__slot_has_publications(&slot, plan->options);
+    WALROW_TRY(walrow__patterns_parse_list(&plan->options->insert_only,
+                                           walrow__patterns_search_path(plan->found->patterns),
+                                           &plan->insert_only, err));
+    if (!plan->publishes)
+        return WALROW_OK;
     if (!walrow__publication_inserts_name(plan->options, inserts)) {
         if (plan->options->insert_only.count > 0)
             return walrow__fail(err, WALROW_ERR_USAGE,
@@ -412,12 +423,7 @@ look_around(plan *plan, walrow_error *err)
         inserts[0] = '\0';
     }
     WALROW_TRY(walrow__publication_get(plan->conn, plan->options->publication, &plan->whole, err));
-    WALROW_TRY(walrow__publication_get(plan->conn, inserts, &plan->inserts, err));
-    WALROW_TRY(walrow__slot_get(plan->conn, plan->options->slot, &slot, err));
-    plan->slot_exists = slot.exists;
-    return walrow__patterns_parse_list(&plan->options->insert_only,
-                                       walrow__patterns_search_path(plan->found->patterns),
-                                       &plan->insert_only, err);
+    return walrow__publication_get(plan->conn, inserts, &plan->inserts, err);
 }
 
 walrow_code

@@ -171,7 +171,7 @@ static walrow_code
 check_age(setup *setup, const walrow__slot *slot, walrow_error *err)
 {
     walrow__texts names = {0};
-    if (!slot->exists)
+    if (!slot->exists || !walrow__slot_has_publications(slot, setup->options))
         return WALROW_OK;
     walrow_code code = walrow__publication_names(setup->conn, setup->options, &names, err);
     if (code == WALROW_OK)

@@ -98,8 +98,14 @@ static const char other_slot_hint[] = "choose another name with --slot, or drop 
 static bool
 is_read(const char *plugin)
 {
-    return strcmp(plugin, walrow__plugin_name(WALROW__PLUGIN_WAL2ARROW)) == 0 ||
-           strcmp(plugin, walrow__plugin_name(WALROW__PLUGIN_PGOUTPUT)) == 0;
+    return walrow__plugin_number(plugin) != WALROW__PLUGIN_AUTO;
+}
+
+bool
+walrow__slot_has_publications(const walrow__slot *slot, const walrow_options *options)
+{
+    int plugin = slot->exists ? (int)walrow__plugin_number(slot->plugin) : options->plugin;
+    return plugin != WALROW__PLUGIN_WAL2JSON;
 }
 
 bool

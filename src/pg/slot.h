@@ -38,6 +38,8 @@ walrow_code walrow__slot_get(PGconn *conn, const char *name, walrow__slot *out,
  */
 walrow_code walrow__slot_fits(const walrow__slot *slot, const walrow_options *options, const char *database,
                               walrow_error *err) WALROW_MUST_CHECK;
+/** Does what the slot sends, or will once it is made, depend on publications? wal2json knows none. */
+bool walrow__slot_has_publications(const walrow__slot *slot, const walrow_options *options);
 /** Of two plugins that walrow reads, --plugin names the one that is not the slot's: better leave it out. */
 bool walrow__slot_wants_no_plugin(const walrow__slot *slot, const walrow_options *options);
 

@@ -44,6 +44,11 @@ walrow_code walrow__wal2arrow_new(walrow__collector *collector, walrow__catalog 
                                   walrow__capture capture, walrow__decoder **out,
                                   walrow_error *err) WALROW_MUST_CHECK;
 
+/** Decoder of the plugin wal2json's messages, format 2. The catalogue must be one that knows tables. */
+walrow_code walrow__wal2json_new(walrow__collector *collector, walrow__catalog *catalog,
+                                 walrow__capture capture, walrow__decoder **out,
+                                 walrow_error *err) WALROW_MUST_CHECK;
+
 /** Put in front of a protocol error which plugin's message it is about, and where that came from; returns code. */
 walrow_code walrow__decoder_locate(const char *plugin, walrow_code code, uint64_t lsn, walrow_error *err);
 

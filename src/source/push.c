@@ -2,8 +2,10 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/strbuf.h"
 #include "pg/error.h"
+#include "pg/plugin_options.h"
 #include "pg/query.h"
 
 #include <inttypes.h>
@@ -33,7 +35,9 @@ add_settings(walrow__strbuf *sql, const walrow__source_options *options)
     walrow__texts settings = {0};
     sql->failed |= !walrow__source_settings(options, &settings);
     for (size_t i = 0; i + 1 < settings.count; i += 2) {
-        walrow__strbuf_addf(sql, "%s%s ", i == 0 ? "" : ", ", settings.items[i]);
+        walrow__strbuf_add_text(sql, i == 0 ? "" : ", ");
+        add_quoted(sql, settings.items[i], '"');
+        walrow__strbuf_add_char(sql, ' ');
         add_quoted(sql, settings.items[i + 1], '\'');
     }
     walrow__texts_release(&settings);
@@ -238,17 +242,14 @@ static const walrow__source_ops ops = {
     .close = close_source,
 };
 
-walrow_code
-walrow__push_start(walrow__push *push, PGconn *conn, const walrow__source_options *options, walrow_error *err)
+static walrow_code
+start(PGconn *conn, const walrow__source_options *options, walrow_error *err)
 {
-    *push = (walrow__push){.base.ops = &ops, .conn = conn};
     walrow__strbuf sql;
     walrow__strbuf_init(&sql);
     add_command(&sql, options);
-    if (sql.failed) {
-        walrow__push_close(push);
+    if (sql.failed)
         return walrow__fail_memory(err);
-    }
     PGresult *result = NULL;
     walrow_code code = walrow__pg_exec_within(conn, walrow__strbuf_text(&sql), options->timeout_ms,
                                               WALROW_ERR_SLOT, "starting to stream", &result, err);
@@ -256,7 +257,44 @@ walrow__push_start(walrow__push *push, PGconn *conn, const walrow__source_option
     if (code == WALROW_OK && PQresultStatus(result) != PGRES_COPY_BOTH)
         code = walrow__fail(err, WALROW_ERR_PROTOCOL, "starting to stream: the server did not");
     PQclear(result);
-    if (code != WALROW_OK)
-        walrow__push_close(push);
+    return code;
+}
+
+/* Up to 2.5 wal2json has no option for it, and says so. */
+static bool
+lacks_numbers(const walrow__source_options *options, const walrow_error *failure)
+{
+    return options->wal2json != NULL && strcmp(failure->sqlstate, "22023") == 0 &&
+           strstr(failure->message, WALROW__NUMBERS_AS_TEXT) != NULL;
+}
+
+static walrow_code
+start_without_numbers(PGconn *conn, const walrow__source_options *options, walrow_error *err)
+{
+    static const char what[] =
+        "the server's wal2json is older than 2.6 and sends NaN and infinities as nulls";
+    walrow__source_options fewer = *options;
+    if (options->strict) {
+        walrow__fail(err, WALROW_ERR_SERVER, "%s", what);
+        return walrow__hint(err, "install a newer one, use another plugin, or leave out --strict");
+    }
+    walrow__log(WALROW_LOG_WARN, "%s", what);
+    fewer.lacks_numbers = true;
+    return start(conn, &fewer, err);
+}
+
+walrow_code
+walrow__push_start(walrow__push *push, PGconn *conn, const walrow__source_options *options, walrow_error *err)
+{
+    walrow_error failure = {0};
+    *push = (walrow__push){.base.ops = &ops, .conn = conn};
+    walrow_code code = start(conn, options, &failure);
+    if (code != WALROW_OK && lacks_numbers(options, &failure))
+        code = start_without_numbers(conn, options, &failure);
+    if (code == WALROW_OK)
+        return WALROW_OK;
+    if (err != NULL)
+        *err = failure;
+    walrow__push_close(push);
     return code;
 }

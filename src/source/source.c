@@ -3,6 +3,7 @@
 #include "base/cursor.h"
 #include "base/error.h"
 #include "base/strbuf.h"
+#include "pg/plugin_options.h"
 
 #include <inttypes.h>
 #include <libpq-fe.h>
@@ -92,9 +93,22 @@ add_wal2arrow(walrow__texts *out, const walrow__source_options *options)
            (!options->messages || add(out, "messages", "on"));
 }
 
+static bool
+add_wal2json(walrow__texts *out, const walrow__source_options *options)
+{
+    const char *name, *value;
+    bool added = true;
+    for (size_t i = 0; added && walrow__plugin_option_at(options->wal2json, i, &name, &value); i++)
+        if (value != NULL && !(options->lacks_numbers && strcmp(name, WALROW__NUMBERS_AS_TEXT) == 0))
+            added = add(out, name, value);
+    return added;
+}
+
 bool
 walrow__source_settings(const walrow__source_options *options, walrow__texts *out)
 {
+    if (options->wal2json != NULL)
+        return add_wal2json(out, options);
     return options->wal2arrow ? add_wal2arrow(out, options) : add_pgoutput(out, options);
 }
 

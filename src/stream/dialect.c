@@ -3,6 +3,7 @@
 #include "base/cursor.h"
 #include "base/error.h"
 #include "columns/wire.h"
+#include "source/wal2json_document.h"
 
 #include <string.h>
 
@@ -65,9 +66,40 @@ outline_wal2arrow(const uint8_t *bytes, size_t size, uint64_t lsn, walrow__outli
     return walrow__decoder_locate("wal2arrow", code, lsn, err);
 }
 
+/* The first member says what it is; only begin and commit are read. */
+static walrow_code
+outline_wal2json(const uint8_t *bytes, size_t size, uint64_t lsn, walrow__outline *out, walrow_error *err)
+{
+    char action = walrow__wal2json_peek(bytes, size);
+    *out = (walrow__outline){.begins = action == 'B', .commits = action == 'C'};
+    if (!out->begins && !out->commits)
+        return WALROW_OK;
+    walrow__wal2json_reader reader = {0};
+    const walrow__wal2json_message *message;
+    walrow_code code = walrow__wal2json_read(&reader, bytes, size, &message, err);
+    if (code == WALROW_OK) {
+        out->commit_lsn = message->transaction.commit_lsn;
+        out->end_lsn = message->transaction.end_lsn;
+    }
+    walrow__wal2json_reader_release(&reader);
+    return walrow__decoder_locate("wal2json", code, lsn, err);
+}
+
 static const walrow__dialect dialects[] = {
-    {"pgoutput", true, walrow__pgoutput_new, outline_pgoutput},
-    {"wal2arrow", false, walrow__wal2arrow_new, outline_wal2arrow},
+    {.plugin = "pgoutput",
+     .has_publications = true,
+     .is_recordable = true,
+     .can_be_pulled = true,
+     .has_encodings = true,
+     .new_decoder = walrow__pgoutput_new,
+     .outline = outline_pgoutput},
+    {.plugin = "wal2arrow",
+     .has_publications = true,
+     .is_recordable = true,
+     .can_be_pulled = true,
+     .new_decoder = walrow__wal2arrow_new,
+     .outline = outline_wal2arrow},
+    {.plugin = "wal2json", .new_decoder = walrow__wal2json_new, .outline = outline_wal2json},
 };
 
 const walrow__dialect *
@@ -98,6 +130,8 @@ walrow__dialect_options(const walrow__dialect *dialect, const walrow_options *op
         .binary = dialect->has_encodings && binary,
         .messages = !dialect->has_encodings || server_version >= 140000,
         .wal2arrow = dialect->new_decoder == walrow__wal2arrow_new,
+        .wal2json = dialect->new_decoder == walrow__wal2json_new ? &options->plugin_options : NULL,
+        .strict = options->strict,
         .timeout_ms = (int)options->connect_timeout_s * 1000,
         .max_rows = clamp(options->batch_rows / 4, 1, 65536),
         .max_bytes = clamp(options->batch_bytes / 4, 1024, 256 << 10),

@@ -230,6 +230,18 @@ step_back(recorder *r, walrow_error *err)
     return WALROW_OK;
 }
 
+/* What the catalogue said of a table when a change came is not in a recording. */
+static walrow_code
+check_recordable(const recorder *r, walrow_error *err)
+{
+    if (r->stream.receiver.dialect->is_recordable)
+        return WALROW_OK;
+    walrow__fail(err, WALROW_ERR_USAGE, "what %s sends cannot be decoded without the server's catalogue",
+                 r->stream.receiver.plugin);
+    return walrow__hint(err,
+                        "record a slot of pgoutput or wal2arrow; pg_recvlogical writes wal2json's lines");
+}
+
 static walrow_code
 prepare(recorder *r, walrow_error *err)
 {
@@ -237,6 +249,7 @@ prepare(recorder *r, walrow_error *err)
     memset(&r->stream, 0, sizeof r->stream);
     r->stream.options = r->options;
     WALROW_TRY(walrow__stream_prepare(&r->stream, err));
+    WALROW_TRY(check_recordable(r, err));
     r->prepared = true;
     return WALROW_OK;
 }

@@ -215,9 +215,10 @@ prepare(walrow_stream *s, walrow_error *err)
     if (code == WALROW_OK)
         code = walrow__publication_ensure(s->sql, s->options, &tables, false, &actions, NULL, err);
     walrow_actions_release(&actions);
-    if (code == WALROW_OK)
+    bool publishes = walrow__slot_has_publications(&slot, s->options);
+    if (code == WALROW_OK && publishes)
         code = walrow__publication_names(s->sql, s->options, &s->publications, err);
-    if (code == WALROW_OK && slot.exists)
+    if (code == WALROW_OK && publishes && slot.exists)
         code = walrow__publication_check_age(s->sql, s->options, &s->publications, err);
     if (code == WALROW_OK)
         code = plan_tables(s, &tables, slot.exists, err);

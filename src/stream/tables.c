@@ -68,8 +68,8 @@ is_new(const walrow_stream *s, const walrow__found *table, const walrow__texts *
 static walrow_code
 plan_new_tables(walrow_stream *s, const walrow__discovery *tables, bool *found, walrow_error *err)
 {
-    /* a wide publication has sent the table's changes since it was made: there is nothing to read */
-    bool wide = s->options->publish == WALROW__PUBLISH_WIDE;
+    /* a wide publication, or none, has sent the table's changes since it was made: there is nothing to read */
+    bool wide = s->options->publish == WALROW__PUBLISH_WIDE || !s->receiver.dialect->has_publications;
     bool in_snapshot = !wide && s->options->snapshot != WALROW__SNAPSHOT_NEVER;
     walrow_actions actions = {0};
     walrow__texts refused = {0};

@@ -39,6 +39,7 @@ class Source:
 TEXT = Source("text", "pgoutput", ("--encoding", "text"))
 BINARY = Source("binary", "pgoutput", ("--encoding", "binary"))
 WAL2ARROW = Source("wal2arrow", "wal2arrow")
+WAL2JSON = Source("wal2json", "wal2json")  # says less: test_wal2json.py
 SOURCES = tuple(source for source in (TEXT, BINARY, WAL2ARROW) if known_ways(source.name))
 
 PULL = ("--transport", "pull")

@@ -37,7 +37,7 @@ def plugin_conf(**conf):
     """Settings with which a server finds the plugin."""
     found = {"dynamic_library_path": f"{plugin_folder()}:$libdir"}
     if knows_plugin_list():
-        found["output_plugin_libraries"] = "pgoutput, test_decoding, wal2arrow"
+        found["output_plugin_libraries"] = "pgoutput, test_decoding, wal2arrow, wal2json"
     return found | conf
 
 

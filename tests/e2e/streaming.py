@@ -26,7 +26,7 @@ class Job:
 
     def __init__(self, db, walrow, folder, slot="walrow", tables="public.*", way="pgoutput"):
         self.db, self.walrow, self.slot, self.tables = db, walrow, f"{slot}_{db.name}", tables
-        self.plugin = "wal2arrow" if way == "wal2arrow" else "pgoutput"
+        self.plugin = way if way in ("wal2arrow", "wal2json") else "pgoutput"
         self.encoding = ["--encoding", way] if way in ("binary", "text") else []
         self.folder = os.path.join(str(folder), slot)
         self.ipc, self.jsonl = os.path.join(self.folder, "ipc"), os.path.join(self.folder, "events.jsonl")

@@ -154,13 +154,6 @@ def test_pgoutput_may_have_been_taken_off_the_list(guarded, new_server, walrow, 
 # ---- what walrow does not read
 
 
-@pytest.mark.parametrize("command", ["stream", "setup", "check"])
-def test_wal2json_is_refused_before_anything_is_asked(walrow, tmp_path, command):
-    more = ["--to", "null:"] if command == "stream" else []
-    result = walrow(command, "-d", f"postgresql://nobody@/x?host={tmp_path}", "--plugin", "wal2json", *more)
-    assert_refused(result, 2, "wal2json", "--plugin")
-
-
 def test_a_slot_of_a_plugin_that_walrow_does_not_read(shop, walrow):
     shop.sql("SELECT pg_create_logical_replication_slot(%s, 'test_decoding')", (f"s_{shop.name}",))
     assert_refused(walrow(*arguments("setup", shop)), 5, "test_decoding, which walrow does not read", "--slot")

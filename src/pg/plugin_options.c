@@ -1,0 +1,135 @@
+#include "pg/plugin_options.h"
+
+#include "base/error.h"
+#include "base/log.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* Options of wal2json (its README, "Parameters"). */
+typedef struct plugin_option {
+    const char *name;
+    const char *ours;    /* as walrow asks for it; NULL: not at all */
+    bool is_fixed;       /* no other value will do */
+    const char *without; /* what goes with another value; why no other will do */
+} plugin_option;
+
+static const plugin_option known[] = {
+    {"format-version", "2", true, "format 1 says neither where a transaction commits nor what was truncated"},
+    {"include-transaction", "on", true, "begin and commit carry the positions"},
+    {"include-lsn", "on", true, "without LSNs there are no positions"},
+    {"include-xids", "on", true, "without it there are no transaction ids"},
+    {"include-timestamp", "on", true, "without it there are no commit times"},
+    {"include-schemas", "on", true, "without schemas a table is not known by its name"},
+    {"include-type-oids", "on", true, "types are known by their oids"},
+    {"include-typmod", "on", true, "types would differ from what the catalogue says"},
+    {"include-domain-data-type", "off", true, "types would differ from what the catalogue says"},
+    {"include-default", "off", true, "wal2json prints default expressions as broken JSON"},
+    {WALROW__NUMBERS_AS_TEXT, "on", true, "NaN and infinities would be nulls"},
+    {"include-types", "on", false, "precision and length of columns are those of today's catalogue"},
+    {"include-pk", "on", false, "a new primary key is noticed at the next update or delete"},
+    {"include-origin", "on", false, "transactions have no origin"},
+    {"include-not-null", NULL, false, NULL},
+    {"include-column-positions", NULL, false, NULL},
+    {"pretty-print", NULL, false, NULL},
+    {"write-in-chunks", NULL, false, NULL},
+    {"actions", NULL, false, NULL},
+    {"add-tables", NULL, false, NULL},
+    {"filter-tables", NULL, false, NULL},
+    {"filter-origins", NULL, false, NULL},
+    {"add-msg-prefixes", NULL, false, NULL},
+    {"filter-msg-prefixes", NULL, false, NULL},
+};
+
+enum { N_KNOWN = sizeof known / sizeof *known };
+
+/* The value of a NAME=VALUE if it is that name's; NULL: it is another's. */
+static const char *
+value_of(const char *given, const char *name)
+{
+    size_t size = strlen(name);
+    return strncmp(given, name, size) == 0 && given[size] == '=' ? given + size + 1 : NULL;
+}
+
+static const plugin_option *
+find_known(const char *given)
+{
+    for (int i = 0; i < N_KNOWN; i++)
+        if (value_of(given, known[i].name) != NULL)
+            return &known[i];
+    return NULL;
+}
+
+/* What PostgreSQL's parse_bool takes for true and for false; otherwise the text itself. */
+static const char *
+plain_value(const char *value)
+{
+    static const char *const words[][2] = {{"true", "on"}, {"t", "on"},  {"yes", "on"},    {"y", "on"},
+                                           {"1", "on"},    {"on", "on"}, {"false", "off"}, {"f", "off"},
+                                           {"no", "off"},  {"n", "off"}, {"0", "off"},     {"off", "off"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcasecmp(words[i][0], value) == 0)
+            return words[i][1];
+    return value;
+}
+
+static bool
+is_ours(const plugin_option *option, const char *value)
+{
+    return strcmp(option->ours, value) == 0 || strcmp(option->ours, plain_value(value)) == 0;
+}
+
+static walrow_code
+check_one(const char *given, walrow_error *err)
+{
+    const char *equals = strchr(given, '=');
+    const plugin_option *option = find_known(given);
+    if (equals == NULL) {
+        walrow__fail(err, WALROW_ERR_USAGE, "--plugin-option: \"%s\" is not NAME=VALUE", given);
+        return walrow__hint(err, "as in --plugin-option actions=insert,update");
+    }
+    if (option == NULL) {
+        walrow__fail(err, WALROW_ERR_USAGE,
+                     "--plugin-option: what \"%.*s\" does to wal2json's messages is not known",
+                     (int)(equals - given), given);
+        return walrow__hint(err, "docs/wal2json.md lists the options that can be given");
+    }
+    if (option->ours == NULL || is_ours(option, equals + 1))
+        return WALROW_OK;
+    if (option->is_fixed) {
+        walrow__fail(err, WALROW_ERR_USAGE, "--plugin-option %s: %s", given, option->without);
+        return walrow__hint(err, "leave it out: walrow asks for %s=%s", option->name, option->ours);
+    }
+    walrow__log(WALROW_LOG_WARN, "--plugin-option %s: %s", given, option->without);
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__plugin_options_check(const walrow_options *options, walrow_error *err)
+{
+    const walrow__texts *given = &options->plugin_options;
+    if (given->count > 0 && options->plugin != WALROW__PLUGIN_WAL2JSON) {
+        walrow__fail(err, WALROW_ERR_USAGE, "--plugin-option is for --plugin wal2json");
+        return walrow__hint(err, "say --plugin wal2json, or leave it out");
+    }
+    if (options->plugin == WALROW__PLUGIN_WAL2JSON && options->transport == WALROW__TRANSPORT_PULL) {
+        walrow__fail(err, WALROW_ERR_USAGE, "--transport pull: wal2json is pushed only");
+        return walrow__hint(err, "leave it out, or use another plugin");
+    }
+    for (size_t i = 0; i < given->count; i++)
+        WALROW_TRY(check_one(given->items[i], err));
+    return WALROW_OK;
+}
+
+bool
+walrow__plugin_option_at(const walrow__texts *given, size_t at, const char **name, const char **value)
+{
+    if (at >= N_KNOWN)
+        return false;
+    *value = known[at].ours != NULL && strcmp(known[at].ours, "off") != 0 ? known[at].ours : NULL;
+    *name = known[at].name;
+    for (size_t i = 0; i < given->count; i++)
+        if (value_of(given->items[i], known[at].name) != NULL)
+            *value = value_of(given->items[i], known[at].name);
+    return true;
+}
