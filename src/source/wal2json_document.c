@@ -8,7 +8,7 @@
 #include <yyjson.h>
 
 enum {
-    USUAL_SIZE = 64 << 10, /* messages up to it need no memory of their own */
+    USUAL_SIZE = 16 << 10, /* messages up to it need no memory of their own */
     /* yyjson_read_max_memory_usage of as much */
     POOL_SIZE = USUAL_SIZE * 12 + 256
 };
@@ -51,7 +51,8 @@ find_members(yyjson_val *object, const walrow__json_text *names, int n_names, yy
 static walrow__json_text
 text_of(yyjson_val *value)
 {
-    return (walrow__json_text){yyjson_get_str(value), yyjson_get_len(value)};
+    const char *bytes = yyjson_get_str(value); /* NULL: not a text; other values have a length, too */
+    return (walrow__json_text){bytes, bytes == NULL ? 0 : yyjson_get_len(value)};
 }
 
 /* A text that will be a C string. */
