@@ -17,7 +17,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 
 from postgres import Postgres  # noqa: E402
-from clients import Decode, Raw, Walrow  # noqa: E402
+from clients import WALROW_WAL2JSON, Decode, Raw, Walrow  # noqa: E402
 from timing import median, timed, timed_on_slot  # noqa: E402
 from transports import Pulled, transport_readers  # noqa: E402
 from workloads import make_workloads  # noqa: E402
@@ -121,6 +121,19 @@ class Bench:
         print()
         self.commands.append(("", "", command))
 
+    def wal2json(self, workload):
+        """With the same options: whatever walrow takes longer than a reader that does nothing is its own."""
+        raw = Raw(self.server, "wal2json", WALROW_WAL2JSON)
+        readers = [raw, Walrow(self.server, "wal2json", self.folder)]
+        runs = self.measure(workload, readers)
+
+        print_line(f"wal2json, {workload.title}", "K rows/s", "of raw", "", *COLUMNS[3:])
+        for reader, run in runs.items():
+            rate = f"{workload.rows / run.seconds / 1000:.0f}"
+            ratio = f"{runs[raw].seconds / run.seconds:.2f}"
+            print_line(reader.name, rate, ratio, "", per_row(run.server_cpu_s, workload), *client(run, workload))
+        print()
+
     def decode(self, workload):
         reader = Decode(self.server, self.folder)
         self.run(workload, "pgoutput", reader.record(workload))
@@ -187,6 +200,8 @@ def main():
             bench.push(large, ("pgoutput", "walrow_null"))
             bench.push(single, ("pgoutput", "walrow_null"))
             bench.transports(small)
+            if "wal2json" in arguments.plugins:
+                bench.wal2json(small)
             bench.sinks(small)
             bench.delivery(small)
             bench.commits()

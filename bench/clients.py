@@ -18,20 +18,28 @@ RAW_OPTIONS = {
 }
 
 
+# what walrow asks of wal2json (src/pg/plugin_options.c), but for what 2.5 does not know
+WALROW_WAL2JSON = {"format-version": "2"} | {
+    f"include-{what}": "on"
+    for what in ("transaction", "lsn", "xids", "timestamp", "schemas", "type-oids", "typmod", "types", "pk", "origin")
+}
+
+
 class Raw:
     """pg_recvlogical to /dev/null: what comes is not looked at."""
 
-    def __init__(self, server, plugin):
+    def __init__(self, server, plugin, options=None):
         self.server = server
         self.plugin = plugin
         self.name = f"pg_recvlogical, {plugin}"
+        self.options = RAW_OPTIONS[plugin] if options is None else options
 
     def command(self, workload):
         command = [
             pgbin("pg_recvlogical"), "-d", self.server.dsn(), "-S", "copy", "--start", "--no-loop", "-f", "/dev/null",
             "-E", workload.end,
         ]  # fmt: skip
-        for option, value in RAW_OPTIONS[self.plugin].items():
+        for option, value in self.options.items():
             command += ["-o", f"{option}={value}"]
         return command
 

@@ -322,13 +322,14 @@ find_attribute(const walrow__pg_table *known, const char *name)
     return NULL;
 }
 
-static bool
-has_column(const walrow__wal2json_columns *columns, const char *name)
+/* Where a column of that name is; -1: nowhere. */
+static int
+find_column(const walrow__wal2json_columns *columns, const char *name)
 {
     for (int i = 0; i < columns->count; i++)
         if (strcmp(columns->items[i].name.bytes, name) == 0)
-            return true;
-    return false;
+            return i;
+    return -1;
 }
 
 static walrow_code
@@ -356,6 +357,8 @@ take_sent_column(walrow__wal2json_table *table, walrow__decoder *decoder, const 
 {
     int32_t typmod;
     const walrow__pg_attribute *attribute = find_attribute(known, column->name.bytes);
+    if (table->n_slots == WALROW__MAX_COLUMNS)
+        return walrow__fail(err, WALROW_ERR_PROTOCOL, "more columns than a table has");
     walrow__wal2json_slot *slot = &table->slots[table->n_slots++];
     if (column->oid == 0)
         return walrow__fail(err, WALROW_ERR_PROTOCOL,
@@ -370,10 +373,25 @@ take_sent_column(walrow__wal2json_table *table, walrow__decoder *decoder, const 
             return walrow__fail_memory(err);
     }
     slot->may_be_missing = attribute != NULL && attribute->may_be_toasted;
-    bool is_key =
-        attribute != NULL ? attribute->is_key : known->relid == 0 && has_column(&change->key, slot->name);
+    bool is_key = attribute != NULL ? attribute->is_key
+                                    : known->relid == 0 && find_column(&change->key, slot->name) >= 0;
     if (attribute == NULL || !attribute->is_generated)
         publish_slot(table, slot, table->n_specs, typmod, is_key);
+    return WALROW_OK;
+}
+
+/* Columns of the old row up to one of them, which an update's new row does not have: they are unchanged in it. */
+static walrow_code
+take_old_columns(walrow__wal2json_table *table, walrow__decoder *decoder, const walrow__pg_table *known,
+                 const walrow__wal2json_message *change, int *next, int end, walrow_error *err)
+{
+    for (; *next < end; ++*next) {
+        const walrow__wal2json_column *column = &change->identity.items[*next];
+        if (find_column(&change->columns, column->name.bytes) >= 0)
+            continue;
+        WALROW_TRY(take_sent_column(table, decoder, known, change, column, err));
+        table->slots[table->n_slots - 1].may_be_missing = true;
+    }
     return WALROW_OK;
 }
 
@@ -381,14 +399,18 @@ static walrow_code
 take_sent(walrow__wal2json_table *table, walrow__decoder *decoder, const walrow__pg_table *known,
           const walrow__wal2json_message *change, walrow_error *err)
 {
-    const walrow__wal2json_columns *columns = change->action == 'D' ? &change->identity : &change->columns;
+    const walrow__wal2json_columns *columns = &change->columns, *identity = &change->identity;
+    int next = 0;
     walrow__log(WALROW_LOG_INFO,
                 "%s.%s: a change from before or after the table was altered; what it does not say is missing",
                 table->schema, table->name);
-    WALROW_TRY(make_room(table, columns->count, err));
-    for (int i = 0; i < columns->count; i++)
+    WALROW_TRY(make_room(table, columns->count + identity->count, err));
+    for (int i = 0; i < columns->count; i++) {
+        int at = find_column(identity, columns->items[i].name.bytes);
+        WALROW_TRY(take_old_columns(table, decoder, known, change, &next, at, err));
         WALROW_TRY(take_sent_column(table, decoder, known, change, &columns->items[i], err));
-    return WALROW_OK;
+    }
+    return take_old_columns(table, decoder, known, change, &next, identity->count, err);
 }
 
 /* ---- all of it ---- */
@@ -457,20 +479,19 @@ walrow__wal2json_place(walrow__wal2json_tables *tables, walrow__decoder *decoder
         return WALROW_OK;
     bool fits = table->announced != NULL && place(table, change, new, old, &missing);
     bool is_old = table->as_of_lsn <= commit_lsn;
+    bool differs = !fits || (is_old && !has_same_key(table, change));
+    if (differs || (is_old && missing > 0)) {
+        WALROW_TRY(ask(&p, table, !differs, err));
+        if (!table->wanted)
+            return WALROW_OK;
+        fits = place(table, change, new, old, &missing);
+    }
     if (!fits)
-        WALROW_TRY(ask(&p, table, false, err));
-    else if (is_old && !has_same_key(table, change))
-        WALROW_TRY(ask(&p, table, false, err));
-    else if (is_old && missing > 0)
-        WALROW_TRY(ask(&p, table, true, err));
-    if (!table->wanted)
-        return WALROW_OK;
+        return walrow__fail(err, WALROW_ERR_PROTOCOL,
+                            "%s.%s: columns of the old and the new row contradict each other", table->schema,
+                            table->name);
     if (!is_announced(table))
         WALROW_TRY(announce(tables, decoder, table, err));
-    if (!place(table, change, new, old, &missing))
-        return walrow__fail(err, WALROW_ERR_PROTOCOL,
-                            "%s.%s: a change whose old row has other columns than its new one", table->schema,
-                            table->name);
     *out = table;
     return WALROW_OK;
 }

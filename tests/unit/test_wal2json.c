@@ -314,6 +314,18 @@ a_table_nobody_knows_is_what_its_changes_say(void **state)
     assert_string_equal(schema->children[WALROW__N_META + 1]->format, "d:8,2");
 }
 
+/* Columns that an update leaves out and its old row has: they stand where the old row has them. */
+static void
+old_rows_say_what_new_ones_leave_out(void **state)
+{
+    fixture *f = *state;
+    f->catalog.n_tables = 0;
+    feed(f, BEGIN_TEXT);
+    feed(f, CHANGE("U", "gone") COLUMNS(ID("2")) IDENTITY(NAME("\"a\"") "," ID("1")) "}");
+    feed(f, CHANGE("U", "gone") COLUMNS(ID("3") "," NAME("\"b\"")) IDENTITY(ID("2") "," NAME("\"a\"")) "}");
+    assert_string_equal(rows_after_commit(f), "gone:\nU 100/0 a 2 was a 1\ngone:\nU 100/1 3 b was 2 a\n");
+}
+
 /* ---- what is refused ---- */
 
 static void
@@ -389,6 +401,7 @@ main(void)
         TEST(a_missing_value_of_a_column_that_is_gone_is_not),
         TEST(a_partition_is_its_root),
         TEST(a_table_nobody_knows_is_what_its_changes_say),
+        TEST(old_rows_say_what_new_ones_leave_out),
         TEST(what_is_not_json_is_refused_with_its_byte),
         TEST(what_is_no_message_is_refused),
         TEST(a_commit_of_another_transaction_is_refused),
