@@ -128,6 +128,8 @@ walrow__batch_share(const walrow_options *options, int shares)
 
 /** "auto", or as the server names it; static. */
 const char *walrow__plugin_name(int plugin);
+/** The plugin of that name; WALROW__PLUGIN_AUTO: not one that walrow reads. */
+walrow__plugin walrow__plugin_number(const char *name);
 bool walrow__options_is_set(const walrow_options *options, const char *name);
 /** The Arrow type asked for a column by --type, or NULL; borrowed. */
 const char *walrow__options_override(const walrow_options *options, const char *schema, const char *table,
