@@ -129,6 +129,8 @@ import_snapshot(walrow__snapshot *snapshot, const char *name, walrow_error *err)
     walrow_code code =
         sql.failed ? walrow__fail_memory(err) : run(conn, walrow__strbuf_text(&sql), NULL, err);
     walrow__strbuf_release(&sql);
+    if (code != WALROW_OK && err != NULL)
+        err->retryable = true; /* it was exported a moment ago: that connection has ended since */
     WALROW_TRY(code);
     PGresult *result = NULL;
     WALROW_TRY(run(conn, time_sql, &result, err));

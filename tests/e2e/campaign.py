@@ -197,7 +197,7 @@ class Campaign:
         name, fault = self.deck[self.cycles % len(self.deck)]
         if not stream.alive():
             stream.start()
-        time.sleep(self.pick.uniform(0.1, 1.2))
+        time.sleep(self.pick.uniform(0.1, 0.8))
         began = time.monotonic()
         self.say(f"seed {self.seed}, cycle {self.cycles}: {name}, {stream.name}")
         allowed = fault(self, stream) or set()

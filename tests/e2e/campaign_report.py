@@ -92,6 +92,19 @@ and state alike, is put back to that: files as they were at their last fsync, un
 theirs. In a third of the cases half of what was not synced is there all the same. The clock jumps by a library, too
 ([campaign_clock.c](../tests/e2e/campaign_clock.c)): by up to three years, forwards or back.
 
+## Would it show?
+
+Walrow was broken on purpose, by hand, and 20 cycles run with each break. All were caught:
+
+| what was broken | what 20 cycles said |
+| --- | --- |
+| positions are confirmed when they are handed on, before the sinks have synced | 141 changes lost in `ipc:` |
+| a restart of `ipc:` and `parquet:` does not drop what the files have already | 24 changes doubled in `parquet:` |
+| no fsync of the directory after a file of `ipc:` or `parquet:` got its name | every change of both lost |
+| no fsync of the file before `jsonl:` records its size | every change of `jsonl:` lost |
+| no fsync of any directory, or of anything | everything lost, in every sink |
+| positions are written to the state without syncing it | the next start finds the slot ahead of the state, and refuses it |
+
 ## What this does not show
 
 A disk that says it has synced and has not, blocks that are half written, and a power failure of PostgreSQL's machine.
