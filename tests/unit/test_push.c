@@ -25,8 +25,29 @@ the_command_quotes_what_it_names(void **state)
     ASSERT_OK(walrow__push_start(&f->push, conn, &options, &f->err), f->err);
     assert_string_equal(
         walsender_command(f->server),
-        "START_REPLICATION SLOT \"s\" LOGICAL 0/15D6B88 (proto_version '1', publication_names "
-        "'\"it''s\",\"a \"\"b\"\", c\"', binary 'true', messages 'true')");
+        "START_REPLICATION SLOT \"s\" LOGICAL 0/15D6B88 (\"proto_version\" '1', \"publication_names\" "
+        "'\"it''s\",\"a \"\"b\"\", c\"', \"binary\" 'true', \"messages\" 'true')");
+}
+
+/* What was given with --plugin-option counts. */
+static void
+wal2json_is_asked_for_what_walrow_needs(void **state)
+{
+    fixture *f = *state;
+    char *given[] = {(char *)"include-types=off", (char *)"add-tables=public.it's"};
+    const walrow__texts texts = {.items = given, .count = 2};
+    const walrow__source_options options = {.slot = "s", .wal2json = &texts, .timeout_ms = 5000};
+    ASSERT_OK(connect_to(f), f->err);
+    PGconn *conn = f->conn;
+    f->conn = NULL;
+    ASSERT_OK(walrow__push_start(&f->push, conn, &options, &f->err), f->err);
+    assert_string_equal(walsender_command(f->server),
+                        "START_REPLICATION SLOT \"s\" LOGICAL 0/0 (\"format-version\" '2', "
+                        "\"include-transaction\" 'on', \"include-lsn\" 'on', \"include-xids\" 'on', "
+                        "\"include-timestamp\" 'on', \"include-schemas\" 'on', \"include-type-oids\" 'on', "
+                        "\"include-typmod\" 'on', \"numeric-data-types-as-string\" 'on', "
+                        "\"include-types\" 'off', \"include-pk\" 'on', \"include-origin\" 'on', "
+                        "\"add-tables\" 'public.it''s')");
 }
 
 static void
@@ -339,6 +360,7 @@ main(void)
 {
     const struct CMUnitTest cases[] = {
         CASE(the_command_quotes_what_it_names),
+        CASE(wal2json_is_asked_for_what_walrow_needs),
         CASE(a_command_that_is_not_answered_is_given_up_after_the_time_out),
         CASE(a_command_that_is_answered_with_rows_is_an_error),
         CASE(a_conversation_is_read_in_order),
