@@ -21,7 +21,7 @@ from psycopg import sql as pgsql
 DEFAULT_CONF = {
     "wal_level": "logical",
     "max_wal_senders": 20,
-    "max_replication_slots": 20,
+    "max_replication_slots": 40,
     "max_connections": 60,
     "fsync": "off",
     "full_page_writes": "off",

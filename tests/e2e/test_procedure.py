@@ -377,9 +377,9 @@ def test_a_thousand_calls_leave_nothing(pdb, own_server):
             else:
                 messages, _ = pulled_by(client, slot, **OPTIONS["wal2arrow"])
                 assert len(messages) == expected
-        after = memory(client), open_files(client), slot_files(own_server)
-        assert after[1:] == before[1:]
-        assert after[0] <= before[0] + 64 * 1024
+        assert memory(client) <= before[0] + 64 * 1024
+        assert open_files(client) <= before[1]  # the server closes some of its own now and then
+        assert slot_files(own_server) == before[2]
 
 
 def test_it_holds_back_no_vacuum(pdb):
