@@ -454,6 +454,7 @@ walrow__collector_abandon(walrow__collector *collector, walrow_error *err)
     }
     collector->first_open = collector->last_open = NULL;
     collector->in_transaction = false;
+    collector->last = collector->delivered;
     collector->end_lsn = collector->cut_lsn;
     count_anew(collector);
     free_set(collector->set);

@@ -422,6 +422,23 @@ what_was_delivered_comes_again_and_is_left_out(void **state)
     assert_int_equal(f->collector.last.seq, 5);
 }
 
+/* It comes again and may be cut earlier this time: what was read of it at first was not handed on. */
+static void
+what_is_abandoned_counts_as_never_read(void **state)
+{
+    fixture *f = *state;
+    begin(f, 0x100);
+    schema(f, f->t);
+    ROWS(f, f->t, "a", 0, 1, 2);
+    send_message(f);
+    ASSERT_OK(walrow__collector_abandon(&f->collector, &f->err), f->err);
+    begin(f, 0x100);
+    ROWS(f, f->t, "a", 0);
+    send_message(f);
+    assert_string_equal(rows_of(cut(f)), "t:\nI 100/0 0 a\n");
+    assert_int_equal(f->collector.last.seq, 0);
+}
+
 static void
 the_end_of_a_transaction_delivered_in_part_is_news(void **state)
 {
@@ -642,6 +659,7 @@ main(void)
         TEST(a_schema_that_comes_again_changes_nothing),
         TEST(rows_in_the_snapshot_are_counted_and_not_kept),
         TEST(what_was_delivered_comes_again_and_is_left_out),
+        TEST(what_is_abandoned_counts_as_never_read),
         TEST(the_end_of_a_transaction_delivered_in_part_is_news),
         TEST(a_dead_letter_is_kept_whole),
         TEST(when_strict_a_dead_letter_is_an_error),
