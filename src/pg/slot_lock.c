@@ -41,7 +41,7 @@ walrow__slot_locked_by(PGconn *conn, const char *slot, int timeout_ms, int *pid,
              (uint32_t)(key >> 32), (uint32_t)key);
     WALROW_TRY(walrow__pg_exec_within(conn, sql, timeout_ms, WALROW_ERR_SERVER, "looking for the slot's lock",
                                       &result, err));
-    *pid = (int)walrow__pg_int(result, 0, 0, 0);
+    *pid = PQntuples(result) > 0 ? (int)walrow__pg_int(result, 0, 0, 0) : 0;
     PQclear(result);
     return WALROW_OK;
 }
