@@ -14,7 +14,7 @@ typedef struct walrow__identity {
     uint32_t timeline;
     const char *database;
     const char *slot;
-    const struct walrow__timelines *timelines; /* how the server came to its timeline; NULL: nobody knows */
+    const struct walrow__timelines *timelines; /* how the server came to its timeline; NULL: a recording */
 } walrow__identity;
 
 #endif

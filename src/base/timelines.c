@@ -151,7 +151,7 @@ fail_past(const walrow__identity *now, const walrow__branch *branch, uint64_t re
 static const walrow__branch *
 find_branch(const walrow__timelines *timelines, uint32_t timeline)
 {
-    for (size_t i = 0; timelines != NULL && i < timelines->count; i++)
+    for (size_t i = 0; i < timelines->count; i++)
         if (timelines->branches[i].timeline == timeline)
             return &timelines->branches[i];
     return NULL;
@@ -169,6 +169,13 @@ walrow__timelines_follow(const walrow__identity *now, uint32_t then, uint64_t re
             *err = now->timelines->failure;
         return now->timelines->failure.code;
     }
+    if (now->timelines == NULL) {
+        walrow__fail(err, WALROW_ERR_STATE,
+                     "%s followed timeline %" PRIu32 ", and what comes is of timeline %" PRIu32, what, then,
+                     now->timeline);
+        return walrow__hint(err,
+                            "a recording does not say whether one came from the other: name another place");
+    }
     const walrow__branch *branch = find_branch(now->timelines, then);
     if (branch == NULL)
         return fail_other_branch(now, then, what, err);
@@ -176,4 +183,10 @@ walrow__timelines_follow(const walrow__identity *now, uint32_t then, uint64_t re
         return fail_past(now, branch, reached_lsn, what, err);
     *branch_lsn = branch->lsn;
     return WALROW_OK;
+}
+
+walrow_code
+walrow__timelines_torn(walrow_error *err)
+{
+    return walrow__fail(err, WALROW_ERR_NET, "two connections ended at servers of different timelines");
 }

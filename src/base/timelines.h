@@ -43,5 +43,10 @@ void walrow__timelines_release(walrow__timelines *timelines);
 walrow_code walrow__timelines_follow(const walrow__identity *now, uint32_t then, uint64_t reached_lsn,
                                      const char *what, uint64_t *branch_lsn,
                                      walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * Two connections ended at servers of different timelines: a fail-over is under way, and the next may agree.
+ * @return WALROW_ERR_NET, which is tried again
+ */
+walrow_code walrow__timelines_torn(walrow_error *err) WALROW_MUST_CHECK;
 
 #endif

@@ -264,7 +264,19 @@ identify_walsender(PGconn *conn, walrow__pg_server *out, walrow_error *err)
     return WALROW_OK;
 }
 
-/* The control file's numbers are for those who may read them. */
+/* "000000020000000000000003", a WAL file's name: 2 */
+static uint32_t
+timeline_of(const char *wal_file)
+{
+    char digits[9];
+    copy_text(digits, sizeof digits, wal_file);
+    return (uint32_t)strtoul(digits, NULL, 16);
+}
+
+/*
+ * The control file's numbers are for those who may read them; and its timeline is that of the last checkpoint, which
+ * a server that was just promoted has still to make.
+ */
 static walrow_code
 identify_by_sql(PGconn *conn, walrow__pg_server *out, walrow_error *err)
 {
@@ -272,19 +284,18 @@ identify_by_sql(PGconn *conn, walrow__pg_server *out, walrow_error *err)
     WALROW_TRY(walrow__pg_exec(conn,
                                "SELECT CASE WHEN pg_catalog.pg_is_in_recovery()"
                                " THEN pg_catalog.pg_last_wal_replay_lsn()"
-                               " ELSE pg_catalog.pg_current_wal_flush_lsn() END",
+                               " ELSE pg_catalog.pg_current_wal_flush_lsn() END,"
+                               " CASE WHEN NOT pg_catalog.pg_is_in_recovery()"
+                               " THEN pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_flush_lsn()) END",
                                WALROW_ERR_SERVER, "reading the WAL position", &result, err));
     out->flush_lsn = walrow__pg_lsn(result, 0, 0);
+    out->timeline = timeline_of(walrow__pg_text(result, 0, 1));
     PQclear(result);
 
-    walrow_code code =
-        walrow__pg_exec(conn,
-                        "SELECT s.system_identifier, c.timeline_id"
-                        " FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c",
-                        WALROW_ERR_SERVER, "reading the system identifier", &result, err);
+    walrow_code code = walrow__pg_exec(conn, "SELECT system_identifier FROM pg_catalog.pg_control_system()",
+                                       WALROW_ERR_SERVER, "reading the system identifier", &result, err);
     if (code == WALROW_OK) {
         out->system_identifier = (uint64_t)walrow__pg_int(result, 0, 0, 0);
-        out->timeline = (uint32_t)walrow__pg_int(result, 0, 1, 0);
         PQclear(result);
         return WALROW_OK;
     }

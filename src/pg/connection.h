@@ -25,7 +25,7 @@ walrow_code walrow__pg_connect(const walrow_options *options, bool replication, 
 typedef struct walrow__pg_server {
     int version;                /* as PQserverVersion */
     uint64_t system_identifier; /* 0: the role may not read it (SQL connections only) */
-    uint32_t timeline;          /* 0 likewise */
+    uint32_t timeline;          /* 0: not known (SQL connections to a standby) */
     uint64_t flush_lsn;         /* of a standby: replayed */
     bool in_recovery;
     char database[64];

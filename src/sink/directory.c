@@ -198,6 +198,15 @@ read_manifest(directory_sink *self, walrow_error *err)
     return code;
 }
 
+/* A file ends with a commit's position, a snapshot is as of its point. */
+static void
+note_reached(directory_sink *self)
+{
+    walrow__sink_has(&self->base, walrow__manifest_last_point(&self->lake.manifest));
+    for (const walrow__table_dir *dir = self->dirs; dir != NULL; dir = dir->next)
+        walrow__sink_has_record(&self->base, dir->floor.commit_lsn);
+}
+
 static walrow_code
 directory_open(walrow__sink *sink, const walrow__identity *identity, walrow_error *err)
 {
@@ -213,7 +222,17 @@ directory_open(walrow__sink *sink, const walrow__identity *identity, walrow_erro
     WALROW_TRY(complete_snapshots(self, err));
     if (!self->lake.manifest.found)
         WALROW_TRY(walrow__manifest_save(&self->lake.manifest, err));
+    sink->timeline = walrow__manifest_timeline(&self->lake.manifest);
+    note_reached(self);
     return open_dead_letters(self, err);
+}
+
+static walrow_code
+directory_follow(walrow__sink *sink, uint32_t timeline, walrow_error *err)
+{
+    walrow__manifest *manifest = &((directory_sink *)sink)->lake.manifest;
+    WALROW_TRY(walrow__manifest_set_timeline(manifest, timeline, err));
+    return walrow__manifest_save(manifest, err);
 }
 
 /* ---- writing ---- */
@@ -616,6 +635,7 @@ static const walrow__sink_ops directory_ops = {
     .sync = directory_sync,
     .finish = directory_finish,
     .free = directory_free,
+    .follow = directory_follow,
     .snapshot = directory_snapshot,
     .position = directory_position,
     .due_ms = directory_due_ms,

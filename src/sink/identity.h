@@ -8,13 +8,11 @@
 #include "sink/sink.h"
 
 /**
- * Compare what is stored with what this run has.
- * @param place   what it belongs to, for the message
- * @param record  where a user finds the timeline to set by hand
+ * Compare what is stored with what this run has; timelines may differ (base/timelines.h).
+ * @param place  what it belongs to, for the message
  * Errors: WALROW_ERR_STATE, with both identities and the way out
  */
 walrow_code walrow__identity_compare(const walrow__identity *stored, const walrow__identity *now,
-                                     const char *place, const char *record,
-                                     walrow_error *err) WALROW_MUST_CHECK;
+                                     const char *place, walrow_error *err) WALROW_MUST_CHECK;
 
 #endif

@@ -278,6 +278,17 @@ open_dead_letters(jsonl_file *self, walrow_error *err)
     return code;
 }
 
+static void
+note_reached(jsonl_file *self)
+{
+    const walrow__event_state *state = &self->printer.state;
+    walrow__sink_has(&self->base, walrow__manifest_last_point(&self->manifest));
+    walrow__sink_has(&self->base, self->written_lsn);
+    walrow__sink_has_record(&self->base, state->open_lsn);
+    walrow__sink_has_record(&self->base, state->done_lsn);
+    walrow__sink_has_record(&self->base, state->message_lsn);
+}
+
 static walrow_code
 file_open(walrow__sink *sink, const walrow__identity *identity, walrow_error *err)
 {
@@ -289,6 +300,8 @@ file_open(walrow__sink *sink, const walrow__identity *identity, walrow_error *er
     WALROW_TRY(restore(self, err));
     WALROW_TRY(remove_side_files(self, err));
     WALROW_TRY(open_dead_letters(self, err));
+    sink->timeline = walrow__manifest_timeline(&self->manifest);
+    note_reached(self);
     return save(self, err);
 }
 
@@ -488,6 +501,18 @@ file_sync(walrow__sink *sink, bool finish_files, uint64_t *durable_lsn, walrow_e
     return WALROW_OK;
 }
 
+/* The record says how much of the file is good, so it is replaced only after the file is synced. */
+static walrow_code
+file_follow(walrow__sink *sink, uint32_t timeline, walrow_error *err)
+{
+    jsonl_file *self = (jsonl_file *)sink;
+    if (self->failure.code != WALROW_OK)
+        return fail_again(self, err);
+    self->dirty = true;
+    walrow_code code = walrow__manifest_set_timeline(&self->manifest, timeline, err);
+    return noting(self, code == WALROW_OK ? sync_file(self, err) : code, err);
+}
+
 static walrow_code
 file_finish(walrow__sink *sink, walrow_error *err)
 {
@@ -538,6 +563,7 @@ static const walrow__sink_ops file_ops = {
     .sync = file_sync,
     .finish = file_finish,
     .free = file_free,
+    .follow = file_follow,
     .snapshot = file_snapshot,
     .position = file_position,
 };

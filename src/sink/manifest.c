@@ -124,11 +124,10 @@ compare_identity(const walrow__manifest *manifest, const walrow__identity *ident
 {
     walrow__identity stored = {
         .system_identifier = strtoull(text_of(manifest, "system_identifier"), NULL, 10),
-        .timeline = (uint32_t)walrow__manifest_u64(manifest->root, "timeline"),
         .database = text_of(manifest, "database"),
         .slot = text_of(manifest, "slot"),
     };
-    return walrow__identity_compare(&stored, identity, manifest->place, manifest->path, err);
+    return walrow__identity_compare(&stored, identity, manifest->place, err);
 }
 
 static walrow_code
@@ -167,7 +166,36 @@ walrow__manifest_save(walrow__manifest *manifest, walrow_error *err)
     return code;
 }
 
+uint32_t
+walrow__manifest_timeline(const walrow__manifest *manifest)
+{
+    return (uint32_t)walrow__manifest_u64(manifest->root, "timeline");
+}
+
+walrow_code
+walrow__manifest_set_timeline(walrow__manifest *manifest, uint32_t timeline, walrow_error *err)
+{
+    return json_object_set_new(manifest->root, "timeline", json_integer(timeline)) == 0
+               ? WALROW_OK
+               : walrow__fail_memory(err);
+}
+
 /* ---- snapshots ---- */
+
+uint64_t
+walrow__manifest_last_point(const walrow__manifest *manifest)
+{
+    const char *table;
+    json_t *object;
+    uint64_t last = 0;
+    json_object_foreach(json_object_get(manifest->root, "snapshot"), table, object)
+    {
+        walrow__snapshot_record record;
+        if (walrow__manifest_snapshot(manifest, table, &record) && record.point > last)
+            last = record.point;
+    }
+    return last;
+}
 
 bool
 walrow__manifest_snapshot(const walrow__manifest *manifest, const char *table, walrow__snapshot_record *out)

@@ -47,6 +47,10 @@ walrow_code walrow__manifest_claim(walrow__manifest *manifest, const walrow__ide
                                    walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__manifest_save(walrow__manifest *manifest, walrow_error *err) WALROW_MUST_CHECK;
 void walrow__manifest_release(walrow__manifest *manifest);
+/* Of the server it was last written from; to change it is not to save it. */
+uint32_t walrow__manifest_timeline(const walrow__manifest *manifest);
+walrow_code walrow__manifest_set_timeline(walrow__manifest *manifest, uint32_t timeline,
+                                          walrow_error *err) WALROW_MUST_CHECK;
 
 /* table: as walrow__name_table makes it. */
 bool walrow__manifest_snapshot(const walrow__manifest *manifest, const char *table,
@@ -55,6 +59,8 @@ walrow_code walrow__manifest_set_snapshot(walrow__manifest *manifest, const char
                                           const walrow__snapshot_record *record,
                                           walrow_error *err) WALROW_MUST_CHECK;
 
+/* The latest consistent point of all snapshots; 0: there are none. */
+uint64_t walrow__manifest_last_point(const walrow__manifest *manifest);
 /* Is there a record of the table's snapshot whose rows carry the LSN? manifest: a walrow__manifest. */
 bool walrow__manifest_counts(void *manifest, const char *schema_name, const char *table_name, uint64_t lsn);
 

@@ -19,6 +19,8 @@
 #include "base/identity.h"
 #include "columns/batch.h"
 
+#include <stdatomic.h>
+
 typedef struct walrow__sink walrow__sink;
 
 typedef struct walrow__sink_ops {
@@ -28,6 +30,7 @@ typedef struct walrow__sink_ops {
     walrow_code (*finish)(walrow__sink *sink, walrow_error *err);
     void (*free)(walrow__sink *sink);
     /* the rest may be NULL */
+    walrow_code (*follow)(walrow__sink *sink, uint32_t timeline, walrow_error *err);
     walrow_code (*snapshot)(walrow__sink *sink, const char *schema_name, const char *table_name,
                             uint32_t relid, bool *done, uint64_t *point, walrow_error *err);
     walrow_code (*position)(walrow__sink *sink, walrow__position *out, walrow_error *err);
@@ -40,6 +43,11 @@ struct walrow__sink {
     char *uri;
     bool eager;          /* wants change sets as soon as they are whole; a sink of files does not */
     bool keeps_position; /* stores the position with the data: exactly once */
+    /* known once it is open, and 0 of a sink that remembers nothing */
+    uint32_t timeline;    /* of the server, when it was last written */
+    uint64_t reached_lsn; /* the end of what open found in it */
+    /* of what is written, borrowed: it may change at any time. NULL: not known */
+    const _Atomic uint32_t *timeline_now;
 };
 
 /**
@@ -50,7 +58,8 @@ struct walrow__sink {
 walrow_code walrow__sink_new(const char *uri, walrow__sink **out, walrow_error *err) WALROW_MUST_CHECK;
 
 /**
- * Recover what a crash left, read the stored positions, compare the identity.
+ * Recover what a crash left, read the stored positions, compare the identity, but for the timeline: whether
+ * that may be another now is the caller's to find out (reached_lsn).
  * Errors: WALROW_ERR_STATE: belongs to another server, database or slot; WALROW_ERR_SINK
  */
 static inline walrow_code
@@ -59,8 +68,39 @@ walrow__sink_open(walrow__sink *sink, const walrow__identity *identity, walrow_e
     return sink->ops->open(sink, identity, err);
 }
 
+/* For open: the sink has everything up to end_lsn; or a commit record that begins at lsn, 0 if none. */
+static inline void
+walrow__sink_has(walrow__sink *sink, uint64_t end_lsn)
+{
+    if (end_lsn > sink->reached_lsn)
+        sink->reached_lsn = end_lsn;
+}
+
+static inline void
+walrow__sink_has_record(walrow__sink *sink, uint64_t lsn)
+{
+    if (lsn != 0)
+        walrow__sink_has(sink, lsn + 1);
+}
+
 /**
- * Take a change set, in order; nothing of it is kept. Rows at or below the stored position are dropped.
+ * What comes from here on is of this timeline (0: not known), and what there is, is part of its past: remember
+ * that, durably, before anything else is written. Needs open.
+ */
+static inline walrow_code
+walrow__sink_follow(walrow__sink *sink, uint32_t timeline, walrow_error *err)
+{
+    if (timeline == 0 || sink->timeline == timeline || sink->ops->follow == NULL)
+        return WALROW_OK;
+    walrow_code code = sink->ops->follow(sink, timeline, err);
+    if (code == WALROW_OK)
+        sink->timeline = timeline;
+    return code;
+}
+
+/**
+ * Take a change set, in order; nothing of it is kept. Rows at or below the stored position are dropped. Follows
+ * timeline_now first.
  * @return WALROW_OK; WALROW_END: the sink cannot go on, and what came before it is good (arrow:- at a change
  * of schema): sync, finish and stop with success; else the error Errors: WALROW_ERR_SINK, WALROW_ERR_USAGE
  * (arrow:- and a second table)
@@ -68,7 +108,9 @@ walrow__sink_open(walrow__sink *sink, const walrow__identity *identity, walrow_e
 static inline walrow_code
 walrow__sink_write(walrow__sink *sink, const walrow_changes *changes, walrow_error *err)
 {
-    return sink->ops->write(sink, changes, err);
+    uint32_t timeline = sink->timeline_now == NULL ? 0 : atomic_load(sink->timeline_now);
+    walrow_code code = walrow__sink_follow(sink, timeline, err);
+    return code == WALROW_OK ? sink->ops->write(sink, changes, err) : code;
 }
 
 /**

@@ -148,6 +148,8 @@ walrow__snapshot_open(const walrow__snapshot_request *request, walrow__snapshot 
     walrow__strbuf_init(&name);
     walrow_code code = walrow__pg_connect(request->options, true, &slot_conn, err);
     if (code == WALROW_OK)
+        code = request->connected(request->arg, slot_conn, err);
+    if (code == WALROW_OK)
         code = create_slot(request, slot_conn, out, &name, err);
     if (code == WALROW_OK)
         code = walrow__pg_connect(request->options, false, &out->sql, err);

@@ -25,6 +25,8 @@ typedef struct walrow__snapshot_request {
     walrow__capture capture; /* its column overrides */
     bool binary;             /* where the types allow it */
     void *arg;
+    /* The connection that is to make the slot: is it the right server? */
+    walrow_code (*connected)(void *arg, PGconn *conn, walrow_error *err);
     bool (*stopping)(void *arg); /* asked while waiting */
     /* While the slot's creation waits for running transactions: say which, every few seconds. May be NULL.
      * pid: of the session that waits */

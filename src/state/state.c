@@ -21,33 +21,32 @@ struct walrow__state {
     int lock_fd;          /* -1: only read */
     pthread_mutex_t lock; /* positions must not overtake each other */
     uint64_t confirmed_lsn;
+    uint64_t reached_lsn, stored_reached_lsn;
+    json_t *identity; /* as it is stored */
     bool made_slot;
 };
 
 /* ---- whose it is ---- */
 
-static char *
-identity_text(const walrow__identity *identity)
+static json_t *
+identity_json(const walrow__identity *identity, uint32_t timeline)
 {
     char system[24];
     snprintf(system, sizeof system, "%" PRIu64, identity->system_identifier);
-    json_t *object =
-        json_pack("{s:s, s:I, s:s, s:s}", "system_identifier", system, "timeline",
-                  (json_int_t)identity->timeline, "database", identity->database, "slot", identity->slot);
-    char *text = object == NULL ? NULL : json_dumps(object, 0);
-    json_decref(object);
-    return text;
+    return json_pack("{s:s, s:I, s:s, s:s}", "system_identifier", system, "timeline", (json_int_t)timeline,
+                     "database", identity->database, "slot", identity->slot);
 }
 
 static walrow_code
-belongs_elsewhere(const walrow__state *state, const char *theirs, const char *ours, walrow_error *err)
+belongs_elsewhere(const walrow__state *state, const json_t *ours, walrow_error *err)
 {
+    char *theirs_text = json_dumps(state->identity, 0), *ours_text = json_dumps(ours, 0);
     walrow__fail(err, WALROW_ERR_STATE, "the state in \"%s\" belongs to %s, and this is %s", state->path,
-                 theirs, ours);
-    return walrow__hint(
-        err, "name another directory with --state, or use the server, database and slot it belongs "
-             "to; a promoted standby or a restored server has another timeline, and what was "
-             "delivered from the old one may be unknown to it");
+                 theirs_text == NULL ? "" : theirs_text, ours_text == NULL ? "" : ours_text);
+    free(theirs_text);
+    free(ours_text);
+    return walrow__hint(err, "name another directory with --state, or use the server, database and slot it "
+                             "belongs to");
 }
 
 walrow_code
@@ -78,16 +77,32 @@ check_version(walrow__state *state, walrow_error *err)
 }
 
 static walrow_code
-check_identity(walrow__state *state, const char *ours, walrow_error *err)
+read_identity(walrow__state *state, walrow_error *err)
 {
-    char *theirs;
-    WALROW_TRY(walrow__store_get(state->store, "identity", &theirs, NULL, err));
+    char *text;
+    WALROW_TRY(walrow__store_get(state->store, "identity", &text, NULL, err));
+    state->identity = text == NULL ? NULL : json_loads(text, 0, NULL);
+    free(text);
+    json_int_t timeline = json_integer_value(json_object_get(state->identity, "timeline"));
+    return timeline < 0 || timeline > UINT32_MAX || !json_is_object(state->identity)
+               ? walrow__state_damaged(state, "identity", err)
+               : WALROW_OK;
+}
+
+/* All of it but the timeline, which may move on. */
+static walrow_code
+check_identity(walrow__state *state, const walrow__identity *identity, walrow_error *err)
+{
+    WALROW_TRY(read_identity(state, err));
+    json_t *ours = identity_json(identity, identity->timeline);
+    json_t *followed = identity_json(identity, walrow__state_timeline(state));
     walrow_code code = WALROW_OK;
-    if (theirs == NULL)
-        code = walrow__state_damaged(state, "identity", err);
-    else if (strcmp(theirs, ours) != 0)
-        code = belongs_elsewhere(state, theirs, ours, err);
-    free(theirs);
+    if (ours == NULL || followed == NULL)
+        code = walrow__fail_memory(err);
+    else if (!json_equal(state->identity, followed))
+        code = belongs_elsewhere(state, ours, err);
+    json_decref(ours);
+    json_decref(followed);
     return code;
 }
 
@@ -101,6 +116,39 @@ get_lsn(walrow__state *state, const char *key, uint64_t *lsn, walrow_error *err)
     bool bad = text != NULL && !walrow_lsn_parse(text, lsn);
     free(text);
     return bad ? walrow__state_damaged(state, key, err) : WALROW_OK;
+}
+
+/* Before there was such a key, all that was confirmed may have been delivered. */
+static walrow_code
+get_reached(walrow__state *state, walrow_error *err)
+{
+    char *text;
+    WALROW_TRY(walrow__store_get(state->store, "reached", &text, NULL, err));
+    bool known = text != NULL;
+    free(text);
+    state->reached_lsn = state->confirmed_lsn;
+    if (known)
+        WALROW_TRY(get_lsn(state, "reached", &state->reached_lsn, err));
+    state->stored_reached_lsn = state->reached_lsn;
+    return WALROW_OK;
+}
+
+static void
+put_lsn(walrow__store_write *write, const char *key, uint64_t lsn)
+{
+    char text[WALROW_LSN_SIZE];
+    walrow__store_put_text(write, key, walrow_lsn_format(lsn, text));
+}
+
+static walrow_code
+put_identity(walrow__store_write *write, const json_t *identity, walrow_error *err)
+{
+    char *text = identity == NULL ? NULL : json_dumps(identity, 0);
+    if (text == NULL)
+        return walrow__fail_memory(err);
+    walrow__store_put_text(write, "identity", text);
+    free(text);
+    return WALROW_OK;
 }
 
 static walrow_code
@@ -143,31 +191,38 @@ open_store(walrow__state *state, const char *name, walrow__store_mode mode, walr
 
 /* A new store takes its name when it says whose it is: what a crash left half made is not there. */
 static walrow_code
-make(walrow__state *state, const char *identity, walrow_error *err)
+make(walrow__state *state, const walrow__identity *identity, walrow_error *err)
 {
     WALROW_TRY(walrow__place_clear_new(state->path, err));
     WALROW_TRY(open_store(state, WALROW__PLACE_NEW, WALROW__STORE_CREATE, err));
     walrow__store_write *write = walrow__store_begin();
     walrow__store_put_text(write, "version", format_version);
-    walrow__store_put_text(write, "identity", identity);
-    walrow_code code = walrow__store_commit(state->store, write, err);
+    put_lsn(write, "reached", 0);
+    json_t *object = identity_json(identity, identity->timeline);
+    walrow_code code = put_identity(write, object, err);
+    json_decref(object);
+    if (code == WALROW_OK)
+        code = walrow__store_commit(state->store, write, err);
+    else
+        walrow__store_abandon(write);
     walrow__store_close(state->store);
     state->store = NULL;
     return code == WALROW_OK ? walrow__place_keep_new(state->path, err) : code;
 }
 
 static walrow_code
-open_existing(walrow__state *state, const char *identity, walrow_error *err)
+open_existing(walrow__state *state, const walrow__identity *identity, walrow_error *err)
 {
     WALROW_TRY(open_store(state, WALROW__PLACE_STORE, WALROW__STORE_EXISTING, err));
     WALROW_TRY(check_version(state, err));
     WALROW_TRY(check_identity(state, identity, err));
     WALROW_TRY(get_made_slot(state, err));
-    return get_lsn(state, "confirmed", &state->confirmed_lsn, err);
+    WALROW_TRY(get_lsn(state, "confirmed", &state->confirmed_lsn, err));
+    return get_reached(state, err);
 }
 
 static walrow_code
-lock_and_open(walrow__state *state, const char *identity, walrow_error *err)
+lock_and_open(walrow__state *state, const walrow__identity *identity, walrow_error *err)
 {
     WALROW_TRY(walrow__place_lock(state->path, &state->lock_fd, err));
     if (!walrow__place_is_used(state->path))
@@ -178,11 +233,8 @@ lock_and_open(walrow__state *state, const char *identity, walrow_error *err)
 walrow_code
 walrow__state_open(const char *path, const walrow__identity *identity, walrow__state **out, walrow_error *err)
 {
-    char *text = identity_text(identity);
     walrow__state *state = new_state(path);
-    walrow_code code =
-        text == NULL || state == NULL ? walrow__fail_memory(err) : lock_and_open(state, text, err);
-    free(text);
+    walrow_code code = state == NULL ? walrow__fail_memory(err) : lock_and_open(state, identity, err);
     if (code == WALROW_OK)
         *out = state;
     else
@@ -245,6 +297,7 @@ walrow__state_close(walrow__state *state)
     if (state->lock_fd >= 0)
         close(state->lock_fd);
     pthread_mutex_destroy(&state->lock);
+    json_decref(state->identity);
     free(state->path);
     free(state);
 }
@@ -255,6 +308,18 @@ uint64_t
 walrow__state_confirmed(const walrow__state *state)
 {
     return state->confirmed_lsn;
+}
+
+uint64_t
+walrow__state_reached(const walrow__state *state)
+{
+    return state->reached_lsn;
+}
+
+uint32_t
+walrow__state_timeline(const walrow__state *state)
+{
+    return (uint32_t)json_integer_value(json_object_get(state->identity, "timeline"));
 }
 
 bool
@@ -348,13 +413,6 @@ walrow__state_transport(walrow__state *state, char **text, walrow_error *err)
 
 /* ---- writing ---- */
 
-static void
-put_lsn(walrow__store_write *write, const char *key, uint64_t lsn)
-{
-    char text[WALROW_LSN_SIZE];
-    walrow__store_put_text(write, key, walrow_lsn_format(lsn, text));
-}
-
 walrow_code
 walrow__state_put_sink(walrow__store_write *write, const char *uri, uint64_t lsn, walrow_error *err)
 {
@@ -397,23 +455,45 @@ walrow__state_put_transport(walrow__store_write *write, const char *name, const 
     walrow__store_put_text(write, "transport", text);
 }
 
+void
+walrow__state_reach(walrow__state *state, uint64_t lsn)
+{
+    pthread_mutex_lock(&state->lock);
+    if (lsn > state->reached_lsn)
+        state->reached_lsn = lsn;
+    pthread_mutex_unlock(&state->lock);
+}
+
 typedef walrow_code (*write_fn)(walrow__store *store, walrow__store_write *write, walrow_error *err);
+
+/* With the lock held: what is news goes into the write, which is made if there is none. */
+static walrow_code
+write_news(write_fn fn, walrow__state *state, walrow__store_write *write, uint64_t confirmed_lsn,
+           walrow_error *err)
+{
+    bool confirms = confirmed_lsn > state->confirmed_lsn;
+    bool reaches = state->reached_lsn > state->stored_reached_lsn;
+    if (write == NULL && !confirms && !reaches)
+        return WALROW_OK;
+    if (write == NULL)
+        write = walrow__store_begin();
+    if (confirms)
+        put_lsn(write, "confirmed", confirmed_lsn);
+    if (reaches)
+        put_lsn(write, "reached", state->reached_lsn);
+    WALROW_TRY(fn(state->store, write, err));
+    if (confirms)
+        state->confirmed_lsn = confirmed_lsn;
+    state->stored_reached_lsn = state->reached_lsn;
+    return WALROW_OK;
+}
 
 static walrow_code
 write_by(write_fn fn, walrow__state *state, walrow__store_write *write, uint64_t confirmed_lsn,
          walrow_error *err)
 {
     pthread_mutex_lock(&state->lock);
-    bool news = confirmed_lsn > state->confirmed_lsn;
-    walrow_code code = WALROW_OK;
-    if (write == NULL && news)
-        write = walrow__store_begin();
-    if (news)
-        put_lsn(write, "confirmed", confirmed_lsn);
-    if (news || write != NULL)
-        code = fn(state->store, write, err);
-    if (news && code == WALROW_OK)
-        state->confirmed_lsn = confirmed_lsn;
+    walrow_code code = write_news(fn, state, write, confirmed_lsn, err);
     pthread_mutex_unlock(&state->lock);
     return code;
 }
@@ -430,4 +510,31 @@ walrow__state_write_out(walrow__state *state, walrow__store_write *write, uint64
                         walrow_error *err)
 {
     return write_by(walrow__store_write_out, state, write, confirmed_lsn, err);
+}
+
+static walrow_code
+commit_follow(walrow__state *state, uint32_t timeline, uint64_t confirmed_lsn, walrow_error *err)
+{
+    walrow__store_write *write = walrow__store_begin();
+    walrow_code code = json_object_set_new(state->identity, "timeline", json_integer(timeline)) == 0
+                           ? put_identity(write, state->identity, err)
+                           : walrow__fail_memory(err);
+    if (code != WALROW_OK) {
+        walrow__store_abandon(write);
+        return code;
+    }
+    put_lsn(write, "confirmed", confirmed_lsn);
+    WALROW_TRY(walrow__store_commit(state->store, write, err));
+    state->confirmed_lsn = confirmed_lsn;
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__state_follow(walrow__state *state, uint32_t timeline, uint64_t branch_lsn, walrow_error *err)
+{
+    pthread_mutex_lock(&state->lock);
+    uint64_t confirmed_lsn = state->confirmed_lsn < branch_lsn ? state->confirmed_lsn : branch_lsn;
+    walrow_code code = commit_follow(state, timeline, confirmed_lsn, err);
+    pthread_mutex_unlock(&state->lock);
+    return code;
 }

@@ -7,6 +7,8 @@
  *	  version            "1"
  *	  identity           {"system_identifier": "7311...", "timeline": 1, "database": "shop", "slot": "walrow"}
  *	  confirmed          "0/15D6B88": whatever was confirmed to the server is at or before it
+ *	  reached            "0/15D6B00": the end of what sinks, or the log, have for good; where nothing came, more
+ *	                     may be confirmed
  *	  slot               "made": it did not exist when this state began
  *	  sink/URI           "0/15D6B88": the end of what this sink had made durable; the URI without parameters
  *	  snapshot/TABLE     a table whose rows were read, see tables.h; reading/TABLE: one whose rows are on their way
@@ -27,7 +29,8 @@
 typedef struct walrow__state walrow__state;
 
 /**
- * Open or make the state at path, for one server, database and slot.
+ * Open or make the state at path, for one server, database and slot. The timeline may be another one now
+ * (base/timelines.h): walrow__state_follow.
  * Errors: WALROW_ERR_STATE: in use (by whom), another's (whose), of another version, damaged
  */
 walrow_code walrow__state_open(const char *path, const walrow__identity *identity, walrow__state **out,
@@ -40,6 +43,16 @@ void walrow__state_close(walrow__state *state); /* NULL is allowed */
 
 /* 0: nothing was confirmed yet. */
 uint64_t walrow__state_confirmed(const walrow__state *state);
+/* The end of what was delivered for good; never beyond what was confirmed, but for snapshots and slow servers. */
+uint64_t walrow__state_reached(const walrow__state *state);
+/* Of the server that was last followed. */
+uint32_t walrow__state_timeline(const walrow__state *state);
+/**
+ * The server is on another timeline, which branched off at branch_lsn: what was confirmed beyond that, where
+ * nothing came, is not confirmed any more. Durable on return, as one.
+ */
+walrow_code walrow__state_follow(walrow__state *state, uint32_t timeline, uint64_t branch_lsn,
+                                 walrow_error *err) WALROW_MUST_CHECK;
 /* walrow made the slot, with this state beside it: what it says of snapshots is all there is. */
 bool walrow__state_made_slot(const walrow__state *state);
 /** Note it, before the slot is made. */
@@ -74,9 +87,11 @@ walrow_code walrow__state_put_cursor(walrow__store_write *write, const char *uri
 void walrow__state_put_counters(walrow__store_write *write, const char *json);
 /** why: "" if it was asked for. */
 void walrow__state_put_transport(walrow__store_write *write, const char *name, const char *why);
+/** Somebody has everything before lsn for good: that goes with the next write, whoever makes it. */
+void walrow__state_reach(walrow__state *state, uint64_t lsn);
 /**
  * Make it durable, with the position up to which the server may be told; one that is not beyond the stored one
- * leaves that. Frees write whatever the outcome; NULL: nothing but the position, and nothing at all if that is
+ * leaves that. Frees write whatever the outcome; NULL: nothing but the positions, and nothing at all if they are
  * no news.
  */
 walrow_code walrow__state_commit(walrow__state *state, walrow__store_write *write, uint64_t confirmed_lsn,

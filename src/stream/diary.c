@@ -73,6 +73,17 @@ put_tables(const walrow__diary *diary, walrow__store_write *write, walrow_error 
     return WALROW_OK;
 }
 
+/* Any of the sinks, not only the last of them. */
+static void
+note_reached(const walrow__diary *diary, const walrow__outlets *outlets)
+{
+    for (size_t i = 0; i < outlets->count; i++)
+        if (outlets->durable_lsns[i] != UINT64_MAX)
+            walrow__state_reach(diary->state, outlets->durable_lsns[i]);
+    for (const read_table *read = diary->read_tables; read != NULL; read = read->next)
+        walrow__state_reach(diary->state, read->table.point);
+}
+
 static bool
 sinks_moved(const walrow__diary *diary, const walrow__outlets *outlets)
 {
@@ -123,6 +134,7 @@ walrow__diary_keep(walrow__diary *diary, walrow__buffer *buffer, const walrow_ch
         walrow__store_abandon(write);
         return code;
     }
+    walrow__state_reach(diary->state, changes->snapshot ? changes->snapshot_lsn : changes->end_lsn);
     WALROW__CRASH_POINT("before-buffer");
     /* a part may have to be dropped after a crash, with the whole transactions that came in front of it */
     WALROW_TRY(walrow__state_write_out(diary->state, write, changes->partial ? 0 : changes->end_lsn, err));
@@ -143,6 +155,7 @@ walrow__diary_write(walrow__diary *diary, const walrow__outlets *outlets, uint64
     WALROW_TRY(walrow__ledger_settle(&diary->ledger, durable_lsn, &counters, err));
     if (counters == NULL && diary->read_tables == NULL && !sinks_moved(diary, outlets))
         return WALROW_OK;
+    note_reached(diary, outlets);
     walrow__store_write *write = walrow__store_begin();
     walrow_code code = put_tables(diary, write, err);
     if (code == WALROW_OK)

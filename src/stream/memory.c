@@ -5,7 +5,33 @@
 #include "state/tables.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+/* ---- the timeline ---- */
+
+static walrow_code
+check_timeline(const walrow_stream *s, uint64_t *branch_lsn, walrow_error *err)
+{
+    char what[128];
+    const walrow__state *state = s->receiver.state;
+    walrow__identity identity = walrow__stream_identity(s);
+    snprintf(what, sizeof what, "the state of slot \"%s\"", s->options->slot);
+    return walrow__timelines_follow(&identity, walrow__state_timeline(state), walrow__state_reached(state),
+                                    what, branch_lsn, err);
+}
+
+walrow_code
+walrow__memory_follow(walrow__state *state, uint32_t then, uint32_t now, uint64_t branch_lsn,
+                      walrow_error *err)
+{
+    char lsn[WALROW_LSN_SIZE];
+    walrow__log(WALROW_LOG_INFO,
+                "the server is on timeline %" PRIu32 " now, which branched off timeline %" PRIu32
+                " at %s, after all that was delivered: the stream goes on",
+                now, then, walrow_lsn_format(branch_lsn, lsn));
+    return state == NULL ? WALROW_OK : walrow__state_follow(state, now, branch_lsn, err);
+}
 
 walrow_code
 walrow__memory_open(walrow_stream *s, walrow_error *err)
@@ -14,11 +40,15 @@ walrow__memory_open(walrow_stream *s, walrow_error *err)
     if (walrow__state_is_off(s->options) || s->options->snapshot == WALROW__SNAPSHOT_ONLY)
         return WALROW_OK;
     char *path;
+    uint64_t branch_lsn;
     WALROW_TRY(walrow__state_place(s->options, &path, err));
-    walrow__identity identity = walrow__stream_identity(s->options, &s->server);
+    walrow__identity identity = walrow__stream_identity(s);
     walrow_code code = walrow__state_open(path, &identity, &s->receiver.state, err);
     free(path);
-    return code;
+    if (code != WALROW_OK)
+        return code;
+    s->receiver.reached_lsn = walrow__state_reached(s->receiver.state);
+    return check_timeline(s, &branch_lsn, err);
 }
 
 /* ---- the slot ---- */
@@ -73,17 +103,42 @@ server_went_back(const walrow_stream *s, uint64_t confirmed_lsn, walrow_error *e
         s->options->slot);
 }
 
-walrow_code
-walrow__memory_check_slot(walrow_stream *s, const walrow__slot *slot, walrow_error *err)
+/* A copy of the old server's slot, which was confirmed further than the new server had replayed; or a new one. */
+static walrow_code
+slot_is_past(const walrow__slot *slot, uint64_t branch_lsn, walrow_error *err)
 {
-    walrow__state *state = s->receiver.state;
-    if (state == NULL)
-        return WALROW_OK;
-    uint64_t confirmed_lsn = walrow__state_confirmed(state);
-    if (confirmed_lsn == 0)
-        return WALROW_OK;
+    char theirs[WALROW_LSN_SIZE], left[WALROW_LSN_SIZE];
+    walrow__fail(
+        err, WALROW_ERR_STATE,
+        "slot %s is confirmed up to %s, past %s, where the server's timeline branched off: what changed "
+        "in between on the new one would be missing",
+        slot->name, walrow_lsn_format(slot->confirmed_flush_lsn, theirs),
+        walrow_lsn_format(branch_lsn, left));
+    return walrow__hint(
+        err,
+        "it was made anew, or copied from a server that was ahead: read the tables again: walrow "
+        "teardown --slot %s, then stream into another place (--to)",
+        slot->name);
+}
+
+walrow_code
+walrow__memory_check_new_slot(const walrow_stream *s, const walrow__slot *slot, uint64_t confirmed_lsn,
+                              uint64_t branch_lsn, walrow_error *err)
+{
     if (!slot->exists)
         return slot_is_gone(s, confirmed_lsn, err);
+    return slot->confirmed_flush_lsn > branch_lsn ? slot_is_past(slot, branch_lsn, err) : WALROW_OK;
+}
+
+static walrow_code
+compare_slot(const walrow_stream *s, const walrow__slot *slot, uint64_t branch_lsn, walrow_error *err)
+{
+    uint64_t confirmed_lsn = walrow__state_confirmed(s->receiver.state);
+    if (confirmed_lsn > branch_lsn)
+        confirmed_lsn = branch_lsn;
+    if (confirmed_lsn == 0)
+        return WALROW_OK;
+    WALROW_TRY(walrow__memory_check_new_slot(s, slot, confirmed_lsn, branch_lsn, err));
     if (s->server.flush_lsn != 0 && s->server.flush_lsn < confirmed_lsn)
         return server_went_back(s, confirmed_lsn, err);
     if (slot->confirmed_flush_lsn > confirmed_lsn)
@@ -92,11 +147,27 @@ walrow__memory_check_slot(walrow_stream *s, const walrow__slot *slot, walrow_err
 }
 
 walrow_code
+walrow__memory_check_slot(walrow_stream *s, const walrow__slot *slot, walrow_error *err)
+{
+    walrow__state *state = s->receiver.state;
+    uint64_t branch_lsn;
+    if (state == NULL)
+        return WALROW_OK;
+    WALROW_TRY(check_timeline(s, &branch_lsn, err));
+    WALROW_TRY(compare_slot(s, slot, branch_lsn, err));
+    uint32_t then = walrow__state_timeline(state), now = s->server.timeline;
+    return then == now ? WALROW_OK : walrow__memory_follow(state, then, now, branch_lsn, err);
+}
+
+walrow_code
 walrow__memory_adopt(walrow_stream *s, const walrow__slot *slot, walrow_error *err)
 {
     walrow__state *state = s->receiver.state;
     if (state == NULL || !slot->exists)
         return WALROW_OK;
+    /* seen for the first time: whoever read it before may have delivered all of it */
+    if (walrow__state_confirmed(state) == 0)
+        walrow__state_reach(state, slot->confirmed_flush_lsn);
     return walrow__state_commit(state, NULL, slot->confirmed_flush_lsn, err);
 }
 

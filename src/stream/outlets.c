@@ -2,8 +2,10 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/timelines.h"
 #include "state/sinks.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +43,37 @@ walrow__outlets_open(walrow__outlets *outlets, const walrow__identity *identity,
     for (size_t i = 0; i < outlets->count; i++)
         WALROW_TRY(walrow__sink_open(outlets->sinks[i], identity, err));
     return WALROW_OK;
+}
+
+static walrow_code
+check_sink(const walrow__sink *sink, const walrow__identity *identity, walrow_error *err)
+{
+    char what[256];
+    uint64_t branch_lsn;
+    if (sink->timeline == 0)
+        return WALROW_OK;
+    snprintf(what, sizeof what, "sink %s", sink->uri);
+    return walrow__timelines_follow(identity, sink->timeline, sink->reached_lsn, what, &branch_lsn, err);
+}
+
+walrow_code
+walrow__outlets_check(const walrow__outlets *outlets, const walrow__identity *identity, uint64_t *reached_lsn,
+                      walrow_error *err)
+{
+    for (size_t i = 0; i < outlets->count; i++) {
+        const walrow__sink *sink = outlets->sinks[i];
+        WALROW_TRY(check_sink(sink, identity, err));
+        if (sink->reached_lsn > *reached_lsn)
+            *reached_lsn = sink->reached_lsn;
+    }
+    return WALROW_OK;
+}
+
+void
+walrow__outlets_watch(walrow__outlets *outlets, const _Atomic uint32_t *timeline)
+{
+    for (size_t i = 0; i < outlets->count; i++)
+        outlets->sinks[i]->timeline_now = timeline;
 }
 
 bool

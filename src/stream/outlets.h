@@ -19,6 +19,15 @@ walrow_code walrow__outlets_new(const walrow_options *options, walrow__outlets *
                                 walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__outlets_open(walrow__outlets *outlets, const walrow__identity *identity,
                                  walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * May every sink, as it was opened, go on with the server as it is? *reached_lsn is raised to the end of what
+ * they have.
+ * Errors: WALROW_ERR_STATE: one has what this server never had
+ */
+walrow_code walrow__outlets_check(const walrow__outlets *outlets, const walrow__identity *identity,
+                                  uint64_t *reached_lsn, walrow_error *err) WALROW_MUST_CHECK;
+/** What is written from now on is of *timeline, borrowed, whatever that is by then. */
+void walrow__outlets_watch(walrow__outlets *outlets, const _Atomic uint32_t *timeline);
 bool walrow__outlets_eager(const walrow__outlets *outlets);
 /** *done: every sink that remembers has the snapshot, the earliest at *point. */
 walrow_code walrow__outlets_snapshot(walrow__outlets *outlets, const char *schema, const char *table,

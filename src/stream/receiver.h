@@ -40,6 +40,8 @@ struct walrow__receiver {
     walrow__state *state;           /* written before anything is confirmed; NULL: none is kept */
     int server_version;
     uint64_t system_identifier; /* of the server the stream began with; 0: not known */
+    _Atomic uint32_t timeline;  /* of what comes; the receiver's to change. 0: not known */
+    uint64_t reached_lsn;       /* the end of what was handed on, now or before; likewise */
     bool slot_exists;
     bool binary;
     bool patient;       /* what fails before the first connection is tried again, too */
@@ -50,8 +52,9 @@ struct walrow__receiver {
 
     walrow__queue queue;
     _Atomic uint64_t acked_lsn;
-    atomic_bool stop;        /* end the stream, keep the connection for the last acknowledgement */
-    atomic_bool closing;     /* say goodbye */
+    atomic_bool stop;    /* end the stream, keep the connection for the last acknowledgement */
+    atomic_bool closing; /* say goodbye */
+    atomic_bool outran;  /* ended because the server went on, after a fail-over, without what was handed on */
     atomic_bool sync_wanted; /* the server waits for its changes to be made durable: it shuts down */
     walrow__receiver_figures figures;
     walrow__reading reading;
@@ -101,9 +104,17 @@ walrow__session_end walrow__session_run(walrow__receiver *receiver, walrow_error
 /** After it was stopped: answer and confirm until closing, then say goodbye. */
 void walrow__session_linger(walrow__receiver *receiver);
 
-/** A connection to the server the stream began with; replication: a walsender. */
-walrow_code walrow__session_connect(const walrow__receiver *receiver, bool replication, PGconn **out,
+/** A connection to the server the stream goes on with; replication: a walsender. */
+walrow_code walrow__session_connect(walrow__receiver *receiver, bool replication, PGconn **out,
                                     walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * A new connection may be to another server: was what was received and handed on part of its past? After a
+ * fail-over, the stream and its state follow it.
+ * Errors: WALROW_ERR_SERVER, WALROW_ERR_STATE, WALROW_ERR_SLOT: it is not, and why
+ */
+walrow_code walrow__receiver_check_server(walrow__receiver *receiver, PGconn *conn, bool replication,
+                                          walrow_error *err) WALROW_MUST_CHECK;
+
 /** Connect the SQL connection anew if it is stale. */
 walrow_code walrow__receiver_refresh_sql(walrow__receiver *receiver, walrow_error *err) WALROW_MUST_CHECK;
 /** Read the snapshots the plan asks for; creates the slot if there is none. */

@@ -53,17 +53,17 @@ wants_buffer(const run *r, walrow__state *state, bool *wanted, walrow_error *err
 
 /* Opening the stream may take several tries: the sinks are opened in the first, the buffer goes with each. */
 static walrow_code
-open_sinks(void *arg, const walrow__pg_server *server, walrow__receiver *receiver, walrow_error *err)
+open_sinks(void *arg, const walrow__identity *identity, walrow__receiver *receiver, walrow_error *err)
 {
     run *r = arg;
     walrow__state *state = receiver->state;
     bool buffered;
-    walrow__identity identity = walrow__stream_identity(r->options, server);
-    if (r->system_identifier != 0 && r->system_identifier != server->system_identifier)
+    if (r->system_identifier != 0 && r->system_identifier != identity->system_identifier)
         return walrow__fail(err, WALROW_ERR_SERVER, "another server answers now than the one before");
     if (r->system_identifier == 0)
-        WALROW_TRY(walrow__outlets_open(&r->outlets, &identity, err));
-    r->system_identifier = server->system_identifier;
+        WALROW_TRY(walrow__outlets_open(&r->outlets, identity, err));
+    r->system_identifier = identity->system_identifier;
+    WALROW_TRY(walrow__outlets_check(&r->outlets, identity, &receiver->reached_lsn, err));
     WALROW_TRY(wants_buffer(r, state, &buffered, err));
     if (state == NULL)
         return WALROW_OK;
@@ -258,6 +258,14 @@ open_stream(run *r, walrow_error *err)
     }
 }
 
+/* What was handed on and is in no sink for good, never came: the sinks say, when they are opened again. */
+static bool
+may_start_over(const run *r)
+{
+    return r->stream != NULL && atomic_load(&r->stream->receiver.outran) &&
+           walrow__outlets_remembering(&r->outlets) == r->outlets.count;
+}
+
 static walrow_code
 run_stream(run *r, walrow_error *err)
 {
@@ -266,10 +274,11 @@ run_stream(run *r, walrow_error *err)
         return opened == WALROW_END ? WALROW_OK : opened;
     WALROW_TRY(walrow__diary_open(&r->diary, r->stream->receiver.state, err));
     r->synced_at = walrow__now_ms();
+    walrow__outlets_watch(&r->outlets, &r->stream->receiver.timeline);
     if (r->fanout != NULL)
         WALROW_TRY(walrow__fanout_start(r->fanout, err));
     walrow_code code = stream_to_sinks(r, err);
-    if (code == WALROW_INTERRUPTED || code == WALROW_ERR_SINK)
+    if (code == WALROW_INTERRUPTED || code == WALROW_ERR_SINK || may_start_over(r))
         return code;
     /* whatever ended it, what was delivered is made durable and confirmed, unless a sink is what failed */
     walrow_error ignored;
@@ -277,14 +286,46 @@ run_stream(run *r, walrow_error *err)
     return code == WALROW_OK ? finished : code;
 }
 
+/* Without a finish: what is not durable is forgotten. */
+static void
+let_go(run *r)
+{
+    if (r->stream != NULL) {
+        r->report->bytes += r->stream->receiver.figures.bytes;
+        r->report->reconnects += r->stream->receiver.figures.reconnects;
+    }
+    walrow__diary_release(&r->diary);
+    walrow__fanout_free(r->fanout);
+    walrow_close(r->stream);
+    walrow__outlets_free(&r->outlets);
+    r->fanout = NULL;
+    r->stream = NULL;
+}
+
+static walrow_code
+start_over(run *r, walrow_error *err)
+{
+    walrow__retry retry = {.options = r->options};
+    let_go(r);
+    r->system_identifier = r->acked_lsn = r->kept_lsn = 0;
+    err->retryable = true;
+    int ms = walrow__retry_after(&retry, err);
+    if (ms < 0)
+        return err->code;
+    r->report->reconnects++;
+    int stop = walrow__retry_sleep(ms, r->callbacks);
+    if (stop == 2)
+        return walrow__fail(err, WALROW_INTERRUPTED, "stopped at once, as asked");
+    if (stop != 0)
+        return WALROW_OK;
+    WALROW_TRY(walrow__outlets_new(r->options, &r->outlets, err));
+    return run_stream(r, err);
+}
+
 static void
 complete_report(run *r)
 {
     walrow_report *report = r->report;
-    if (r->stream != NULL) {
-        report->bytes = r->stream->receiver.figures.bytes;
-        report->reconnects += r->stream->receiver.figures.reconnects;
-    }
     report->acked_lsn = r->acked_lsn;
     report->seconds = (double)(r->last_change_at - r->first_change_at) / 1000;
     report->peak_rss_bytes = walrow__peak_rss();
@@ -298,10 +339,9 @@ walrow_run(const walrow_options *options, const walrow_run_callbacks *callbacks,
     memset(report, 0, sizeof *report);
     WALROW_TRY(walrow__outlets_new(options, &r.outlets, err));
     walrow_code code = run_stream(&r, err);
+    while (code == WALROW_ERR_STATE && may_start_over(&r))
+        code = start_over(&r, err);
+    let_go(&r);
     complete_report(&r);
-    walrow__diary_release(&r.diary);
-    walrow__fanout_free(r.fanout);
-    walrow_close(r.stream);
-    walrow__outlets_free(&r.outlets);
     return code;
 }

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "pg/connection.h"
 
-#include <inttypes.h>
 #include <poll.h>
 #include <time.h>
 
@@ -50,8 +49,10 @@ send_status(walrow__receiver *r, bool wants_reply, walrow_error *err)
 {
     uint64_t flush_lsn = confirmable_lsn(r);
     uint64_t received_lsn = max_lsn(flush_lsn, atomic_load(&r->figures.received_lsn));
-    if (r->state != NULL)
+    if (r->state != NULL) {
+        walrow__state_reach(r->state, atomic_load(&r->acked_lsn));
         WALROW_TRY(walrow__state_commit(r->state, NULL, flush_lsn, err));
+    }
     r->status_at = walrow__now_ms();
     r->confirmed_lsn = flush_lsn;
     r->reply_wanted = false;
@@ -109,6 +110,9 @@ emit(walrow__receiver *r, walrow_error *err)
     walrow_changes changes;
     WALROW_TRY(walrow__collector_cut(&r->collector, &changes, err));
     r->emitted_lsn = max_lsn(r->emitted_lsn, changes.end_lsn);
+    /* of a transaction that goes on, rows are out there already */
+    r->reached_lsn =
+        max_lsn(r->reached_lsn, changes.partial ? r->collector.last.commit_lsn + 1 : changes.end_lsn);
     if (walrow__position_compare(r->collector.last, r->collector.delivered) > 0)
         r->collector.delivered = r->collector.last;
     return walrow__queue_put(&r->queue, &changes, bytes, err);
@@ -258,36 +262,12 @@ take_message(void *arg, struct ArrowBuffer *out)
     source->ops->take(source, out);
 }
 
-/* Another host of the URL may answer now: what was received must be part of its past. */
-static walrow_code
-check_server(const walrow__receiver *r, PGconn *conn, bool replication, walrow_error *err)
-{
-    walrow__pg_server server;
-    char ours[WALROW_LSN_SIZE], theirs[WALROW_LSN_SIZE];
-    WALROW_TRY(walrow__pg_identify(conn, replication, &server, err));
-    bool known = r->system_identifier != 0 && server.system_identifier != 0;
-    if (known && server.system_identifier != r->system_identifier) {
-        walrow__fail(err, WALROW_ERR_SERVER,
-                     "another server answers: its system identifier is %" PRIu64 ", not %" PRIu64,
-                     server.system_identifier, r->system_identifier);
-        return walrow__hint(err, "the hosts of the URL must be one cluster; a new cluster needs a new slot "
-                                 "and a new place for --to");
-    }
-    if (server.flush_lsn >= r->emitted_lsn)
-        return WALROW_OK;
-    walrow__fail(err, WALROW_ERR_SERVER, "the server's WAL ends at %s, before what was received, up to %s",
-                 walrow_lsn_format(server.flush_lsn, theirs), walrow_lsn_format(r->emitted_lsn, ours));
-    return walrow__hint(err,
-                        "it was restored from a backup, or is a standby that had not received all of it: "
-                        "begin anew, with a new slot and a new place for --to");
-}
-
 walrow_code
-walrow__session_connect(const walrow__receiver *r, bool replication, PGconn **out, walrow_error *err)
+walrow__session_connect(walrow__receiver *r, bool replication, PGconn **out, walrow_error *err)
 {
     PGconn *conn = NULL;
     WALROW_TRY(walrow__pg_connect(r->options, replication, &conn, err));
-    walrow_code code = check_server(r, conn, replication, err);
+    walrow_code code = walrow__receiver_check_server(r, conn, replication, err);
     if (code != WALROW_OK) {
         PQfinish(conn);
         return code;
@@ -302,7 +282,6 @@ open_session(walrow__receiver *r, walrow_error *err)
     WALROW_TRY(walrow__receiver_refresh_sql(r, err));
     walrow__source_options options =
         walrow__dialect_options(r->dialect, r->options, r->server_version, r->binary);
-    options.start_lsn = max_lsn(r->start_lsn, r->emitted_lsn);
     options.publications = (const char *const *)r->publications;
     WALROW_TRY(walrow__transport_open(r, &options, err));
     r->decoder->take = take_message;

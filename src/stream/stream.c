@@ -8,6 +8,7 @@
 #include "pg/publication.h"
 #include "pg/query.h"
 #include "pg/slot.h"
+#include "pg/timelines.h"
 #include "stream/memory.h"
 
 #include <inttypes.h>
@@ -250,32 +251,40 @@ walrow__stream_reconnect(walrow_stream *s, walrow_error *err)
     return WALROW_OK;
 }
 
-/* What positions belong to; a role that may not read it by SQL is told on a replication connection. */
+static walrow_code
+identify_by_walsender(walrow_stream *s, PGconn *conn, walrow_error *err)
+{
+    walrow__pg_server told;
+    WALROW_TRY(walrow__pg_identify(conn, true, &told, err));
+    if (s->server.timeline != 0 && told.timeline != s->server.timeline)
+        return walrow__timelines_torn(err);
+    s->server.system_identifier = told.system_identifier;
+    s->server.timeline = told.timeline;
+    return walrow__pg_timelines(conn, told.timeline, &s->timelines, err);
+}
+
+/* What positions belong to; what SQL does not tell (every role) is told on a replication connection. */
 static walrow_code
 identify(walrow_stream *s, walrow_error *err)
 {
     WALROW_TRY(walrow__pg_identify(s->sql, false, &s->server, err));
-    if (s->server.system_identifier != 0 && s->server.timeline != 0)
+    if (s->server.system_identifier != 0 && s->server.timeline == 1)
         return WALROW_OK;
     PGconn *conn = NULL;
-    walrow__pg_server told;
     WALROW_TRY(walrow__pg_connect(s->options, true, &conn, err));
-    walrow_code code = walrow__pg_identify(conn, true, &told, err);
+    walrow_code code = identify_by_walsender(s, conn, err);
     PQfinish(conn);
-    if (code == WALROW_OK) {
-        s->server.system_identifier = told.system_identifier;
-        s->server.timeline = told.timeline;
-    }
     return code;
 }
 
 walrow__identity
-walrow__stream_identity(const walrow_options *options, const walrow__pg_server *server)
+walrow__stream_identity(const walrow_stream *s)
 {
-    return (walrow__identity){.system_identifier = server->system_identifier,
-                              .timeline = server->timeline,
-                              .database = server->database,
-                              .slot = options->slot};
+    return (walrow__identity){.system_identifier = s->server.system_identifier,
+                              .timeline = s->server.timeline,
+                              .database = s->server.database,
+                              .slot = s->options->slot,
+                              .timelines = &s->timelines};
 }
 
 walrow_code
@@ -289,8 +298,9 @@ walrow__stream_prepare(walrow_stream *s, walrow_error *err)
                         s->options->snapshot != WALROW__SNAPSHOT_NEVER;
     if (s->keeps_state)
         WALROW_TRY(walrow__memory_open(s, err));
+    walrow__identity identity = walrow__stream_identity(s);
     if (s->hooks.opened != NULL)
-        WALROW_TRY(s->hooks.opened(s->hooks.arg, &s->server, &s->receiver, err));
+        WALROW_TRY(s->hooks.opened(s->hooks.arg, &identity, &s->receiver, err));
     return prepare(s, err);
 }
 
@@ -315,6 +325,7 @@ open_stream(walrow_stream *s, walrow_error *err)
     r->publications = s->publications.items;
     r->server_version = s->server.version;
     r->system_identifier = s->server.system_identifier;
+    atomic_store(&r->timeline, s->server.timeline);
     r->eager = s->hooks.eager;
     r->patient = s->hooks.patient;
     r->start_lsn = start_lsn(s);
@@ -370,6 +381,7 @@ walrow__stream_stop(walrow_stream *stream)
 void
 walrow__stream_release(walrow_stream *stream)
 {
+    walrow__timelines_release(&stream->timelines);
     walrow__plan_release(&stream->plan);
     walrow__texts_release(&stream->publications);
     walrow_patterns_free(stream->patterns);

@@ -12,7 +12,6 @@
 #include "source/snapshot.h"
 #include "stream/memory.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,18 +30,12 @@ walrow__stream_plan_table(walrow_stream *s, const walrow__found *info, bool in_s
 
 /* ---- new tables while the stream runs ---- */
 
-static walrow_stream *
-stream_of(walrow__receiver *r)
-{
-    return (walrow_stream *)((char *)r - offsetof(walrow_stream, receiver));
-}
-
 walrow_code
 walrow__receiver_refresh_sql(walrow__receiver *r, walrow_error *err)
 {
     if (!r->sql_stale)
         return WALROW_OK;
-    WALROW_TRY(walrow__stream_reconnect(stream_of(r), err));
+    WALROW_TRY(walrow__stream_reconnect(walrow__stream_of(r), err));
     r->sql_stale = false;
     return WALROW_OK;
 }
@@ -118,7 +111,7 @@ discover(walrow__receiver *r, walrow_stream *s, bool *found, walrow_error *err)
 walrow_code
 walrow__receiver_discover(walrow__receiver *r, bool *found, walrow_error *err)
 {
-    walrow_stream *s = stream_of(r);
+    walrow_stream *s = walrow__stream_of(r);
     *found = false;
     walrow_code code = discover(r, s, found, err);
     if (code == WALROW_OK || PQstatus(s->sql) == CONNECTION_OK)
@@ -130,7 +123,7 @@ walrow__receiver_discover(walrow__receiver *r, bool *found, walrow_error *err)
 walrow_code
 walrow__receiver_plan_met(walrow__receiver *r, walrow_error *err)
 {
-    walrow_stream *s = stream_of(r);
+    walrow_stream *s = walrow__stream_of(r);
     bool found = false;
     if (!walrow__plan_has_met(&s->plan))
         return WALROW_OK;
@@ -154,6 +147,12 @@ report_waiting(void *arg, int pid)
     walrow__slot_wait_report(r->sql, pid);
 }
 
+static walrow_code
+check_connection(void *arg, PGconn *conn, walrow_error *err)
+{
+    return walrow__receiver_check_server(arg, conn, true, err);
+}
+
 /* Into the queue, when there is room. */
 static walrow_code
 emit_chunk(void *arg, walrow_changes *chunk, size_t bytes, walrow_error *err)
@@ -166,6 +165,8 @@ emit_chunk(void *arg, walrow_changes *chunk, size_t bytes, walrow_error *err)
         return noted;
     }
     atomic_fetch_add(&r->figures.bytes, bytes);
+    if (chunk->snapshot_lsn > r->reached_lsn)
+        r->reached_lsn = chunk->snapshot_lsn;
     while (!walrow__queue_has_room(&r->queue)) {
         if (is_stopping(r)) {
             chunk->release(chunk);
@@ -225,6 +226,7 @@ walrow__receiver_snapshot(walrow__receiver *r, walrow_error *err)
         .capture = walrow__plan_capture(r->plan),
         .binary = r->options->encoding != WALROW__ENCODING_TEXT,
         .arg = r,
+        .connected = check_connection,
         .stopping = is_stopping,
         .waiting = report_waiting,
         .emit = emit_chunk,

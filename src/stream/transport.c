@@ -63,13 +63,22 @@ check_not_pulled(walrow__receiver *r, const walrow__source_options *options, wal
     return pid == 0 ? WALROW_OK : walrow__slot_taken(options->slot, "another walrow", pid, err);
 }
 
+/* Known once the server is: a fail-over may take it back. */
+static uint64_t
+start_lsn(const walrow__receiver *r)
+{
+    return r->start_lsn > r->emitted_lsn ? r->start_lsn : r->emitted_lsn;
+}
+
 static walrow_code
 open_push(walrow__receiver *r, const walrow__source_options *options, walrow_error *err)
 {
     PGconn *conn;
+    walrow__source_options ours = *options;
     WALROW_TRY(check_not_pulled(r, options, err));
     WALROW_TRY(walrow__session_connect(r, true, &conn, err));
-    WALROW_TRY(walrow__push_start(&r->transport.push, conn, options, err));
+    ours.start_lsn = start_lsn(r);
+    WALROW_TRY(walrow__push_start(&r->transport.push, conn, &ours, err));
     r->source = &r->transport.push.base;
     return WALROW_OK;
 }
@@ -103,6 +112,7 @@ open_pull(walrow__receiver *r, const walrow__source_options *options, walrow_err
         PQfinish(conn);
         return code;
     }
+    ours.start_lsn = start_lsn(r);
     WALROW_TRY(walrow__pull_start(&r->transport.pull, conn, mover, &ours, err));
     r->source = &r->transport.pull.base;
     return WALROW_OK;

@@ -111,9 +111,10 @@ class Postgres:
     tcp:    listen on a free port of 127.0.0.1 as well as on the socket
     initdb: more arguments for it
     unique: with a system identifier that no other has; without it all of a run are copies of one
+    standby_of: another one, stopped, of which this is a copy with its slots, and which it follows once both run
     """
 
-    def __init__(self, conf=None, hba=(), tcp=False, initdb=(), unique=False):
+    def __init__(self, conf=None, hba=(), tcp=False, initdb=(), unique=False, standby_of=None):
         self.port = free_port() if tcp else 5432
         self.settings = DEFAULT_CONF | ({"listen_addresses": "127.0.0.1"} if tcp else {}) | (conf or {})
         self.hba = [*hba, "local all all trust", "local replication all trust"]
@@ -124,7 +125,11 @@ class Postgres:
         self.log_file = os.path.join(self.folder, "log")
         self._watchdog = Watchdog(self.folder)
         try:
-            if unique:
+            if standby_of is not None:
+                run_as_server_user("cp", "-a", standby_of.data, self.data)
+                run_as_server_user("touch", os.path.join(self.data, "standby.signal"))
+                self.settings["primary_conninfo"] = f"host={standby_of.folder} port={standby_of.port} user=postgres"
+            elif unique:
                 run_initdb(self.data, *initdb)
             else:
                 run_as_server_user("cp", "-a", template(*initdb), self.data)
@@ -199,6 +204,10 @@ class Postgres:
         self.stop()
         run_as_server_user("touch", os.path.join(self.data, "standby.signal"))
         self.start()
+
+    def promote(self):
+        """From a standby to a primary on a timeline of its own."""
+        run_as_server_user(pgbin("pg_ctl"), "promote", "-w", "-t", "60", "-D", self.data)
 
     def close(self):
         """Stop and remove everything. The watchdog does it, as it would if this process were killed."""

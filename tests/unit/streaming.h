@@ -23,7 +23,8 @@ typedef struct fixture {
 static const walsender_answer answers[] = {
     {"pg_replication_slots s", "pgoutput|app|f|f|0||0/10|0/10|0|0|reserved|-1|f||\n", NULL},
     {"server_encoding", "f|app|tester|UTF8|\n", NULL},
-    {"pg_control_system", "7000000000000000001|1|\n", NULL},
+    {"pg_control_system", "7000000000000000001|\n", NULL},
+    {"pg_walfile_name", "0/1000|000000010000000000000000|\n", NULL},
     {"pg_current_wal_flush_lsn", "0/1000|\n", NULL},
     {"p.puballtables", "16400|t|t|t|t|t|t|t|\n", NULL},
     {"SELECT pubname FROM pg_publication", "walrow|\n", NULL},

@@ -35,7 +35,7 @@ another_server_at_the_same_address_ends_the_stream(void **state)
 static void
 a_server_that_went_back_ends_the_stream(void **state)
 {
-    expect_end_with_identity(*state, "7000000000000000001|2|0/107|app|\n", "WAL ends at 0/107");
+    expect_end_with_identity(*state, "7000000000000000001|1|0/107|app|\n", "WAL ends at 0/107");
 }
 
 static void

@@ -397,14 +397,36 @@ another_stream_is_refused_and_both_are_named(void **state)
 }
 
 static void
-another_timeline_is_refused_with_the_way_out(void **state)
+another_timeline_is_followed_when_it_is_told(void **state)
 {
     fixture *f = *state;
     open_sink(f, "");
     crash(f);
     f->identity.timeline = 2;
-    assert_int_equal(try_open(f, ""), WALROW_ERR_STATE);
-    assert_non_null(strstr(f->err.hint, "set \"timeline\" to 2"));
+    open_sink(f, "");
+    assert_int_equal(f->sink->timeline, 1);
+    ASSERT_OK(walrow__sink_follow(f->sink, 2, &f->err), f->err);
+    crash(f);
+    open_sink(f, "");
+    assert_int_equal(f->sink->timeline, 2);
+}
+
+static void
+how_far_it_reached_is_known_after_a_crash(void **state)
+{
+    fixture *f = *state;
+    open_sink(f, "");
+    assert_int_equal(f->sink->reached_lsn, 0);
+    write_chunk(f, f->u, 0x80, 0, 1, true);
+    crash(f);
+    open_sink(f, "");
+    assert_int_equal(f->sink->reached_lsn, 0x80);
+    write_rows(f, f->t, 0x100, 1);
+    sync_sink(f, true);
+    write_rows(f, f->t, 0x200, 1); /* not durable */
+    crash(f);
+    open_sink(f, "");
+    assert_int_equal(f->sink->reached_lsn, 0x101);
 }
 
 static void
@@ -695,7 +717,8 @@ main(void)
         TEST(position_is_the_highest_of_the_names),
         TEST(the_manifest_says_whose_the_directory_is),
         TEST(another_stream_is_refused_and_both_are_named),
-        TEST(another_timeline_is_refused_with_the_way_out),
+        TEST(another_timeline_is_followed_when_it_is_told),
+        TEST(how_far_it_reached_is_known_after_a_crash),
         TEST(files_without_a_manifest_are_refused),
         TEST(a_damaged_manifest_is_refused),
         TEST(two_walrows_do_not_share_a_directory),

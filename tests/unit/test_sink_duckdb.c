@@ -310,13 +310,29 @@ the_file_of_another_slot_is_refused(void **state)
     assert_non_null(strstr(f->err.message, "slot \"walrow\""));
     walrow__sink_free(f->sink);
     f->identity.slot = "walrow";
-    f->identity.timeline = 2;
-    assert_int_equal(try_open_file(f, ""), WALROW_ERR_STATE);
-    assert_non_null(strstr(f->err.hint, "set \"timeline\" to 2 in _walrow.state"));
-    walrow__sink_free(f->sink);
-    f->identity.timeline = 1;
     assert_int_equal(try_open_file(f, "?mode=append"), WALROW_ERR_STATE);
     assert_non_null(strstr(f->err.message, "mode replica"));
+}
+
+static void
+another_timeline_is_followed_when_it_is_told(void **state)
+{
+    fixture *f = need_duckdb(state);
+    open_file(f, "");
+    assert_int_equal(f->sink->timeline, 1);
+    write_chunk(f, f->u, 0x80, 0, 1, true);
+    write_rows(f, f->t, 0x100, 3);
+    close_file(f);
+    f->identity.timeline = 2;
+    open_file(f, "");
+    assert_int_equal(f->sink->timeline, 1);
+    assert_int_equal(f->sink->reached_lsn, 0x108);
+    ASSERT_OK(walrow__sink_follow(f->sink, 2, &f->err), f->err);
+    close_file(f);
+    open_file(f, "");
+    assert_int_equal(f->sink->timeline, 2);
+    close_file(f);
+    assert_select(f, "SELECT timeline, end_lsn FROM _walrow.state", "2,264 ");
 }
 
 static void
@@ -351,6 +367,7 @@ main(void)
         TEST(a_snapshot_is_there_when_it_is_whole),
         TEST(an_empty_snapshot_makes_an_empty_table),
         TEST(the_file_of_another_slot_is_refused),
+        TEST(another_timeline_is_followed_when_it_is_told),
         TEST(its_position_is_told_while_it_is_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -316,6 +316,39 @@ a_file_of_somebody_else_is_refused(void **state)
 }
 
 static void
+another_timeline_is_followed_with_what_was_written(void **state)
+{
+    fixture *f = *state;
+    open_sink(f);
+    write_part(f, 0x100, 0, 1, true);
+    sync_sink(f);
+    crash(f);
+    f->identity.timeline = 2;
+    open_sink(f);
+    assert_int_equal(f->sink->timeline, 1);
+    assert_int_equal(f->sink->reached_lsn, 0x108);
+    write_part(f, 0x180, 0, 0, true);
+    ASSERT_OK(walrow__sink_follow(f->sink, 2, &f->err), f->err);
+    crash(f);
+    open_sink(f);
+    assert_int_equal(f->sink->timeline, 2);
+    assert_int_equal(f->sink->reached_lsn, 0x188);
+}
+
+static void
+a_part_of_a_transaction_reaches_to_its_commit(void **state)
+{
+    fixture *f = *state;
+    open_sink(f);
+    write_part(f, 0x100, 0, 1, true);
+    write_part(f, 0x200, 0, 1, false);
+    sync_sink(f);
+    crash(f);
+    open_sink(f);
+    assert_int_equal(f->sink->reached_lsn, 0x201);
+}
+
+static void
 another_stream_is_refused(void **state)
 {
     fixture *f = *state;
@@ -429,6 +462,8 @@ main(void)
         TEST(a_file_that_was_cut_is_refused),
         TEST(a_file_of_somebody_else_is_refused),
         TEST(another_stream_is_refused),
+        TEST(another_timeline_is_followed_with_what_was_written),
+        TEST(a_part_of_a_transaction_reaches_to_its_commit),
         TEST(position_is_read_without_open),
         TEST(dead_letters_lie_beside_the_file_once),
         TEST(bad_uris_are_explained),

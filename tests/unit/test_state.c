@@ -398,15 +398,47 @@ another_servers_state_is_not_used(void **state)
     other.system_identifier++;
     assert_refused(f, &other, "7311234567890123457");
     other = shop;
-    other.timeline = 2;
-    assert_refused(f, &other, "\"timeline\": 2");
-    other = shop;
     other.database = "store";
     assert_refused(f, &other, "\"database\": \"store\"");
     other = shop;
     other.slot = "second";
     assert_refused(f, &other, "\"slot\": \"second\"");
     reopen(f);
+}
+
+static void
+a_timeline_is_followed_to_where_it_branched_off(void **state)
+{
+    fixture *f = *state;
+    walrow__identity promoted = shop;
+    reopen(f);
+    walrow__state_reach(f->state, 0x200);
+    ASSERT_OK(walrow__state_commit(f->state, NULL, 0x300, &f->err), f->err);
+    walrow__state_close(f->state);
+    promoted.timeline = 2;
+    ASSERT_OK(walrow__state_open(f->path, &promoted, &f->state, &f->err), f->err);
+    assert_int_equal(walrow__state_timeline(f->state), 1);
+    assert_int_equal(walrow__state_reached(f->state), 0x200);
+    ASSERT_OK(walrow__state_follow(f->state, 2, 0x280, &f->err), f->err);
+    assert_int_equal(walrow__state_confirmed(f->state), 0x280);
+    reopen(f);
+    assert_int_equal(walrow__state_timeline(f->state), 2);
+    assert_int_equal(walrow__state_confirmed(f->state), 0x280);
+    assert_int_equal(walrow__state_reached(f->state), 0x200);
+}
+
+static void
+what_an_older_walrow_confirmed_may_have_been_delivered(void **state)
+{
+    fixture *f = *state;
+    reopen(f);
+    ASSERT_OK(walrow__state_commit(f->state, NULL, 0x300, &f->err), f->err);
+    assert_int_equal(walrow__state_reached(f->state), 0);
+    walrow__store_write *write = walrow__store_begin();
+    walrow__store_delete(write, "reached");
+    ASSERT_OK(walrow__state_commit(f->state, write, 0, &f->err), f->err);
+    reopen(f);
+    assert_int_equal(walrow__state_reached(f->state), 0x300);
 }
 
 static void
@@ -537,6 +569,9 @@ main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(one_process_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_servers_state_is_not_used, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_timeline_is_followed_to_where_it_branched_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_an_older_walrow_confirmed_may_have_been_delivered, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_newer_version_is_not_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_file_is_no_beginning, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_manifest_is_no_beginning, set_up, tear_down),

@@ -237,6 +237,17 @@ a_history_that_could_not_be_read_matters_only_to_who_needs_it(void **state)
     assert_string_equal(err.message, "gone");
 }
 
+static void
+a_recording_knows_no_history(void **state)
+{
+    uint64_t branch_lsn;
+    walrow__identity now = {.timeline = 2, .slot = "walrow"};
+    (void)state;
+    assert_int_equal(walrow__timelines_follow(&now, 2, 0x10, "x", &branch_lsn, &err), WALROW_OK);
+    assert_int_equal(walrow__timelines_follow(&now, 1, 0x10, "x", &branch_lsn, &err), WALROW_ERR_STATE);
+    assert_non_null(strstr(err.message, "x followed timeline 1, and what comes is of timeline 2"));
+}
+
 int
 main(void)
 {
@@ -255,6 +266,7 @@ main(void)
         cmocka_unit_test(what_is_past_the_branch_is_refused_with_how_far),
         cmocka_unit_test(a_timeline_it_did_not_come_from_is_refused),
         cmocka_unit_test(a_history_that_could_not_be_read_matters_only_to_who_needs_it),
+        cmocka_unit_test(a_recording_knows_no_history),
     };
     return cmocka_run_group_tests_name("timelines", tests, NULL, NULL);
 }

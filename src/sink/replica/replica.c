@@ -102,6 +102,17 @@ replica_position(walrow__sink *sink, walrow__position *out, walrow_error *err)
 
 /* ---- open ---- */
 
+static void
+note_reached(replica_sink *self)
+{
+    const walrow__replica *replica = &self->replica;
+    walrow__sink_has(&self->base, replica->end_lsn);
+    walrow__sink_has_record(&self->base, replica->position.commit_lsn);
+    walrow__sink_has_record(&self->base, replica->message_lsn);
+    for (const walrow__replica_table *table = replica->tables; table != NULL; table = table->next)
+        walrow__sink_has(&self->base, table->point);
+}
+
 static walrow_code
 replica_open(walrow__sink *sink, const walrow__identity *identity, walrow_error *err)
 {
@@ -113,7 +124,19 @@ replica_open(walrow__sink *sink, const walrow__identity *identity, walrow_error 
     self->end_lsn = replica->end_lsn;
     self->message_lsn = replica->message_lsn;
     self->unpublished = true;
+    sink->timeline = replica->timeline;
+    note_reached(self);
     return note_position(self, err);
+}
+
+static walrow_code
+replica_follow(walrow__sink *sink, uint32_t timeline, walrow_error *err)
+{
+    replica_sink *self = (replica_sink *)sink;
+    if (self->failure.code != WALROW_OK)
+        return walrow__sink_fail_again(&self->failure, err);
+    walrow_code code = walrow__replica_save_timeline(&self->replica, timeline, err);
+    return walrow__sink_note(&self->base, &self->failure, code, err);
 }
 
 /* ---- applying ---- */
@@ -452,6 +475,7 @@ static const walrow__sink_ops replica_ops = {
     .sync = replica_sync,
     .finish = replica_finish,
     .free = replica_free,
+    .follow = replica_follow,
     .snapshot = replica_snapshot,
     .position = replica_position,
 };

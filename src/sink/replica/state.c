@@ -139,7 +139,7 @@ take_state(void *arg, int64_t n_cells, const struct ArrowStringView *cells, walr
     s->version = number_of(cells[0]);
     s->mode = copy_cell(cells[1]);
     s->identity.system_identifier = number_of(cells[2]);
-    s->identity.timeline = (uint32_t)number_of(cells[3]);
+    s->replica->timeline = (uint32_t)number_of(cells[3]);
     s->identity.database = s->database = copy_cell(cells[4]);
     s->identity.slot = s->slot = copy_cell(cells[5]);
     s->replica->position.commit_lsn = number_of(cells[6]);
@@ -159,9 +159,7 @@ check_stored(const walrow__replica *replica, const stored *s, const walrow__iden
                      replica->path, s->version, LAYOUT_VERSION);
         return walrow__hint(err, "use a newer walrow, or name another file for this stream");
     }
-    char record[512];
-    snprintf(record, sizeof record, "_walrow.state of %s", replica->path);
-    WALROW_TRY(walrow__identity_compare(&s->identity, identity, replica->path, record, err));
+    WALROW_TRY(walrow__identity_compare(&s->identity, identity, replica->path, err));
     if (strcmp(s->mode, mode) == 0)
         return WALROW_OK;
     walrow__fail(err, WALROW_ERR_STATE, "\"%s\" is of mode %s, and this is mode %s", replica->path, s->mode,
@@ -299,6 +297,7 @@ claim(walrow__replica *replica, const walrow__identity *identity, walrow_error *
     walrow__strbuf_release(&sql);
     if (code != WALROW_OK)
         return code;
+    replica->timeline = identity->timeline;
     if (counts[0] == 0)
         return create_state(replica, identity, err);
     if (counts[1] == 1)
@@ -449,6 +448,16 @@ walrow__replica_save_table(walrow__replica *replica, const walrow__replica_table
     walrow_code code = walrow__replica_run(replica, &sql, err);
     walrow__strbuf_release(&sql);
     return code;
+}
+
+walrow_code
+walrow__replica_save_timeline(walrow__replica *replica, uint32_t timeline, walrow_error *err)
+{
+    char sql[96];
+    snprintf(sql, sizeof sql, "UPDATE " WALROW__REPLICA "._walrow.state SET timeline = %" PRIu32, timeline);
+    WALROW_TRY(run_text(replica, sql, err));
+    replica->timeline = timeline;
+    return walrow__files_sync_dir(replica->parent, err);
 }
 
 walrow_code

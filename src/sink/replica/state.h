@@ -33,6 +33,7 @@ typedef struct walrow__replica {
     walrow__duckdb *duckdb;
     char *path, *parent;
     bool append; /* the change log, not its outcome */
+    uint32_t timeline;
     walrow__position position;
     uint64_t end_lsn, message_lsn;
     walrow__replica_table *tables;
@@ -63,6 +64,9 @@ uint64_t walrow__replica_from_lsn(const walrow__replica *replica, const char *sc
                                   const char *table_name, uint32_t relid);
 walrow_code walrow__replica_save_table(walrow__replica *replica, const walrow__replica_table *table,
                                        walrow_error *err) WALROW_MUST_CHECK;
+/** In a transaction of its own. */
+walrow_code walrow__replica_save_timeline(walrow__replica *replica, uint32_t timeline,
+                                          walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__replica_save_position(walrow__replica *replica, walrow__position position,
                                           uint64_t end_lsn, uint64_t message_lsn,
                                           walrow_error *err) WALROW_MUST_CHECK;
