@@ -11,6 +11,7 @@
 #include "stream/stream.h"
 #include "stream/tally.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,6 +184,23 @@ create_file(recorder *r, const char *path, walrow_error *err)
     return WALROW_OK;
 }
 
+/* A recording is of one timeline, which its header names. */
+static walrow_code
+check_timeline(const recorder *r, PGconn *conn, walrow_error *err)
+{
+    walrow__pg_server now;
+    const walrow__pg_server *then = &r->stream.server;
+    WALROW_TRY(walrow__pg_identify(conn, true, &now, err));
+    if (now.system_identifier == then->system_identifier && now.timeline == then->timeline)
+        return WALROW_OK;
+    walrow__fail(err, WALROW_ERR_SERVER,
+                 "the recording is of system %" PRIu64 ", timeline %" PRIu32
+                 ", and the server that answers now is "
+                 "of system %" PRIu64 ", timeline %" PRIu32,
+                 then->system_identifier, then->timeline, now.system_identifier, now.timeline);
+    return walrow__hint(err, "what is recorded can be decoded; record what follows into another file");
+}
+
 static walrow_code
 start(recorder *r, walrow_error *err)
 {
@@ -192,6 +210,11 @@ start(recorder *r, walrow_error *err)
                                        false, NULL, err));
     r->stream.receiver.slot_exists = true;
     WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
+    walrow_code code = check_timeline(r, conn, err);
+    if (code != WALROW_OK) {
+        PQfinish(conn);
+        return code;
+    }
     walrow__source_options options = walrow__dialect_options(
         r->stream.receiver.dialect, r->options, r->stream.server.version, r->stream.receiver.binary);
     options.start_lsn = r->end_lsn != 0 ? r->end_lsn : r->options->start_lsn;

@@ -327,3 +327,20 @@ def test_a_server_restored_on_a_timeline_of_its_own_is_refused(new_server, walro
     said = job.stream(code=10)
     assert_refused(said)
     assert "or are younger than the backup" in said.err
+
+
+def test_a_recording_ends_with_its_timeline(cluster, sink_job, walrow):
+    job = sink_job("ipc")
+    cluster.add_standby()
+    words = job.arguments("record") + ["before.walrow"]
+    run = walrow.start(*words)
+    run.wait_for(lambda: cluster.slot(job.slot)["active"], what="the recording")
+    cluster.insert(1, 10)
+    cluster.wait_received(run)
+    cluster.wait_replayed()
+    cluster.fail_over()
+    ended = run.wait()
+    assert ended.code == 4 and "timeline 1, and the server that answers now is of" in ended.err
+    assert "record what follows into another file" in ended.err
+    walrow("decode", "before.walrow", "--to", job.to[0], code=0)
+    assert_ids(job, *range(1, 11))
