@@ -401,6 +401,8 @@ walrow__session_linger(walrow__receiver *r)
 {
     walrow_error ignored;
     bool ended = false;
+    if (!walrow__collector_empty(&r->collector)) /* a keepalive may have been past what is forgotten now */
+        r->keepalive_lsn = 0;
     /* a transaction under way is forgotten, and does not hold back what is confirmed */
     walrow_code code = walrow__collector_abandon(&r->collector, &ignored);
     r->source->ops->quit(r->source);

@@ -303,6 +303,25 @@ a_transaction_under_way_is_not_confirmed_by_the_goodbye(void **state)
     assert_int_equal(walsender_goodbyes(f->server), 1);
 }
 
+/* What the keepalive says is past a transaction that was read and is forgotten with the one under way. */
+static void
+a_keepalive_past_what_is_forgotten_is_not_confirmed_by_the_goodbye(void **state)
+{
+    fixture *f = *state;
+    sends_transaction(f, 0x100, "1");
+    walsender_keepalive(f->server, 0x200, false);
+    sends(f, a_begin(0x300, 8));
+    sends_insert(f, "2", "x");
+    walsender_awaits_statuses(f->server, 1);
+    walsender_keepalive(f->server, 0x200, true);
+    open_stream(f);
+    assert_true(walsender_wait_said(f->server));
+    assert_true(walsender_wait_statuses(f->server, 2));
+    walrow_close(f->stream);
+    f->stream = NULL;
+    assert_int_equal(walsender_flushed(f->server), 0);
+}
+
 /* ---- what comes again ---- */
 
 static void
@@ -520,6 +539,7 @@ main(void)
         CASE(an_acknowledgement_cannot_be_taken_back),
         CASE(the_last_acknowledgement_is_confirmed_before_the_goodbye),
         CASE(a_transaction_under_way_is_not_confirmed_by_the_goodbye),
+        CASE(a_keepalive_past_what_is_forgotten_is_not_confirmed_by_the_goodbye),
         CASE(a_connection_lost_between_transactions_is_made_again),
         CASE(a_connection_lost_within_a_transaction_brings_it_whole),
         CASE(parts_that_were_delivered_do_not_come_twice),
