@@ -6,6 +6,7 @@ JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX  ?= /usr/local
 RESULTS ?= build/test-results
 ARGS    ?=
+PEERS   ?=
 CYCLES  ?= 500
 SEED    ?= 1
 # of the server wal2arrow is built for: first the one that tests and demo run
@@ -29,7 +30,7 @@ export PKG_CONFIG_PATH := $(CURDIR)/.deps/prefix/lib/pkgconfig$(if $(PKG_CONFIG_
 export WALROW_BIN      ?= $(CURDIR)/build/walrow
 export CLANG_FORMAT    ?= clang-format-14
 
-.PHONY: all build build-asan build-campaign build-tsan campaign plugin plugin-library plugin-regress install-plugin deb demo test test-matrix test-threads test-plugin-memory unit e2e bench install format format-check clean distclean help
+.PHONY: all build build-asan build-campaign build-tsan campaign plugin plugin-library plugin-regress install-plugin deb demo test test-matrix test-threads test-plugin-memory unit e2e bench bench-peers install format format-check clean distclean help
 .DEFAULT_GOAL := all
 
 all: ## build/walrow, build/libwalrow.so and build/wal2arrow.so, installing first what that needs
@@ -132,6 +133,9 @@ bench: ## the measurements, with their peers in the same run
 	@$(MAKE) --no-print-directory -s -C build/null_plugin -f $(CURDIR)/bench/null_plugin/Makefile \
 		VPATH=$(CURDIR)/bench/null_plugin PG_CONFIG=$(DEFAULT_PG_CONFIG)
 	bench/run $(ARGS)
+
+bench-peers: ## fetch and build the clients of others that bench takes along; PEERS='pglogrepl' for some
+	bench/peers/build $(PEERS)
 
 install: all ## into $(DESTDIR)$(PREFIX)
 	@$(MESON) configure build -Dprefix=$(PREFIX)
