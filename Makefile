@@ -6,6 +6,7 @@ JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX  ?= /usr/local
 RESULTS ?= build/test-results
 ARGS    ?=
+ROWS    ?=
 PEERS   ?=
 CYCLES  ?= 500
 SEED    ?= 1
@@ -125,14 +126,14 @@ campaign: ## crashes of every kind under load, and the proof that nothing is los
 	@$(MAKE) --no-print-directory build build-campaign
 	$(PYTHON) tests/e2e/campaign.py --cycles $(CYCLES) --seed $(SEED) --report docs/reliability.md
 
-bench: ## the measurements, with their peers in the same run
+bench: ## the measurements, with their peers in the same run: bench/RESULTS.md; ROWS=30000 for a quick look
 	@scripts/bootstrap bench
 	@$(MAKE) --no-print-directory build
-	@$(NINJA) -C build --quiet bench/commits
+	@$(NINJA) -C build --quiet bench/commits bench/latency
 	@mkdir -p build/null_plugin
 	@$(MAKE) --no-print-directory -s -C build/null_plugin -f $(CURDIR)/bench/null_plugin/Makefile \
 		VPATH=$(CURDIR)/bench/null_plugin PG_CONFIG=$(DEFAULT_PG_CONFIG)
-	bench/run $(ARGS)
+	bench/run $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
 bench-peers: ## fetch and build the clients of others that bench takes along; PEERS='pglogrepl' for some
 	bench/peers/build $(PEERS)

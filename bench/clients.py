@@ -1,116 +1,143 @@
-"""The commands that are compared: walrow and its peers, each on the slot `copy`."""
+"""The contestants that need no fetching: pg_recvlogical, psql, and walrow, each on the slot `copy`."""
 
 import json
 import os
 import shutil
 
+from plugin import create_extension
 from postgres import pgbin
+from timing import Failed
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WALROW = os.environ.get("WALROW_BIN") or os.path.join(ROOT, "build", "walrow")
 
-# what pg_recvlogical asks of a plugin
-RAW_OPTIONS = {
-    "pgoutput": {"proto_version": "1", "publication_names": "bench", "binary": "true"},
-    "wal2json": {"format-version": "2"},
-    "decoderbufs": {},
-    "walrow_null": {},
-}
+PGOUTPUT = ("proto_version=1", "publication_names=bench")
 
 
-# what walrow asks of wal2json (src/pg/plugin_options.c), but for what 2.5 does not know
-WALROW_WAL2JSON = {"format-version": "2"} | {
-    f"include-{what}": "on"
-    for what in ("transaction", "lsn", "xids", "timestamp", "schemas", "type-oids", "typmod", "types", "pk", "origin")
-}
+class Contestant:
+    """One that reads the slot `copy` of `plugin`; `slow`: a third of the rows will do."""
 
+    group = "raw"
+    transport = "push"
+    slow = False
 
-class Raw:
-    """pg_recvlogical to /dev/null: what comes is not looked at."""
-
-    def __init__(self, server, plugin, options=None):
+    def __init__(self, server, name, plugin):
         self.server = server
+        self.name = name
         self.plugin = plugin
-        self.name = f"pg_recvlogical, {plugin}"
-        self.options = RAW_OPTIONS[plugin] if options is None else options
-
-    def command(self, workload):
-        command = [
-            pgbin("pg_recvlogical"), "-d", self.server.dsn(), "-S", "copy", "--start", "--no-loop", "-f", "/dev/null",
-            "-E", workload.end,
-        ]  # fmt: skip
-        for option, value in self.options.items():
-            command += ["-o", f"{option}={value}"]
-        return command
 
     def prepare(self):
         pass
 
+    def command(self, workload):
+        raise NotImplementedError
+
     def check(self, workload, run):
-        pass
+        """A run that lost rows has no speed."""
 
 
-class Walrow:
-    """walrow stream: batches, into sinks of the folder, and counted."""
+class Raw(Contestant):
+    """pg_recvlogical to /dev/null: what comes is not looked at."""
 
-    def __init__(self, server, plugin, folder, *sinks, name=None, state=True, buffer="auto", transport="push"):
-        self.server = server
-        self.plugin = plugin
-        self.name = name or f"walrow, {plugin}, {' '.join(f'{sink}:' for sink in sinks)}"
-        self.sinks, self.buffer, self.transport = sinks, buffer, transport
-        self.directory, self.state_directory = os.path.join(folder, "sinks"), os.path.join(folder, "state")
-        self.state = self.state_directory if state else "off"
-        self.report_file = os.path.join(folder, "report.json")
+    def __init__(self, server, name, plugin, options=(), slow=False):
+        super().__init__(server, f"pg_recvlogical, {name}", plugin)
+        self.group = "ceiling" if plugin == "walrow_null" else "raw"
+        self.options = options
+        self.slow = slow
+
+    def command(self, workload):
+        return [
+            pgbin("pg_recvlogical"), "-d", self.server.dsn(), "-S", "copy", "--start", "--no-loop", "-f", "/dev/null",
+            "-E", workload.end, *(word for option in self.options for word in ("-o", option)),
+        ]  # fmt: skip
+
+
+class Ceiling(Contestant):
+    """What PostgreSQL's decoding costs by itself: a plugin that emits nothing per row, pulled by psql."""
+
+    QUERIES = {
+        "function": "COPY (SELECT data FROM pg_logical_slot_get_binary_changes('copy', '{}', NULL))"
+        " TO STDOUT (FORMAT binary)",
+        "procedure": "CALL wal2arrow.stream('copy', '{}')",
+    }
+
+    group = "ceiling"
+
+    def __init__(self, server, transport):
+        super().__init__(server, f"nothing emitted, by {transport}", "walrow_null")
+        self.transport = transport
+
+    def prepare(self):
+        install_extension(self.server, True)
+
+    def command(self, workload):
+        query = self.QUERIES[self.transport].format(workload.end)
+        return [pgbin("psql"), "-Xq", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-d", self.server.dsn(), "-c", query]
+
+
+class Walrow(Contestant):
+    """walrow stream: batches, into a sink. transport: "push", "function" or "procedure", its choice of the two for
+    --transport pull where the extension is there."""
+
+    group = "walrow"
+
+    def __init__(self, server, folder, plugin, transport, sink="null"):
+        super().__init__(server, f"walrow, {plugin}, {HOW[transport]}, {sink}:", plugin)
+        self.transport, self.sink = transport, sink
+        self.folder = os.path.join(folder, "walrow")
+
+    def prepare(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.mkdir(self.folder)
+        install_extension(self.server, self.transport == "procedure")
 
     def command(self, workload):
         return [
             WALROW, "stream", "--source", self.server.dsn(), "--slot", "copy", "--publication", "bench",
-            "--tables", "public.bench", "--no-setup", "--snapshot", "never", "--until", workload.end,
-            "--encoding", "binary", "--report", self.report_file, "--plugin", self.plugin, "--state", self.state,
-            "--buffer", self.buffer, "--transport", self.transport,
-            *(word for sink in self.sinks for word in ("--to", self.uri(sink))),
-        ]  # fmt: skip
-
-    def uri(self, sink):
-        return "null:" if sink == "null" else f"{sink}:{os.path.join(self.directory, sink)}"
-
-    def prepare(self):
-        shutil.rmtree(self.directory, ignore_errors=True)
-        shutil.rmtree(self.state_directory, ignore_errors=True)
-        os.mkdir(self.directory)
-
-    def check(self, workload, run):
-        check_report(self.report_file, workload, run)
-
-
-class Decode:
-    """walrow decode, on one core: a stream recorded before, with no server."""
-
-    def __init__(self, server, folder):
-        self.server = server
-        self.name = "walrow decode, pgoutput, null:"
-        self.recording = os.path.join(folder, "recording")
-        self.report_file = os.path.join(folder, "report.json")
-
-    def record(self, workload):
-        return [
-            WALROW, "record", self.recording, "--source", self.server.dsn(), "--slot", "copy", "--publication",
-            "bench", "--tables", "public.bench", "--no-setup", "--until", workload.end, "--encoding", "binary",
-        ]  # fmt: skip
-
-    def command(self):
-        return [
-            "taskset", "-c", "0", WALROW, "decode", self.recording, "--to", "null:", "--report", self.report_file,
+            "--tables", "public.*", "--no-setup", "--snapshot", "never", "--until", workload.end,
+            "--plugin", self.plugin, "--transport", "push" if self.transport == "push" else "pull",
+            "--to", self.sink + ":" + ("" if self.sink == "null" else os.path.join(self.folder, "sink")),
+            "--state", os.path.join(self.folder, "state"), "--report", os.path.join(self.folder, "report.json"),
         ]  # fmt: skip
 
     def check(self, workload, run):
-        check_report(self.report_file, workload, run)
+        with open(os.path.join(self.folder, "report.json"), encoding="utf-8") as file:
+            report = json.load(file)
+        if sum(report["changes"].values()) != workload.rows:
+            raise Failed(f"{self.name}: {workload.rows} rows went in, and came out: {report['changes']}")
+        run.peak_rss = report["peak_rss_bytes"]
 
 
-def check_report(path, workload, run):
-    """A run that lost rows has no speed. Its peak RSS is there, too."""
-    with open(path, encoding="utf-8") as file:
-        report = json.load(file)
-    if report["changes"]["I"] != workload.rows:
-        raise SystemExit(f"{workload.title}: {workload.rows} rows went in, and came out: {report['changes']}")
-    run.peak_rss = report["peak_rss_bytes"]
+HOW = {"push": "pushed", "function": "pulled by function", "procedure": "pulled by procedure"}
+
+
+def install_extension(server, wanted):
+    there = server.sql("SELECT to_regnamespace('wal2arrow') IS NOT NULL")[0][0]
+    if wanted and not there:
+        create_extension(server)
+    elif there and not wanted:
+        server.sql("DROP SCHEMA wal2arrow CASCADE")
+
+
+RAW = "pg_recvlogical, pgoutput, binary"
+
+
+def essential_contestants(server, folder):
+    """Those of every workload."""
+    contestants = [Raw(server, "pgoutput, binary", "pgoutput", (*PGOUTPUT, "binary=true"))]
+    contestants += [
+        Walrow(server, folder, plugin, transport) for plugin in ("pgoutput", "wal2arrow") for transport in HOW
+    ]
+    contestants.append(Raw(server, "nothing emitted", "walrow_null"))
+    return contestants + [Ceiling(server, transport) for transport in ("function", "procedure")]
+
+
+def more_contestants(server, folder):
+    """Other plugins, and walrow's sinks by its fastest transport."""
+    return [
+        Raw(server, "pgoutput, text", "pgoutput", PGOUTPUT),
+        Raw(server, "test_decoding", "test_decoding", slow=True),
+        Raw(server, "wal2json v2", "wal2json", ("format-version=2",), slow=True),
+        Raw(server, "decoderbufs", "decoderbufs", slow=True),
+        *(Walrow(server, folder, "wal2arrow", "procedure", sink) for sink in ("ipc", "parquet", "jsonl")),
+    ]
