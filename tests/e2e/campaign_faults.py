@@ -161,7 +161,7 @@ FAULTS = [  # how often in a deck, what the report calls it
     (1, "kill -9 of every walrow", kill_all),
     (6, "kill -9 of walrow at a named place", crash),
     (1, "kill -9 of walrow while it reads a new table's rows", interrupt_snapshot),
-    (1, "SIGTERM", stop),
+    (3, "SIGTERM", stop),
     (1, "SIGSTOP for seconds", pause),
     (1, "the clock jumps", jump),
     (1, "kill -9 of PostgreSQL", kill_server),
