@@ -61,20 +61,6 @@ walrow__json_add_key(walrow__strbuf *buf, const char *key)
 }
 
 void
-walrow__json_add_integer(walrow__strbuf *buf, int64_t number)
-{
-    char digits[24];
-    int at = sizeof digits;
-    uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
-    do
-        digits[--at] = (char)('0' + rest % 10);
-    while ((rest /= 10) > 0);
-    if (number < 0)
-        digits[--at] = '-';
-    walrow__strbuf_add(buf, digits + at, sizeof digits - (size_t)at);
-}
-
-void
 walrow__json_add_base64(walrow__strbuf *buf, const void *bytes, size_t size)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

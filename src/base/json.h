@@ -14,7 +14,6 @@ void walrow__json_add_string(walrow__strbuf *buf, const char *text, size_t size)
 void walrow__json_add_text(walrow__strbuf *buf, const char *text);
 /* "key": */
 void walrow__json_add_key(walrow__strbuf *buf, const char *key);
-void walrow__json_add_integer(walrow__strbuf *buf, int64_t number);
 /* Bytes in base64 (RFC 4648, padded), with quotes. */
 void walrow__json_add_base64(walrow__strbuf *buf, const void *bytes, size_t size);
 

@@ -36,7 +36,7 @@ walrow__strbuf_clear(walrow__strbuf *buf)
 }
 
 bool
-walrow__strbuf_reserve(walrow__strbuf *buf, size_t more)
+walrow__strbuf_grow(walrow__strbuf *buf, size_t more)
 {
     size_t needed = buf->size + more + 1;
     if (buf->failed || needed < more)
@@ -56,41 +56,44 @@ walrow__strbuf_reserve(walrow__strbuf *buf, size_t more)
 }
 
 void
-walrow__strbuf_add(walrow__strbuf *buf, const void *bytes, size_t size)
+walrow__strbuf_add_digits(walrow__strbuf *buf, uint64_t number, int width)
 {
-    if (!walrow__strbuf_reserve(buf, size))
-        return;
-    if (size > 0)
-        memcpy(buf->data + buf->size, bytes, size);
-    buf->size += size;
-    buf->data[buf->size] = '\0';
+    char digits[24];
+    int at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    while (at > (int)sizeof digits - width)
+        digits[--at] = '0';
+    walrow__strbuf_add(buf, digits + at, sizeof digits - (size_t)at);
 }
 
 void
-walrow__strbuf_add_char(walrow__strbuf *buf, char c)
+walrow__strbuf_add_integer(walrow__strbuf *buf, int64_t number)
 {
-    walrow__strbuf_add(buf, &c, 1);
+    if (number < 0)
+        walrow__strbuf_add_char(buf, '-');
+    walrow__strbuf_add_digits(buf, number < 0 ? -(uint64_t)number : (uint64_t)number, 1);
 }
 
-void
-walrow__strbuf_add_text(walrow__strbuf *buf, const char *text)
-{
-    walrow__strbuf_add(buf, text, strlen(text));
-}
-
+/* Into the room there is; what does not fit is printed again. */
 void
 walrow__strbuf_addf(walrow__strbuf *buf, const char *fmt, ...)
 {
     va_list args, again;
     va_start(args, fmt);
     va_copy(again, args);
-    int size = vsnprintf(NULL, 0, fmt, args);
+    size_t room = walrow__strbuf_reserve(buf, 0) ? buf->capacity - buf->size : 0;
+    int size = room == 0 ? 0 : vsnprintf(buf->data + buf->size, room, fmt, args);
+    bool fits = size >= 0 && (size_t)size < room;
     if (size < 0)
         buf->failed = true;
-    else if (walrow__strbuf_reserve(buf, (size_t)size)) {
-        vsnprintf(buf->data + buf->size, (size_t)size + 1, fmt, again);
+    else if (!fits && walrow__strbuf_reserve(buf, (size_t)size))
+        fits = vsnprintf(buf->data + buf->size, (size_t)size + 1, fmt, again) == size;
+    if (fits)
         buf->size += (size_t)size;
-    }
+    else if (room > 0)
+        buf->data[buf->size] = '\0';
     va_end(again);
     va_end(args);
 }

@@ -351,8 +351,11 @@ print_fraction(int64_t us, walrow__strbuf *out)
 static void
 print_clock(int64_t us, walrow__strbuf *out)
 {
-    walrow__strbuf_addf(out, "%02d:%02d:%02d", (int)(us / US_PER_HOUR), (int)(us / US_PER_MINUTE % 60),
-                        (int)(us / US_PER_SECOND % 60));
+    walrow__strbuf_add_digits(out, (uint64_t)(us / US_PER_HOUR), 2);
+    walrow__strbuf_add_char(out, ':');
+    walrow__strbuf_add_digits(out, (uint64_t)(us / US_PER_MINUTE % 60), 2);
+    walrow__strbuf_add_char(out, ':');
+    walrow__strbuf_add_digits(out, (uint64_t)(us / US_PER_SECOND % 60), 2);
     print_fraction(us % US_PER_SECOND, out);
 }
 
@@ -364,7 +367,11 @@ print_day(int64_t days_since_1970, bool *before_christ, walrow__strbuf *out)
     int month, day;
     date_of(days_since_1970, &year, &month, &day);
     *before_christ = year <= 0;
-    walrow__strbuf_addf(out, "%04" PRId64 "-%02d-%02d", year > 0 ? year : 1 - year, month, day);
+    walrow__strbuf_add_digits(out, (uint64_t)(year > 0 ? year : 1 - year), 4);
+    walrow__strbuf_add_char(out, '-');
+    walrow__strbuf_add_digits(out, (uint64_t)month, 2);
+    walrow__strbuf_add_char(out, '-');
+    walrow__strbuf_add_digits(out, (uint64_t)day, 2);
 }
 
 /* first_day: the days' zero, in days since 1970 */

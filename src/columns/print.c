@@ -39,7 +39,7 @@ print_16(const uint8_t *bytes, size_t size, walrow__strbuf *out)
 {
     if (size != 2)
         return false;
-    walrow__strbuf_addf(out, "%d", (int16_t)walrow__load_u16(bytes));
+    walrow__strbuf_add_integer(out, (int16_t)walrow__load_u16(bytes));
     return true;
 }
 
@@ -52,7 +52,7 @@ print_32(const walrow__type *type, const uint8_t *bytes, size_t size, walrow__st
     float single;
     switch (type->kind) {
     case WALROW__UINT32:
-        walrow__strbuf_addf(out, "%" PRIu32, value);
+        walrow__strbuf_add_integer(out, value);
         break;
     case WALROW__FLOAT32:
         memcpy(&single, &value, sizeof single);
@@ -62,7 +62,7 @@ print_32(const walrow__type *type, const uint8_t *bytes, size_t size, walrow__st
         walrow__print_pg_date((int32_t)value, out);
         break;
     default:
-        walrow__strbuf_addf(out, "%" PRId32, (int32_t)value);
+        walrow__strbuf_add_integer(out, (int32_t)value);
         break;
     }
     return true;
@@ -90,7 +90,7 @@ print_64(const walrow__type *type, const uint8_t *bytes, size_t size, walrow__st
         walrow__print_pg_timestamp(value, type->kind == WALROW__TIMESTAMPTZ, out);
         break;
     default:
-        walrow__strbuf_addf(out, "%" PRId64, value);
+        walrow__strbuf_add_integer(out, value);
         break;
     }
     return true;

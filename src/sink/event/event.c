@@ -138,7 +138,7 @@ make_texts(walrow__event_printer *printer, uint64_t lsn, const int64_t *time, ui
         walrow__strbuf_add_text(tail, "null");
     walrow__strbuf_add_text(tail, ",\"transaction_id\":");
     if (xid != 0)
-        walrow__json_add_integer(tail, xid);
+        walrow__strbuf_add_integer(tail, xid);
     else
         walrow__strbuf_add_text(tail, "null");
     walrow__strbuf_add_text(tail, ",\"origin\":");
@@ -156,7 +156,7 @@ static void
 add_seq(walrow__strbuf *buf, uint32_t seq)
 {
     walrow__strbuf_add_text(buf, ",\"seq\":");
-    walrow__json_add_integer(buf, seq);
+    walrow__strbuf_add_integer(buf, seq);
 }
 
 static walrow_code

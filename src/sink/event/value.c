@@ -28,25 +28,25 @@ print_bool(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 static void
 print_int16(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
-    walrow__json_add_integer(buf, AT(int16_t, value, row));
+    walrow__strbuf_add_integer(buf, AT(int16_t, value, row));
 }
 
 static void
 print_int32(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
-    walrow__json_add_integer(buf, AT(int32_t, value, row));
+    walrow__strbuf_add_integer(buf, AT(int32_t, value, row));
 }
 
 static void
 print_int64(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
-    walrow__json_add_integer(buf, AT(int64_t, value, row));
+    walrow__strbuf_add_integer(buf, AT(int64_t, value, row));
 }
 
 static void
 print_uint32(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
-    walrow__json_add_integer(buf, AT(uint32_t, value, row));
+    walrow__strbuf_add_integer(buf, AT(uint32_t, value, row));
 }
 
 /* JSON has no number for these. */
