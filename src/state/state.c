@@ -4,9 +4,9 @@
 #include "base/files.h"
 #include "base/parse.h"
 #include "state/damaged.h"
+#include "state/owner.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,32 +22,11 @@ struct walrow__state {
     pthread_mutex_t lock; /* positions must not overtake each other */
     uint64_t confirmed_lsn;
     uint64_t reached_lsn, stored_reached_lsn;
-    json_t *identity; /* as it is stored */
+    json_t *owner;
     bool made_slot;
 };
 
-/* ---- whose it is ---- */
-
-static json_t *
-identity_json(const walrow__identity *identity, uint32_t timeline)
-{
-    char system[24];
-    snprintf(system, sizeof system, "%" PRIu64, identity->system_identifier);
-    return json_pack("{s:s, s:I, s:s, s:s}", "system_identifier", system, "timeline", (json_int_t)timeline,
-                     "database", identity->database, "slot", identity->slot);
-}
-
-static walrow_code
-belongs_elsewhere(const walrow__state *state, const json_t *ours, walrow_error *err)
-{
-    char *theirs_text = json_dumps(state->identity, 0), *ours_text = json_dumps(ours, 0);
-    walrow__fail(err, WALROW_ERR_STATE, "the state in \"%s\" belongs to %s, and this is %s", state->path,
-                 theirs_text == NULL ? "" : theirs_text, ours_text == NULL ? "" : ours_text);
-    free(theirs_text);
-    free(ours_text);
-    return walrow__hint(err, "name another directory with --state, or use the server, database and slot it "
-                             "belongs to");
-}
+/* ---- what is stored ---- */
 
 walrow_code
 walrow__state_damaged(const walrow__state *state, const char *key, walrow_error *err)
@@ -77,33 +56,11 @@ check_version(walrow__state *state, walrow_error *err)
 }
 
 static walrow_code
-read_identity(walrow__state *state, walrow_error *err)
+check_owner(walrow__state *state, const walrow__identity *identity, walrow_error *err)
 {
-    char *text;
-    WALROW_TRY(walrow__store_get(state->store, "identity", &text, NULL, err));
-    state->identity = text == NULL ? NULL : json_loads(text, 0, NULL);
-    free(text);
-    json_int_t timeline = json_integer_value(json_object_get(state->identity, "timeline"));
-    return timeline < 0 || timeline > UINT32_MAX || !json_is_object(state->identity)
-               ? walrow__state_damaged(state, "identity", err)
-               : WALROW_OK;
-}
-
-/* All of it but the timeline, which may move on. */
-static walrow_code
-check_identity(walrow__state *state, const walrow__identity *identity, walrow_error *err)
-{
-    WALROW_TRY(read_identity(state, err));
-    json_t *ours = identity_json(identity, identity->timeline);
-    json_t *followed = identity_json(identity, walrow__state_timeline(state));
-    walrow_code code = WALROW_OK;
-    if (ours == NULL || followed == NULL)
-        code = walrow__fail_memory(err);
-    else if (!json_equal(state->identity, followed))
-        code = belongs_elsewhere(state, ours, err);
-    json_decref(ours);
-    json_decref(followed);
-    return code;
+    WALROW_TRY(walrow__owner_get(state->store, &state->owner, err));
+    return state->owner == NULL ? walrow__state_damaged(state, "identity", err)
+                                : walrow__owner_check(state->owner, identity, state->path, err);
 }
 
 /* A key with an LSN; 0 if there is none. */
@@ -138,17 +95,6 @@ put_lsn(walrow__store_write *write, const char *key, uint64_t lsn)
 {
     char text[WALROW_LSN_SIZE];
     walrow__store_put_text(write, key, walrow_lsn_format(lsn, text));
-}
-
-static walrow_code
-put_identity(walrow__store_write *write, const json_t *identity, walrow_error *err)
-{
-    char *text = identity == NULL ? NULL : json_dumps(identity, 0);
-    if (text == NULL)
-        return walrow__fail_memory(err);
-    walrow__store_put_text(write, "identity", text);
-    free(text);
-    return WALROW_OK;
 }
 
 static walrow_code
@@ -198,9 +144,7 @@ make(walrow__state *state, const walrow__identity *identity, walrow_error *err)
     walrow__store_write *write = walrow__store_begin();
     walrow__store_put_text(write, "version", format_version);
     put_lsn(write, "reached", 0);
-    json_t *object = identity_json(identity, identity->timeline);
-    walrow_code code = put_identity(write, object, err);
-    json_decref(object);
+    walrow_code code = walrow__owner_put(write, identity, err);
     if (code == WALROW_OK)
         code = walrow__store_commit(state->store, write, err);
     else
@@ -215,7 +159,7 @@ open_existing(walrow__state *state, const walrow__identity *identity, walrow_err
 {
     WALROW_TRY(open_store(state, WALROW__PLACE_STORE, WALROW__STORE_EXISTING, err));
     WALROW_TRY(check_version(state, err));
-    WALROW_TRY(check_identity(state, identity, err));
+    WALROW_TRY(check_owner(state, identity, err));
     WALROW_TRY(get_made_slot(state, err));
     WALROW_TRY(get_lsn(state, "confirmed", &state->confirmed_lsn, err));
     return get_reached(state, err);
@@ -297,7 +241,7 @@ walrow__state_close(walrow__state *state)
     if (state->lock_fd >= 0)
         close(state->lock_fd);
     pthread_mutex_destroy(&state->lock);
-    json_decref(state->identity);
+    json_decref(state->owner);
     free(state->path);
     free(state);
 }
@@ -319,7 +263,7 @@ walrow__state_reached(const walrow__state *state)
 uint32_t
 walrow__state_timeline(const walrow__state *state)
 {
-    return (uint32_t)json_integer_value(json_object_get(state->identity, "timeline"));
+    return walrow__owner_timeline(state->owner);
 }
 
 bool
@@ -516,9 +460,7 @@ static walrow_code
 commit_follow(walrow__state *state, uint32_t timeline, uint64_t confirmed_lsn, walrow_error *err)
 {
     walrow__store_write *write = walrow__store_begin();
-    walrow_code code = json_object_set_new(state->identity, "timeline", json_integer(timeline)) == 0
-                           ? put_identity(write, state->identity, err)
-                           : walrow__fail_memory(err);
+    walrow_code code = walrow__owner_move(state->owner, timeline, write, err);
     if (code != WALROW_OK) {
         walrow__store_abandon(write);
         return code;
