@@ -2,12 +2,14 @@
  * stream/decode.c
  *	  walrow_decode: a recording into sinks, with no server and in one thread.
  */
+#include "base/clock.h"
 #include "base/error.h"
 #include "pg/catalog.h"
 #include "pg/patterns.h"
 #include "source/recording.h"
+#include "stream/dialect.h"
 #include "stream/outlets.h"
-#include "stream/receiver.h"
+#include "stream/plan.h"
 #include "stream/tally.h"
 
 #include <string.h>

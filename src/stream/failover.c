@@ -1,29 +1,25 @@
-/*
- * stream/failover.c
- *	  Each new connection may be to another server: one of the URL's other hosts, or what was restored behind the
- *	  same name. Nothing is asked of it before it is known that all that was handed on is part of its past.
- */
-#include "stream/memory.h"
+#include "stream/failover.h"
 
 #include "base/error.h"
 #include "base/log.h"
 #include "pg/timelines.h"
+#include "stream/memory.h"
 
 #include <inttypes.h>
 
 static walrow_code
 check_cluster(const walrow__receiver *r, const walrow__pg_server *server, walrow_error *err)
 {
-    bool known = r->system_identifier != 0 && server->system_identifier != 0;
-    if (known && server->system_identifier != r->system_identifier) {
+    bool known = r->up->server.system_identifier != 0 && server->system_identifier != 0;
+    if (known && server->system_identifier != r->up->server.system_identifier) {
         walrow__fail(err, WALROW_ERR_SERVER,
                      "another server answers: its system identifier is %" PRIu64 ", not %" PRIu64,
-                     server->system_identifier, r->system_identifier);
+                     server->system_identifier, r->up->server.system_identifier);
         return walrow__hint(err, "the hosts of the URL must be one cluster; a new cluster needs a new slot "
                                  "and a new place for --to");
     }
     /* it may be promoted any moment, and its WAL is not all replayed before */
-    if (server->in_recovery && !walrow__stream_of((walrow__receiver *)r)->server.in_recovery) {
+    if (server->in_recovery && !r->up->server.in_recovery) {
         walrow__fail(err, WALROW_ERR_NET,
                      "the server that answers is a standby, and the stream had a primary");
         return walrow__hint(
@@ -52,15 +48,14 @@ check_slot(walrow__receiver *r, uint32_t timeline, uint64_t branch_lsn, walrow_e
 {
     walrow__pg_server by_sql;
     walrow__slot slot;
-    if (!r->slot_exists)
+    if (!r->up->slot_exists)
         return WALROW_OK;
-    r->sql_stale = true;
-    WALROW_TRY(walrow__receiver_refresh_sql(r, err));
-    WALROW_TRY(walrow__pg_identify(r->sql, false, &by_sql, err));
+    WALROW_TRY(walrow__upstream_connect(r->up, err));
+    WALROW_TRY(walrow__pg_identify(r->up->sql, false, &by_sql, err));
     if (by_sql.timeline != timeline)
         return walrow__timelines_torn(err);
-    WALROW_TRY(walrow__slot_get(r->sql, r->options->slot, &slot, err));
-    return walrow__memory_check_new_slot(walrow__stream_of(r), &slot, r->reached_lsn, branch_lsn, err);
+    WALROW_TRY(walrow__slot_get(r->up->sql, r->up->options->slot, &slot, err));
+    return walrow__memory_check_new_slot(r->up, &slot, r->up->reached_lsn, branch_lsn, err);
 }
 
 /*
@@ -70,7 +65,7 @@ check_slot(walrow__receiver *r, uint32_t timeline, uint64_t branch_lsn, walrow_e
 static walrow_code
 follow(walrow__receiver *r, uint32_t timeline, uint64_t branch_lsn, walrow_error *err)
 {
-    WALROW_TRY(walrow__memory_follow(r->state, atomic_load(&r->timeline), timeline, branch_lsn, err));
+    WALROW_TRY(walrow__memory_follow(r->up->state, atomic_load(&r->timeline), timeline, branch_lsn, err));
     if (r->start_lsn > branch_lsn)
         r->start_lsn = branch_lsn;
     atomic_store(&r->figures.received_lsn, r->emitted_lsn);
@@ -84,9 +79,10 @@ fail_over(walrow__receiver *r, PGconn *conn, const walrow__pg_server *server, wa
     walrow__timelines timelines;
     uint64_t branch_lsn;
     WALROW_TRY(walrow__pg_timelines(conn, server->timeline, &timelines, err));
-    walrow__identity now = {.timeline = server->timeline, .slot = r->options->slot, .timelines = &timelines};
-    walrow_code code = walrow__timelines_follow(&now, atomic_load(&r->timeline), r->reached_lsn, "this run",
-                                                &branch_lsn, err);
+    walrow__identity now = {
+        .timeline = server->timeline, .slot = r->up->options->slot, .timelines = &timelines};
+    walrow_code code = walrow__timelines_follow(&now, atomic_load(&r->timeline), r->up->reached_lsn,
+                                                "this run", &branch_lsn, err);
     walrow__timelines_release(&timelines);
     atomic_store(&r->outran, code == WALROW_ERR_STATE);
     WALROW_TRY(code);
@@ -99,7 +95,7 @@ static walrow_code
 fail_over_by_sql(walrow__receiver *r, const walrow__pg_server *server, walrow_error *err)
 {
     PGconn *walsender;
-    WALROW_TRY(walrow__session_connect(r, true, &walsender, err));
+    WALROW_TRY(walrow__receiver_connect(r, true, &walsender, err));
     PQfinish(walsender);
     return atomic_load(&r->timeline) == server->timeline ? WALROW_OK : walrow__timelines_torn(err);
 }
@@ -114,4 +110,18 @@ walrow__receiver_check_server(walrow__receiver *r, PGconn *conn, bool replicatio
     if (timeline == 0 || server.timeline == 0 || server.timeline == timeline)
         return check_not_behind(r, &server, err);
     return replication ? fail_over(r, conn, &server, err) : fail_over_by_sql(r, &server, err);
+}
+
+walrow_code
+walrow__receiver_connect(walrow__receiver *r, bool replication, PGconn **out, walrow_error *err)
+{
+    PGconn *conn = NULL;
+    WALROW_TRY(walrow__pg_connect(r->up->options, replication, &conn, err));
+    walrow_code code = walrow__receiver_check_server(r, conn, replication, err);
+    if (code != WALROW_OK) {
+        PQfinish(conn);
+        return code;
+    }
+    *out = conn;
+    return WALROW_OK;
 }

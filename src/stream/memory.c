@@ -11,12 +11,12 @@
 /* ---- the timeline ---- */
 
 static walrow_code
-check_timeline(const walrow_stream *s, uint64_t *branch_lsn, walrow_error *err)
+check_timeline(const walrow__upstream *up, uint64_t *branch_lsn, walrow_error *err)
 {
     char what[128];
-    const walrow__state *state = s->receiver.state;
-    walrow__identity identity = walrow__stream_identity(s);
-    snprintf(what, sizeof what, "the state of slot \"%s\"", s->options->slot);
+    const walrow__state *state = up->state;
+    walrow__identity identity = walrow__upstream_identity(up);
+    snprintf(what, sizeof what, "the state of slot \"%s\"", up->options->slot);
     return walrow__timelines_follow(&identity, walrow__state_timeline(state), walrow__state_reached(state),
                                     what, branch_lsn, err);
 }
@@ -34,38 +34,38 @@ walrow__memory_follow(walrow__state *state, uint32_t then, uint32_t now, uint64_
 }
 
 walrow_code
-walrow__memory_open(walrow_stream *s, walrow_error *err)
+walrow__memory_open(walrow__upstream *up, walrow_error *err)
 {
     /* without a slot of its own, nothing is confirmed */
-    if (walrow__state_is_off(s->options) || s->options->snapshot == WALROW__SNAPSHOT_ONLY)
+    if (walrow__state_is_off(up->options) || up->options->snapshot == WALROW__SNAPSHOT_ONLY)
         return WALROW_OK;
     char *path;
     uint64_t branch_lsn;
-    WALROW_TRY(walrow__state_place(s->options, &path, err));
-    walrow__identity identity = walrow__stream_identity(s);
-    walrow_code code = walrow__state_open(path, &identity, &s->receiver.state, err);
+    WALROW_TRY(walrow__state_place(up->options, &path, err));
+    walrow__identity identity = walrow__upstream_identity(up);
+    walrow_code code = walrow__state_open(path, &identity, &up->state, err);
     free(path);
     if (code != WALROW_OK)
         return code;
-    s->receiver.reached_lsn = walrow__state_reached(s->receiver.state);
-    return check_timeline(s, &branch_lsn, err);
+    up->reached_lsn = walrow__state_reached(up->state);
+    return check_timeline(up, &branch_lsn, err);
 }
 
 /* ---- the slot ---- */
 
 static walrow_code
-slot_is_gone(const walrow_stream *s, uint64_t confirmed_lsn, walrow_error *err)
+slot_is_gone(const walrow__upstream *up, uint64_t confirmed_lsn, walrow_error *err)
 {
     char lsn[WALROW_LSN_SIZE];
     walrow__fail(
         err, WALROW_ERR_SLOT,
         "replication slot \"%s\" does not exist any more, and was confirmed up to %s: what changed since "
         "then would be missing",
-        s->options->slot, walrow_lsn_format(confirmed_lsn, lsn));
+        up->options->slot, walrow_lsn_format(confirmed_lsn, lsn));
     return walrow__hint(err,
                         "to begin anew, forget it with walrow teardown --slot %s, and let the tables be read "
                         "again into another place (--to)",
-                        s->options->slot);
+                        up->options->slot);
 }
 
 static walrow_code
@@ -88,19 +88,19 @@ slot_is_ahead(const walrow__slot *slot, uint64_t confirmed_lsn, walrow_error *er
 }
 
 static walrow_code
-server_went_back(const walrow_stream *s, uint64_t confirmed_lsn, walrow_error *err)
+server_went_back(const walrow__upstream *up, uint64_t confirmed_lsn, walrow_error *err)
 {
     char theirs[WALROW_LSN_SIZE], ours[WALROW_LSN_SIZE];
     walrow__fail(
         err, WALROW_ERR_STATE,
         "the server has written WAL up to %s, but %s was delivered from it: it was restored from a backup or "
         "lost what it had written",
-        walrow_lsn_format(s->server.flush_lsn, theirs), walrow_lsn_format(confirmed_lsn, ours));
+        walrow_lsn_format(up->server.flush_lsn, theirs), walrow_lsn_format(confirmed_lsn, ours));
     return walrow__hint(
         err,
         "what was delivered has changes the server does not know: read the tables again (walrow "
         "teardown --slot %s) into another place (--to)",
-        s->options->slot);
+        up->options->slot);
 }
 
 /* A copy of the old server's slot, which was confirmed further than the new server had replayed; or a new one. */
@@ -122,47 +122,47 @@ slot_is_past(const walrow__slot *slot, uint64_t branch_lsn, walrow_error *err)
 }
 
 walrow_code
-walrow__memory_check_new_slot(const walrow_stream *s, const walrow__slot *slot, uint64_t confirmed_lsn,
+walrow__memory_check_new_slot(const walrow__upstream *up, const walrow__slot *slot, uint64_t confirmed_lsn,
                               uint64_t branch_lsn, walrow_error *err)
 {
     if (!slot->exists)
-        return slot_is_gone(s, confirmed_lsn, err);
+        return slot_is_gone(up, confirmed_lsn, err);
     return slot->confirmed_flush_lsn > branch_lsn ? slot_is_past(slot, branch_lsn, err) : WALROW_OK;
 }
 
 static walrow_code
-compare_slot(const walrow_stream *s, const walrow__slot *slot, uint64_t branch_lsn, walrow_error *err)
+compare_slot(const walrow__upstream *up, const walrow__slot *slot, uint64_t branch_lsn, walrow_error *err)
 {
-    uint64_t confirmed_lsn = walrow__state_confirmed(s->receiver.state);
+    uint64_t confirmed_lsn = walrow__state_confirmed(up->state);
     if (confirmed_lsn > branch_lsn)
         confirmed_lsn = branch_lsn;
     if (confirmed_lsn == 0)
         return WALROW_OK;
-    WALROW_TRY(walrow__memory_check_new_slot(s, slot, confirmed_lsn, branch_lsn, err));
-    if (s->server.flush_lsn != 0 && s->server.flush_lsn < confirmed_lsn)
-        return server_went_back(s, confirmed_lsn, err);
+    WALROW_TRY(walrow__memory_check_new_slot(up, slot, confirmed_lsn, branch_lsn, err));
+    if (up->server.flush_lsn != 0 && up->server.flush_lsn < confirmed_lsn)
+        return server_went_back(up, confirmed_lsn, err);
     if (slot->confirmed_flush_lsn > confirmed_lsn)
         return slot_is_ahead(slot, confirmed_lsn, err);
     return WALROW_OK;
 }
 
 walrow_code
-walrow__memory_check_slot(walrow_stream *s, const walrow__slot *slot, walrow_error *err)
+walrow__memory_check_slot(walrow__upstream *up, const walrow__slot *slot, walrow_error *err)
 {
-    walrow__state *state = s->receiver.state;
+    walrow__state *state = up->state;
     uint64_t branch_lsn;
     if (state == NULL)
         return WALROW_OK;
-    WALROW_TRY(check_timeline(s, &branch_lsn, err));
-    WALROW_TRY(compare_slot(s, slot, branch_lsn, err));
-    uint32_t then = walrow__state_timeline(state), now = s->server.timeline;
+    WALROW_TRY(check_timeline(up, &branch_lsn, err));
+    WALROW_TRY(compare_slot(up, slot, branch_lsn, err));
+    uint32_t then = walrow__state_timeline(state), now = up->server.timeline;
     return then == now ? WALROW_OK : walrow__memory_follow(state, then, now, branch_lsn, err);
 }
 
 walrow_code
-walrow__memory_adopt(walrow_stream *s, const walrow__slot *slot, walrow_error *err)
+walrow__memory_adopt(walrow__upstream *up, const walrow__slot *slot, walrow_error *err)
 {
-    walrow__state *state = s->receiver.state;
+    walrow__state *state = up->state;
     if (state == NULL || !slot->exists)
         return WALROW_OK;
     /* seen for the first time: whoever read it before may have delivered all of it */
@@ -175,47 +175,45 @@ walrow__memory_adopt(walrow_stream *s, const walrow__slot *slot, walrow_error *e
 
 /* Sinks without a memory of their own have what the state says, if it has known the slot from its beginning. */
 static bool
-state_knows_snapshots(const walrow_stream *s)
+state_knows_snapshots(const walrow__upstream *up)
 {
-    return s->hooks.notes_snapshots && s->receiver.state != NULL &&
-           walrow__state_made_slot(s->receiver.state);
+    return up->hooks.notes_snapshots && up->state != NULL && walrow__state_made_slot(up->state);
 }
 
 bool
-walrow__memory_knows_snapshots(const walrow_stream *s)
+walrow__memory_knows_snapshots(const walrow__upstream *up)
 {
-    return s->hooks.snapshot != NULL || state_knows_snapshots(s);
+    return up->hooks.snapshot != NULL || state_knows_snapshots(up);
 }
 
 static walrow_code
-ask_state(walrow_stream *s, const walrow__found *table, bool *done, uint64_t *point, walrow_error *err)
+ask_state(walrow__upstream *up, const walrow__found *table, bool *done, uint64_t *point, walrow_error *err)
 {
     *done = true;
     *point = 0;
-    if (!state_knows_snapshots(s))
+    if (!state_knows_snapshots(up))
         return WALROW_OK;
     walrow__state_table read;
-    WALROW_TRY(walrow__state_snapshot(s->receiver.state, table->schema, table->name, table->relid, done,
-                                      &read, err));
+    WALROW_TRY(walrow__state_snapshot(up->state, table->schema, table->name, table->relid, done, &read, err));
     *point = *done ? read.point : 0;
     return WALROW_OK;
 }
 
 walrow_code
-walrow__memory_snapshot(walrow_stream *s, const walrow__found *table, bool *done, bool *some, uint64_t *point,
-                        walrow_error *err)
+walrow__memory_snapshot(walrow__upstream *up, const walrow__found *table, bool *done, bool *some,
+                        uint64_t *point, walrow_error *err)
 {
     bool noted = false;
     uint64_t noted_point = 0;
     *done = true;
     *point = 0;
-    if (s->hooks.snapshot != NULL)
+    if (up->hooks.snapshot != NULL)
         WALROW_TRY(
-            s->hooks.snapshot(s->hooks.arg, table->schema, table->name, table->relid, done, point, err));
+            up->hooks.snapshot(up->hooks.arg, table->schema, table->name, table->relid, done, point, err));
     *some = *point != 0;
-    if (s->hooks.all_remember)
+    if (up->hooks.all_remember)
         return WALROW_OK;
-    WALROW_TRY(ask_state(s, table, &noted, &noted_point, err));
+    WALROW_TRY(ask_state(up, table, &noted, &noted_point, err));
     *done = *done && noted;
     /* the stream drops only what all have; a sink with a memory drops what lies in its own snapshot */
     if (noted && (!*some || noted_point < *point))

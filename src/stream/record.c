@@ -3,12 +3,14 @@
  *	  walrow_record: what a slot sends, raw, into a file. Nothing is confirmed to the server: the same changes
  *	  can be recorded again, or streamed.
  */
+#include "base/clock.h"
 #include "base/error.h"
 #include "pg/catalog.h"
 #include "pg/slot.h"
+#include "source/push.h"
 #include "source/recording.h"
+#include "stream/prepare.h"
 #include "stream/retry.h"
-#include "stream/stream.h"
 #include "stream/tally.h"
 
 #include <inttypes.h>
@@ -23,7 +25,7 @@ typedef struct recorder {
     const walrow_options *options;
     const walrow_run_callbacks *callbacks;
     walrow_report *report;
-    walrow_stream stream; /* only what prepares one: no receiver runs */
+    walrow__upstream up;
     walrow__push push;
     FILE *file;
     long whole_size;  /* of the file up to the last whole transaction, or message of none */
@@ -47,15 +49,15 @@ record_types(recorder *r, const walrow__incoming *message, walrow_error *err)
     walrow_code code = WALROW_OK;
     for (int i = 0; code == WALROW_OK && i < relation.n_columns; i++) {
         walrow__type type;
-        code = walrow__type_resolve(r->stream.catalog, relation.columns[i].oid, relation.columns[i].typmod,
-                                    NULL, &type, err);
+        code = walrow__type_resolve(r->up.catalog, relation.columns[i].oid, relation.columns[i].typmod, NULL,
+                                    &type, err);
         if (code == WALROW_OK)
             walrow__type_release(&type);
     }
     free(relation.columns);
     char *dump = NULL;
     if (code == WALROW_OK)
-        code = walrow__catalog_dump(r->stream.catalog, &dump, err);
+        code = walrow__catalog_dump(r->up.catalog, &dump, err);
     if (code != WALROW_OK || (r->types != NULL && strcmp(dump, r->types) == 0)) {
         free(dump);
         return code;
@@ -68,7 +70,7 @@ record_types(recorder *r, const walrow__incoming *message, walrow_error *err)
 static bool
 is_past_until(const recorder *r, const walrow__outline *outline)
 {
-    uint64_t until_lsn = r->stream.receiver.until_lsn;
+    uint64_t until_lsn = r->up.until_lsn;
     return until_lsn != 0 && outline->begins && outline->commit_lsn >= until_lsn;
 }
 
@@ -85,8 +87,7 @@ static walrow_code
 record_message(recorder *r, const walrow__incoming *message, walrow_error *err)
 {
     walrow__outline outline;
-    WALROW_TRY(
-        r->stream.receiver.dialect->outline(message->bytes, message->size, message->lsn, &outline, err));
+    WALROW_TRY(r->up.dialect->outline(message->bytes, message->size, message->lsn, &outline, err));
     if (is_past_until(r, &outline)) {
         r->done = true;
         return WALROW_OK;
@@ -120,7 +121,7 @@ send_status(recorder *r, bool wants_reply, walrow_error *err)
 static walrow_code
 take_message(recorder *r, const walrow__incoming *message, walrow_error *err)
 {
-    uint64_t until_lsn = r->stream.receiver.until_lsn;
+    uint64_t until_lsn = r->up.until_lsn;
     switch (message->kind) {
     case WALROW__INCOMING_DATA:
         return record_message(r, message, err);
@@ -141,10 +142,10 @@ wait_for_more(recorder *r, walrow_error *err)
     struct pollfd fd = {.fd = PQsocket(r->push.conn), .events = POLLIN};
     poll(&fd, 1, POLL_MS);
     int64_t now = walrow__now_ms();
-    if (now - r->status_at < STATUS_EVERY_MS && r->stream.receiver.until_lsn == 0)
+    if (now - r->status_at < STATUS_EVERY_MS && r->up.until_lsn == 0)
         return WALROW_OK;
     r->status_at = now;
-    return send_status(r, r->stream.receiver.until_lsn != 0, err);
+    return send_status(r, r->up.until_lsn != 0, err);
 }
 
 static bool
@@ -171,12 +172,12 @@ record_stream(recorder *r, walrow_error *err)
 static walrow_code
 create_file(recorder *r, const char *path, walrow_error *err)
 {
-    const walrow__pg_server *server = &r->stream.server;
-    walrow__recording_header header = {.binary = r->stream.receiver.binary,
+    const walrow__pg_server *server = &r->up.server;
+    walrow__recording_header header = {.binary = r->up.binary,
                                        .system_identifier = server->system_identifier,
                                        .timeline = server->timeline,
                                        .server_version = server->version};
-    snprintf(header.plugin, sizeof header.plugin, "%s", r->stream.receiver.plugin);
+    snprintf(header.plugin, sizeof header.plugin, "%s", r->up.plugin);
     snprintf(header.database, sizeof header.database, "%s", server->database);
     snprintf(header.slot, sizeof header.slot, "%s", r->options->slot);
     WALROW_TRY(walrow__recording_create(path, &header, &r->file, err));
@@ -189,7 +190,7 @@ static walrow_code
 check_timeline(const recorder *r, PGconn *conn, walrow_error *err)
 {
     walrow__pg_server now;
-    const walrow__pg_server *then = &r->stream.server;
+    const walrow__pg_server *then = &r->up.server;
     WALROW_TRY(walrow__pg_identify(conn, true, &now, err));
     if (now.system_identifier == then->system_identifier && now.timeline == then->timeline)
         return WALROW_OK;
@@ -205,20 +206,20 @@ static walrow_code
 start(recorder *r, walrow_error *err)
 {
     PGconn *conn = NULL;
-    if (!r->stream.receiver.slot_exists)
-        WALROW_TRY(walrow__slot_create(r->stream.sql, r->options, r->options->slot, r->stream.receiver.plugin,
-                                       false, NULL, err));
-    r->stream.receiver.slot_exists = true;
+    if (!r->up.slot_exists)
+        WALROW_TRY(
+            walrow__slot_create(r->up.sql, r->options, r->options->slot, r->up.plugin, false, NULL, err));
+    r->up.slot_exists = true;
     WALROW_TRY(walrow__pg_connect(r->options, true, &conn, err));
     walrow_code code = check_timeline(r, conn, err);
     if (code != WALROW_OK) {
         PQfinish(conn);
         return code;
     }
-    walrow__source_options options = walrow__dialect_options(
-        r->stream.receiver.dialect, r->options, r->stream.server.version, r->stream.receiver.binary);
+    walrow__source_options options =
+        walrow__dialect_options(r->up.dialect, r->options, r->up.server.version, r->up.binary);
     options.start_lsn = r->end_lsn != 0 ? r->end_lsn : r->options->start_lsn;
-    options.publications = (const char *const *)r->stream.publications.items;
+    options.publications = (const char *const *)r->up.publications.items;
     return walrow__push_start(&r->push, conn, &options, err);
 }
 
@@ -257,10 +258,10 @@ step_back(recorder *r, walrow_error *err)
 static walrow_code
 check_recordable(const recorder *r, walrow_error *err)
 {
-    if (r->stream.receiver.dialect->is_recordable)
+    if (r->up.dialect->is_recordable)
         return WALROW_OK;
     walrow__fail(err, WALROW_ERR_USAGE, "what %s sends cannot be decoded without the server's catalogue",
-                 r->stream.receiver.plugin);
+                 r->up.plugin);
     return walrow__hint(err,
                         "record a slot of pgoutput or wal2arrow; pg_recvlogical writes wal2json's lines");
 }
@@ -268,10 +269,9 @@ check_recordable(const recorder *r, walrow_error *err)
 static walrow_code
 prepare(recorder *r, walrow_error *err)
 {
-    walrow__stream_release(&r->stream); /* of the try before */
-    memset(&r->stream, 0, sizeof r->stream);
-    r->stream.options = r->options;
-    WALROW_TRY(walrow__stream_prepare(&r->stream, err));
+    walrow__upstream_release(&r->up); /* of the try before */
+    r->up = (walrow__upstream){.options = r->options};
+    WALROW_TRY(walrow__upstream_prepare(&r->up, err));
     WALROW_TRY(check_recordable(r, err));
     r->prepared = true;
     return WALROW_OK;
@@ -280,7 +280,7 @@ prepare(recorder *r, walrow_error *err)
 static walrow_code
 record_once(recorder *r, const char *path, walrow_error *err)
 {
-    WALROW_TRY(r->prepared ? walrow__stream_reconnect(&r->stream, err) : prepare(r, err));
+    WALROW_TRY(r->prepared ? walrow__upstream_connect(&r->up, err) : prepare(r, err));
     WALROW_TRY(start(r, err));
     if (r->file == NULL)
         WALROW_TRY(create_file(r, path, err));
@@ -330,7 +330,7 @@ walrow_record(const walrow_options *options, const char *path, const walrow_run_
     report->seconds = (double)(r.last_at - r.first_at) / 1000;
     report->peak_rss_bytes = walrow__peak_rss();
     walrow__push_close(&r.push);
-    walrow__stream_release(&r.stream);
+    walrow__upstream_release(&r.up);
     free(r.types);
     return code;
 }

@@ -3,6 +3,7 @@
  *	  walrow_run: a stream into sinks. Writes what comes, syncs by the clock, acknowledges what every sink
  *	  has.
  */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "stream/diary.h"
@@ -53,24 +54,24 @@ wants_buffer(const run *r, walrow__state *state, bool *wanted, walrow_error *err
 
 /* Opening the stream may take several tries: the sinks are opened in the first, the buffer goes with each. */
 static walrow_code
-open_sinks(void *arg, const walrow__identity *identity, walrow__receiver *receiver, walrow_error *err)
+open_sinks(void *arg, const walrow__identity *identity, walrow__upstream *up, walrow_error *err)
 {
     run *r = arg;
-    walrow__state *state = receiver->state;
+    walrow__state *state = up->state;
     bool buffered;
     if (r->system_identifier != 0 && r->system_identifier != identity->system_identifier)
         return walrow__fail(err, WALROW_ERR_SERVER, "another server answers now than the one before");
     if (r->system_identifier == 0)
         WALROW_TRY(walrow__outlets_open(&r->outlets, identity, err));
     r->system_identifier = identity->system_identifier;
-    WALROW_TRY(walrow__outlets_check(&r->outlets, identity, &receiver->reached_lsn, err));
+    WALROW_TRY(walrow__outlets_check(&r->outlets, identity, &up->reached_lsn, err));
     WALROW_TRY(wants_buffer(r, state, &buffered, err));
     if (state == NULL)
         return WALROW_OK;
     if (!buffered)
         WALROW_TRY(walrow__buffer_require_empty(state, err));
     WALROW_TRY(walrow__fanout_check_named(state, &r->outlets, r->options->slot, err));
-    receiver->shares = buffered ? WALROW__FANOUT_SHARES : 1;
+    up->shares = buffered ? WALROW__FANOUT_SHARES : 1;
     return buffered ? walrow__fanout_open(state, &r->outlets, r->options, &r->fanout, err) : WALROW_OK;
 }
 
@@ -272,7 +273,7 @@ run_stream(run *r, walrow_error *err)
     walrow_code opened = open_stream(r, err);
     if (opened != WALROW_OK)
         return opened == WALROW_END ? WALROW_OK : opened;
-    WALROW_TRY(walrow__diary_open(&r->diary, r->stream->receiver.state, err));
+    WALROW_TRY(walrow__diary_open(&r->diary, r->stream->upstream.state, err));
     r->synced_at = walrow__now_ms();
     walrow__outlets_watch(&r->outlets, &r->stream->receiver.timeline);
     if (r->fanout != NULL)

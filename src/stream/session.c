@@ -1,9 +1,12 @@
-#include "stream/receiver.h"
+#include "stream/session.h"
 
+#include "base/clock.h"
 #include "base/crash.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "pg/connection.h"
+#include "stream/heartbeat.h"
+#include "stream/tables.h"
+#include "stream/transport.h"
 
 #include <poll.h>
 #include <time.h>
@@ -49,9 +52,9 @@ send_status(walrow__receiver *r, bool wants_reply, walrow_error *err)
 {
     uint64_t flush_lsn = confirmable_lsn(r);
     uint64_t received_lsn = max_lsn(flush_lsn, atomic_load(&r->figures.received_lsn));
-    if (r->state != NULL) {
-        walrow__state_reach(r->state, atomic_load(&r->acked_lsn));
-        WALROW_TRY(walrow__state_commit(r->state, NULL, flush_lsn, err));
+    if (r->up->state != NULL) {
+        walrow__state_reach(r->up->state, atomic_load(&r->acked_lsn));
+        WALROW_TRY(walrow__state_commit(r->up->state, NULL, flush_lsn, err));
     }
     r->status_at = walrow__now_ms();
     r->confirmed_lsn = flush_lsn;
@@ -66,7 +69,7 @@ send_status(walrow__receiver *r, bool wants_reply, walrow_error *err)
 static bool
 wonders(const walrow__receiver *r, int64_t age, int64_t now)
 {
-    int64_t limit_ms = r->options->receive_timeout_s * 1000;
+    int64_t limit_ms = r->up->options->receive_timeout_s * 1000;
     return limit_ms != 0 && now - r->heard_at >= limit_ms / 2 && age >= limit_ms / 4;
 }
 
@@ -75,10 +78,10 @@ send_due_status(walrow__receiver *r, bool may_read, int64_t now, walrow_error *e
 {
     int64_t age = now - r->status_at;
     /* while nothing is read, the server's wish for a reply may be among what is not read */
-    bool news = age >= walrow__live(&r->options->ack_interval_ms) &&
+    bool news = age >= walrow__live(&r->up->options->ack_interval_ms) &&
                 (!may_read || confirmable_lsn(r) > r->confirmed_lsn);
     /* an idle server may stay silent: to know that --until is passed, ask */
-    bool ask = (r->until_lsn != 0 && age >= 200) || wonders(r, age, now);
+    bool ask = (r->up->until_lsn != 0 && age >= 200) || wonders(r, age, now);
     if (r->reply_wanted || news || ask || age >= STATUS_EVERY_MS)
         return send_status(r, ask, err);
     return WALROW_OK;
@@ -88,11 +91,11 @@ send_due_status(walrow__receiver *r, bool may_read, int64_t now, walrow_error *e
 static walrow_code
 check_heard(const walrow__receiver *r, int64_t now, walrow_error *err)
 {
-    int64_t limit_ms = r->options->receive_timeout_s * 1000;
+    int64_t limit_ms = r->up->options->receive_timeout_s * 1000;
     if (limit_ms == 0 || now - r->heard_at < limit_ms)
         return WALROW_OK;
     walrow__fail(err, WALROW_ERR_NET, "the server has said nothing for %lld s, though it was asked",
-                 (long long)r->options->receive_timeout_s);
+                 (long long)r->up->options->receive_timeout_s);
     if (err != NULL)
         err->retryable = true;
     return walrow__hint(err, "is the server stopped, or the network cut? --receive-timeout waits longer");
@@ -111,8 +114,8 @@ emit(walrow__receiver *r, walrow_error *err)
     WALROW_TRY(walrow__collector_cut(&r->collector, &changes, err));
     r->emitted_lsn = max_lsn(r->emitted_lsn, changes.end_lsn);
     /* of a transaction that goes on, rows are out there already */
-    r->reached_lsn =
-        max_lsn(r->reached_lsn, changes.partial ? r->collector.last.commit_lsn + 1 : changes.end_lsn);
+    r->up->reached_lsn =
+        max_lsn(r->up->reached_lsn, changes.partial ? r->collector.last.commit_lsn + 1 : changes.end_lsn);
     if (walrow__position_compare(r->collector.last, r->collector.delivered) > 0)
         r->collector.delivered = r->collector.last;
     return walrow__queue_put(&r->queue, &changes, bytes, err);
@@ -121,8 +124,8 @@ emit(walrow__receiver *r, walrow_error *err)
 static bool
 is_full(const walrow__receiver *r)
 {
-    return r->collector.rows >= walrow__live(&r->options->batch_rows) ||
-           (int64_t)r->collector.bytes >= walrow__batch_share(r->options, r->shares);
+    return r->collector.rows >= walrow__live(&r->up->options->batch_rows) ||
+           (int64_t)r->collector.bytes >= walrow__batch_share(r->up->options, r->up->shares);
 }
 
 /* At a commit boundary: is it time? */
@@ -133,8 +136,8 @@ is_due(walrow__receiver *r, bool idle, int64_t now)
         return false;
     if (r->opened_at == 0)
         r->opened_at = now;
-    return (idle && r->eager && walrow__queue_is_awaited(&r->queue)) ||
-           now - r->opened_at >= walrow__live(&r->options->batch_delay_ms);
+    return (idle && r->up->hooks.eager && walrow__queue_is_awaited(&r->queue)) ||
+           now - r->opened_at >= walrow__live(&r->up->options->batch_delay_ms);
 }
 
 /* ---- what comes in ---- */
@@ -145,7 +148,7 @@ take_data(walrow__receiver *r, const walrow__incoming *message, bool *full, walr
 {
     atomic_fetch_add_explicit(&r->figures.bytes, message->size, memory_order_relaxed);
     WALROW_TRY(r->decoder->feed(r->decoder, message->bytes, message->size, message->lsn, err));
-    *full = is_full(r) && !walrow__plan_has_met(r->plan);
+    *full = is_full(r) && !walrow__plan_has_met(&r->up->plan);
     return *full ? emit(r, err) : WALROW_OK;
 }
 
@@ -164,7 +167,7 @@ take_keepalive(walrow__receiver *r, const walrow__incoming *message)
 static bool
 must_leave(const walrow__receiver *r)
 {
-    return r->decoder->stopped || r->decoder->needs_text || walrow__plan_has_met(r->plan);
+    return r->decoder->stopped || r->decoder->needs_text || walrow__plan_has_met(&r->up->plan);
 }
 
 /* Read what there is, some at a time. *idle: the connection has nothing more now; *heard: it had something. */
@@ -200,8 +203,8 @@ read_some(walrow__receiver *r, bool *idle, bool *heard, walrow_error *err)
 static bool
 reached_until(const walrow__receiver *r)
 {
-    return r->until_lsn != 0 && !r->collector.in_transaction &&
-           (r->decoder->stopped || max_lsn(r->keepalive_lsn, r->collector.end_lsn) >= r->until_lsn);
+    return r->up->until_lsn != 0 && !r->collector.in_transaction &&
+           (r->decoder->stopped || max_lsn(r->keepalive_lsn, r->collector.end_lsn) >= r->up->until_lsn);
 }
 
 /*
@@ -229,15 +232,15 @@ static void
 sleep_until_needed(walrow__receiver *r, bool may_read)
 {
     int timeout = POLL_MS;
-    if (r->until_lsn != 0)
+    if (r->up->until_lsn != 0)
         timeout = 100;
-    int64_t batch_delay_ms = walrow__live(&r->options->batch_delay_ms);
-    int64_t ack_interval_ms = walrow__live(&r->options->ack_interval_ms);
+    int64_t batch_delay_ms = walrow__live(&r->up->options->batch_delay_ms);
+    int64_t ack_interval_ms = walrow__live(&r->up->options->ack_interval_ms);
     if (!walrow__collector_empty(&r->collector) && batch_delay_ms < timeout)
         timeout = (int)batch_delay_ms;
     if (ack_interval_ms < timeout)
         timeout = (int)ack_interval_ms;
-    if (r->options->receive_timeout_s == 1) /* asked for after half of it */
+    if (r->up->options->receive_timeout_s == 1) /* asked for after half of it */
         timeout = timeout < 250 ? timeout : 250;
     struct pollfd fds[1 + WALROW__SOURCE_FDS] = {{.fd = r->queue.wake_fd, .events = POLLIN}};
     nfds_t n = 1 + (may_read ? r->source->ops->waits(r->source, fds + 1, &timeout) : 0);
@@ -249,10 +252,10 @@ static walrow_code
 look_for_tables(walrow__receiver *r, int64_t now, bool *found, walrow_error *err)
 {
     *found = false;
-    if (now - r->discovery_at < DISCOVER_EVERY_MS || r->options->no_setup)
+    if (now - r->discovery_at < DISCOVER_EVERY_MS || r->up->options->no_setup)
         return WALROW_OK;
     r->discovery_at = now;
-    return walrow__receiver_discover(r, found, err);
+    return walrow__tables_discover(r->up, found, err);
 }
 
 static void
@@ -262,34 +265,20 @@ take_message(void *arg, struct ArrowBuffer *out)
     source->ops->take(source, out);
 }
 
-walrow_code
-walrow__session_connect(walrow__receiver *r, bool replication, PGconn **out, walrow_error *err)
-{
-    PGconn *conn = NULL;
-    WALROW_TRY(walrow__pg_connect(r->options, replication, &conn, err));
-    walrow_code code = walrow__receiver_check_server(r, conn, replication, err);
-    if (code != WALROW_OK) {
-        PQfinish(conn);
-        return code;
-    }
-    *out = conn;
-    return WALROW_OK;
-}
-
 static walrow_code
 open_session(walrow__receiver *r, walrow_error *err)
 {
-    WALROW_TRY(walrow__receiver_refresh_sql(r, err));
+    WALROW_TRY(walrow__upstream_refresh(r->up, err));
     walrow__source_options options =
-        walrow__dialect_options(r->dialect, r->options, r->server_version, r->binary);
-    options.publications = (const char *const *)r->publications;
+        walrow__dialect_options(r->up->dialect, r->up->options, r->up->server.version, r->up->binary);
+    options.publications = (const char *const *)r->up->publications.items;
     WALROW_TRY(walrow__transport_open(r, &options, err));
     r->decoder->take = take_message;
     r->decoder->take_arg = r->source;
-    r->decoder->binary = r->binary;
+    r->decoder->binary = r->up->binary;
     r->decoder->needs_text = false;
     r->decoder->stopped = false;
-    r->decoder->stop_lsn = r->until_lsn;
+    r->decoder->stop_lsn = r->up->until_lsn;
     r->discovery_at = r->heard_at = walrow__now_ms();
     r->keepalive_lsn = 0;
     r->connected_once = true;
@@ -304,7 +293,7 @@ take_turn(walrow__receiver *r, walrow__session_end *end, bool *ended, walrow_err
     bool may_read = walrow__queue_has_room(&r->queue);
     if (may_read)
         WALROW_TRY(read_some(r, &idle, &heard, err));
-    if (walrow__plan_has_met(r->plan)) {
+    if (walrow__plan_has_met(&r->up->plan)) {
         *end = atomic_load(&r->stop) ? WALROW__SESSION_STOPPED : WALROW__SESSION_NEW_TABLES;
         *ended = true;
         return WALROW_OK;
@@ -367,7 +356,7 @@ walrow__session_run(walrow__receiver *r, walrow_error *err)
     walrow_error ignored;
     /* what is whole need not come again, and must not wait for what may never come; unless it has changes that
      * are to be read with their table */
-    bool whole = !r->collector.in_transaction && !walrow__plan_has_met(r->plan);
+    bool whole = !r->collector.in_transaction && !walrow__plan_has_met(&r->up->plan);
     if (whole && emit(r, &ignored) != WALROW_OK)
         return WALROW__SESSION_FAILED;
     /* what was not handed on comes again from the last whole transaction that was */

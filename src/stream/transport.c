@@ -1,11 +1,12 @@
 #include "stream/transport.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/tuning.h"
 #include "pg/query.h"
 #include "pg/slot_lock.h"
-#include "stream/receiver.h"
+#include "stream/failover.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -46,11 +47,11 @@ note(walrow__receiver *r, const char *name, walrow_error *err)
 {
     const char *why = r->transport.why;
     walrow__log(WALROW_LOG_INFO, "changes are %sed%s%s", name, *why == '\0' ? "" : ": ", why);
-    if (r->state == NULL)
+    if (r->up->state == NULL)
         return WALROW_OK;
     walrow__store_write *write = walrow__store_begin();
     walrow__state_put_transport(write, name, why);
-    return walrow__state_commit(r->state, write, 0, err);
+    return walrow__state_commit(r->up->state, write, 0, err);
 }
 
 /* ---- opening ---- */
@@ -59,7 +60,7 @@ static walrow_code
 check_not_pulled(walrow__receiver *r, const walrow__source_options *options, walrow_error *err)
 {
     int pid;
-    WALROW_TRY(walrow__slot_locked_by(r->sql, options->slot, options->timeout_ms, &pid, err));
+    WALROW_TRY(walrow__slot_locked_by(r->up->sql, options->slot, options->timeout_ms, &pid, err));
     return pid == 0 ? WALROW_OK : walrow__slot_taken(options->slot, "another walrow", pid, err);
 }
 
@@ -76,7 +77,7 @@ open_push(walrow__receiver *r, const walrow__source_options *options, walrow_err
     PGconn *conn;
     walrow__source_options ours = *options;
     WALROW_TRY(check_not_pulled(r, options, err));
-    WALROW_TRY(walrow__session_connect(r, true, &conn, err));
+    WALROW_TRY(walrow__receiver_connect(r, true, &conn, err));
     ours.start_lsn = start_lsn(r);
     WALROW_TRY(walrow__push_start(&r->transport.push, conn, &ours, err));
     r->source = &r->transport.push.base;
@@ -89,7 +90,7 @@ connect_to_pull(walrow__receiver *r, const walrow__source_options *options, PGco
 {
     static const char sql[] = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10;"
                               " SET tcp_keepalives_count = 3";
-    WALROW_TRY(walrow__session_connect(r, false, out, err));
+    WALROW_TRY(walrow__receiver_connect(r, false, out, err));
     walrow_code code = walrow__pg_exec_within(*out, sql, options->timeout_ms, WALROW_ERR_SERVER,
                                               "setting keepalives", NULL, err);
     if (code != WALROW_OK)
@@ -102,9 +103,9 @@ open_pull(walrow__receiver *r, const walrow__source_options *options, walrow_err
 {
     PGconn *conn, *mover;
     walrow__source_options ours = *options;
-    ours.until_lsn = r->until_lsn;
+    ours.until_lsn = r->up->until_lsn;
     /* what is to end soon is pulled to its end */
-    if (r->options->transport == WALROW__TRANSPORT_AUTO && r->until_lsn == 0)
+    if (r->up->options->transport == WALROW__TRANSPORT_AUTO && r->up->until_lsn == 0)
         ours.tip_bytes = push_below();
     WALROW_TRY(connect_to_pull(r, options, &conn, err));
     walrow_code code = connect_to_pull(r, options, &mover, err);
@@ -127,16 +128,16 @@ find_lag(walrow__receiver *r, uint64_t *lag, walrow_error *err)
     walrow__strbuf_init(&sql);
     walrow__strbuf_add_text(&sql, "SELECT pg_catalog.pg_current_wal_flush_lsn(), confirmed_flush_lsn"
                                   " FROM pg_catalog.pg_replication_slots WHERE slot_name = ");
-    walrow__sql_literal(&sql, r->sql, r->options->slot);
+    walrow__sql_literal(&sql, r->up->sql, r->up->options->slot);
     walrow_code code =
         sql.failed ? walrow__fail_memory(err)
-                   : walrow__pg_exec_within(r->sql, walrow__strbuf_text(&sql),
-                                            (int)r->options->connect_timeout_s * 1000, WALROW_ERR_SERVER,
+                   : walrow__pg_exec_within(r->up->sql, walrow__strbuf_text(&sql),
+                                            (int)r->up->options->connect_timeout_s * 1000, WALROW_ERR_SERVER,
                                             "looking at the WAL's end", &result, err);
     walrow__strbuf_release(&sql);
     *lag = 0;
     if (code != WALROW_OK)
-        return PQstatus(r->sql) == CONNECTION_OK && code != WALROW_ERR_NET ? WALROW_OK : code;
+        return PQstatus(r->up->sql) == CONNECTION_OK && code != WALROW_ERR_NET ? WALROW_OK : code;
     uint64_t flush_lsn = walrow__pg_lsn(result, 0, 0), at = walrow__pg_lsn(result, 0, 1);
     PQclear(result);
     const uint64_t seen[] = {r->start_lsn, r->emitted_lsn, r->collector.end_lsn, r->keepalive_lsn};
@@ -151,7 +152,7 @@ static walrow_code
 is_far_behind(walrow__receiver *r, bool *far, walrow_error *err)
 {
     uint64_t lag;
-    *far = r->options->transport == WALROW__TRANSPORT_PULL;
+    *far = r->up->options->transport == WALROW__TRANSPORT_PULL;
     if (*far)
         return WALROW_OK;
     WALROW_TRY(find_lag(r, &lag, err));
@@ -164,7 +165,7 @@ is_far_behind(walrow__receiver *r, bool *far, walrow_error *err)
 static bool
 may_pull(const walrow__receiver *r, int64_t now)
 {
-    return r->dialect->can_be_pulled && r->options->transport != WALROW__TRANSPORT_PUSH &&
+    return r->up->dialect->can_be_pulled && r->up->options->transport != WALROW__TRANSPORT_PUSH &&
            now >= r->transport.refused_until;
 }
 
@@ -248,10 +249,9 @@ static walrow_code
 look_from_push(walrow__receiver *r, bool *over, walrow_error *err)
 {
     walrow_code code = is_far_behind(r, over, err);
-    if (code == WALROW_OK || PQstatus(r->sql) == CONNECTION_OK)
+    if (code == WALROW_OK || PQstatus(r->up->sql) == CONNECTION_OK)
         return code;
-    r->sql_stale = true;
-    return walrow__receiver_refresh_sql(r, err);
+    return walrow__upstream_connect(r->up, err);
 }
 
 walrow_code

@@ -6,19 +6,7 @@
 #ifndef WALROW_STREAM_TRANSPORT_H
 #define WALROW_STREAM_TRANSPORT_H
 
-#include "source/pull.h"
-#include "source/push.h"
-
-typedef struct walrow__receiver walrow__receiver;
-
-typedef struct walrow__transport_choice {
-    walrow__push push;
-    walrow__pull pull;
-    int64_t refused_until; /* pulling failed: not again before; milliseconds, 0: it did not */
-    int64_t looked_at;     /* how far the server is */
-    char why[512];         /* the way in use was taken; "": because it was asked for */
-    int64_t patient_until; /* one way was left for the other: a slot that is active still, is waited for */
-} walrow__transport_choice;
+#include "stream/receiver.h"
 
 /**
  * Connect, and begin what becomes receiver->source.

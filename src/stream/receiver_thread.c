@@ -1,7 +1,11 @@
-#include "stream/receiver.h"
+#include "stream/receiver_thread.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "stream/session.h"
+#include "stream/snapshots.h"
+#include "stream/tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +24,13 @@ sleep_ms(walrow__receiver *r, int ms)
 static bool
 wait_to_come_again(walrow__receiver *r, walrow_error *err)
 {
-    if ((!r->connected_once && !r->patient) || atomic_load(&r->stop))
+    if ((!r->connected_once && !r->up->hooks.patient) || atomic_load(&r->stop))
         return false;
     int ms = walrow__retry_after(&r->retry, err);
     if (ms < 0)
         return false;
     atomic_fetch_add(&r->figures.reconnects, 1);
-    r->sql_stale = true;
+    r->up->sql_is_stale = true;
     sleep_ms(r, ms);
     return !atomic_load(&r->stop);
 }
@@ -37,9 +41,9 @@ static walrow_code
 read_snapshots(walrow__receiver *r, walrow_error *err)
 {
     for (;;) {
-        walrow_code code = walrow__receiver_refresh_sql(r, err);
+        walrow_code code = walrow__upstream_refresh(r->up, err);
         if (code == WALROW_OK)
-            code = walrow__receiver_plan_met(r, err);
+            code = walrow__tables_plan_met(r->up, err);
         if (code == WALROW_OK)
             code = walrow__receiver_snapshot(r, err);
         if (code == WALROW_OK)
@@ -71,12 +75,12 @@ stream_until_ended(walrow__receiver *r, walrow_error *err)
 static walrow_code
 change_to_text(walrow__receiver *r, walrow_error *err)
 {
-    if (r->options->encoding == WALROW__ENCODING_BINARY) {
+    if (r->up->options->encoding == WALROW__ENCODING_BINARY) {
         walrow__fail(err, WALROW_ERR_USAGE, "a captured column's type has no binary form that can be read");
         return walrow__hint(err, "leave out --encoding binary");
     }
     walrow__log(WALROW_LOG_INFO, "asking for values in text from now on");
-    r->binary = false;
+    r->up->binary = false;
     return WALROW_OK;
 }
 
@@ -84,7 +88,7 @@ static walrow_code
 receive(walrow__receiver *r, walrow_error *err)
 {
     WALROW_TRY(read_snapshots(r, err));
-    if (r->options->snapshot == WALROW__SNAPSHOT_ONLY)
+    if (r->up->options->snapshot == WALROW__SNAPSHOT_ONLY)
         return WALROW_OK;
     for (;;) {
         walrow__session_end end = stream_until_ended(r, err);
@@ -124,12 +128,13 @@ receiver_main(void *arg)
 walrow_code
 walrow__receiver_start(walrow__receiver *r, walrow_error *err)
 {
-    r->retry.options = r->options;
+    walrow__upstream *up = r->up;
+    r->retry.options = up->options;
     walrow__reading_init(&r->reading);
-    WALROW_TRY(walrow__queue_init(&r->queue, (size_t)walrow__batch_share(r->options, r->shares), err));
-    WALROW_TRY(walrow__collector_init(&r->collector, r->options->strict, err));
-    WALROW_TRY(
-        r->dialect->new_decoder(&r->collector, r->catalog, walrow__plan_capture(r->plan), &r->decoder, err));
+    WALROW_TRY(walrow__queue_init(&r->queue, (size_t)walrow__batch_share(up->options, up->shares), err));
+    WALROW_TRY(walrow__collector_init(&r->collector, up->options->strict, err));
+    WALROW_TRY(up->dialect->new_decoder(&r->collector, up->catalog, walrow__plan_capture(&up->plan),
+                                        &r->decoder, err));
     int failed = pthread_create(&r->thread, NULL, receiver_main, r);
     if (failed != 0)
         return walrow__fail_errno(err, WALROW_ERR_UNEXPECTED, failed, "cannot start the receiving thread");
