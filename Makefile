@@ -104,7 +104,7 @@ test-matrix: ## the plugin and the tests of right batches on servers 13, 17 and 
 test-threads: ## the tests of what several threads share, under ThreadSanitizer
 	@scripts/bootstrap test
 	@$(MAKE) --no-print-directory build-tsan
-	$(MESON) test -C build-tsan --no-rebuild --print-errorlogs $(THREAD_TESTS)
+	TSAN_OPTIONS=suppressions=$(CURDIR)/tests/unit/tsan.supp $(MESON) test -C build-tsan --no-rebuild --print-errorlogs $(THREAD_TESTS)
 
 test-plugin-memory: ## the plugin's own tests under the sanitizers and under valgrind
 	@scripts/bootstrap memory
