@@ -29,17 +29,20 @@ is_zero(const uint32_t *limbs, int n)
     return true;
 }
 
-/* The magnitude's digits at the end of out[80]; returns where they start: at least one digit. */
+/* Of a magnitude: 256 bits make up to 78, in groups of nine. */
+enum { MAX_DIGITS = 81 };
+
+/* The magnitude's digits at the end of out; returns where they start: at least one digit. */
 static int
-magnitude_digits(uint32_t *limbs, int n, char out[80])
+magnitude_digits(uint32_t *limbs, int n, char out[MAX_DIGITS])
 {
-    int at = 80;
+    int at = MAX_DIGITS;
     do {
         uint32_t group = divide_billion(limbs, n);
         for (int i = 0; i < 9; i++, group /= 10)
             out[--at] = (char)('0' + group % 10);
     } while (!is_zero(limbs, n) && at >= 9);
-    while (at < 79 && out[at] == '0')
+    while (at < MAX_DIGITS - 1 && out[at] == '0')
         at++;
     return at;
 }
@@ -59,9 +62,9 @@ walrow__print_decimal(walrow__strbuf *buf, const uint8_t *bytes, int n_bits, int
             carry >>= 32;
         }
     }
-    char digits[80];
+    char digits[MAX_DIGITS];
     int start = magnitude_digits(limbs, n, digits);
-    int size = 80 - start;
+    int size = MAX_DIGITS - start;
     bool zero = digits[start] == '0';
     if (scale <= 0) {
         walrow__strbuf_add(buf, digits + start, (size_t)size);
@@ -78,7 +81,7 @@ walrow__print_decimal(walrow__strbuf *buf, const uint8_t *bytes, int n_bits, int
     }
     walrow__strbuf_add(buf, digits + start, (size_t)(size - scale));
     walrow__strbuf_add_char(buf, '.');
-    walrow__strbuf_add(buf, digits + 80 - scale, (size_t)scale);
+    walrow__strbuf_add(buf, digits + MAX_DIGITS - scale, (size_t)scale);
 }
 
 /* ---- bytes ---- */
