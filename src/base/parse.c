@@ -51,6 +51,22 @@ walrow__parse_size(const char *text, int64_t *out)
     return false;
 }
 
+bool
+walrow__parse_bool(const char *text, bool *out)
+{
+    static const struct {
+        const char *word;
+        bool is_on;
+    } words[] = {{"true", true}, {"t", true},  {"false", false}, {"f", false},   {"yes", true}, {"y", true},
+                 {"no", false},  {"n", false}, {"on", true},     {"off", false}, {"1", true},   {"0", false}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcasecmp(words[i].word, text) == 0) {
+            *out = words[i].is_on;
+            return true;
+        }
+    return false;
+}
+
 static char *
 read_quoted(const char **at)
 {

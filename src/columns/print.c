@@ -212,6 +212,20 @@ field_needs_quotes(const walrow__strbuf *out, size_t start)
     return size == 0;
 }
 
+void
+walrow__quote_element(walrow__strbuf *out, size_t start, char delimiter)
+{
+    if (!out->failed && element_needs_quotes(out, start, delimiter))
+        walrow__quote(out, start, false);
+}
+
+void
+walrow__quote_field(walrow__strbuf *out, size_t start)
+{
+    if (!out->failed && field_needs_quotes(out, start))
+        walrow__quote(out, start, true);
+}
+
 /* ---- nested ---- */
 
 /* The size of the next element, which *bytes points to; null: -1 on the wire. */
@@ -248,8 +262,7 @@ print_element(array *array, walrow__strbuf *out)
     }
     if (!print_value(&array->type->children[0], bytes, size, array->depth + 1, out))
         return false;
-    if (!out->failed && element_needs_quotes(out, start, array->type->delimiter))
-        walrow__quote(out, start, false);
+    walrow__quote_element(out, start, array->type->delimiter);
     return true;
 }
 
@@ -343,8 +356,7 @@ print_field(const walrow__type *type, uint32_t i, walrow__cursor *cursor, int de
         print_bytea(bytes, size, out); /* nobody knows how else; nothing is lost */
     else if (!print_value(&field, bytes, size, depth + 1, out))
         return false;
-    if (!out->failed && field_needs_quotes(out, start))
-        walrow__quote(out, start, true);
+    walrow__quote_field(out, start);
     return true;
 }
 

@@ -19,5 +19,8 @@ bool walrow__print_multirange(uint32_t bound_oid, const uint8_t *bytes, size_t s
 
 /* out from start on between quotes, each quote and backslash after one of its own: a backslash, or itself. */
 void walrow__quote(walrow__strbuf *out, size_t start, bool doubled);
+/* The same where array_out and record_out would, for an element or a field printed from start on. */
+void walrow__quote_element(walrow__strbuf *out, size_t start, char delimiter);
+void walrow__quote_field(walrow__strbuf *out, size_t start);
 
 #endif

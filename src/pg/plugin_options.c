@@ -2,9 +2,9 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/parse.h"
 
 #include <string.h>
-#include <strings.h>
 
 /* Options of wal2json (its README, "Parameters"). */
 typedef struct plugin_option {
@@ -60,23 +60,12 @@ find_known(const char *given)
     return NULL;
 }
 
-/* What PostgreSQL's parse_bool takes for true and for false; otherwise the text itself. */
-static const char *
-plain_value(const char *value)
-{
-    static const char *const words[][2] = {{"true", "on"}, {"t", "on"},  {"yes", "on"},    {"y", "on"},
-                                           {"1", "on"},    {"on", "on"}, {"false", "off"}, {"f", "off"},
-                                           {"no", "off"},  {"n", "off"}, {"0", "off"},     {"off", "off"}};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcasecmp(words[i][0], value) == 0)
-            return words[i][1];
-    return value;
-}
-
 static bool
 is_ours(const plugin_option *option, const char *value)
 {
-    return strcmp(option->ours, value) == 0 || strcmp(option->ours, plain_value(value)) == 0;
+    bool is_on;
+    return strcmp(option->ours, value) == 0 ||
+           (walrow__parse_bool(value, &is_on) && strcmp(option->ours, is_on ? "on" : "off") == 0);
 }
 
 static walrow_code

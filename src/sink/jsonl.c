@@ -6,7 +6,6 @@
 #include "sink/dead_letters.h"
 #include "sink/event/event.h"
 #include "sink/output.h"
-#include "sink/params.h"
 #include "sink/sinks.h"
 
 #include <stdlib.h>
@@ -76,28 +75,39 @@ static const walrow__sink_ops stdout_ops = {
 };
 
 static walrow_code
-make_stdout(walrow__sink **out, walrow_error *err)
+make_stdout(walrow__event_options *options, walrow__sink **out, walrow_error *err)
 {
     jsonl_stdout *self = calloc(1, sizeof *self);
     if (self == NULL)
         return walrow__fail_memory(err);
     self->base.ops = &stdout_ops;
     self->base.eager = true;
-    walrow__event_init(&self->printer, flush_to_stdout, self);
+    walrow__event_init(&self->printer, options, flush_to_stdout, self);
     *out = &self->base;
     return WALROW_OK;
+}
+
+static walrow_code
+make(const char *uri, const char *path, walrow__event_options *options, walrow__sink **out, walrow_error *err)
+{
+    if (strcmp(path, "-") == 0)
+        return make_stdout(options, out, err);
+    if (*path != '\0' && path[strlen(path) - 1] != '/')
+        return walrow__jsonl_file_make(path, options, out, err);
+    walrow__fail(err, WALROW_ERR_USAGE, "sink \"%s\" names no file", uri);
+    walrow__hint(err, "write a file, or - for standard output, after the colon");
+    return WALROW_ERR_USAGE;
 }
 
 walrow_code
 walrow__jsonl_make(const char *uri, const char *path, const char *params, walrow__sink **out,
                    walrow_error *err)
 {
-    WALROW_TRY(walrow__params_parse(uri, params, NULL, 0, err));
-    if (strcmp(path, "-") == 0)
-        return make_stdout(out, err);
-    if (*path != '\0' && path[strlen(path) - 1] != '/')
-        return walrow__jsonl_file_make(path, out, err);
-    walrow__fail(err, WALROW_ERR_USAGE, "sink \"%s\" names no file", uri);
-    walrow__hint(err, "write a file, or - for standard output, after the colon");
-    return WALROW_ERR_USAGE;
+    walrow__event_options options;
+    walrow__event_options_init(&options);
+    walrow_code code = walrow__event_options_parse(&options, uri, params, err);
+    if (code == WALROW_OK)
+        code = make(uri, path, &options, out, err);
+    walrow__event_options_release(&options);
+    return code;
 }

@@ -295,7 +295,8 @@ file_open(walrow__sink *sink, const walrow__identity *identity, walrow_error *er
     jsonl_file *self = (jsonl_file *)sink;
     WALROW_TRY(open_data(self, err));
     WALROW_TRY(read_record(self, err));
-    WALROW_TRY(walrow__manifest_claim(&self->manifest, identity, "jsonl", NULL, err));
+    WALROW_TRY(walrow__manifest_claim(&self->manifest, identity,
+                                      self->printer.options.wal2json ? "wal2json-v2" : "jsonl", NULL, err));
     WALROW_TRY(cut_back(self, err));
     WALROW_TRY(restore(self, err));
     WALROW_TRY(remove_side_files(self, err));
@@ -569,7 +570,8 @@ static const walrow__sink_ops file_ops = {
 };
 
 walrow_code
-walrow__jsonl_file_make(const char *path, walrow__sink **out, walrow_error *err)
+walrow__jsonl_file_make(const char *path, walrow__event_options *options, walrow__sink **out,
+                        walrow_error *err)
 {
     jsonl_file *self = calloc(1, sizeof *self);
     if (self == NULL)
@@ -577,7 +579,7 @@ walrow__jsonl_file_make(const char *path, walrow__sink **out, walrow_error *err)
     self->base.ops = &file_ops;
     self->base.keeps_position = true;
     self->fd = self->side.fd = -1;
-    walrow__event_init(&self->printer, flush_events, self);
+    walrow__event_init(&self->printer, options, flush_events, self);
     self->path = strdup(path);
     self->parent = walrow__files_parent(path);
     if (self->path == NULL || self->parent == NULL) {

@@ -41,7 +41,7 @@ percent_decode(char *text)
 static walrow_code
 fail_unknown(const char *uri, const char *name, const walrow__param *params, size_t n, walrow_error *err)
 {
-    char names[256] = "";
+    char names[480] = "";
     for (size_t i = 0; i < n; i++) {
         size_t used = strlen(names);
         snprintf(names + used, sizeof names - used, "%s%s", i == 0 ? "" : ", ", params[i].name);
@@ -61,6 +61,8 @@ fail_value(const char *uri, const walrow__param *param, const char *value, walro
                  value);
     if (param->kind == WALROW__PARAM_WORD)
         walrow__hint(err, "it can be: %s", param->word);
+    else if (param->kind == WALROW__PARAM_SWITCH)
+        walrow__hint(err, "write on or off");
     else if (param->kind == WALROW__PARAM_TEXT)
         walrow__hint(err, "percent-encode what is not plain in a URI, and do not leave it empty");
     else if (param->kind == WALROW__PARAM_SIZE)
@@ -79,12 +81,24 @@ keep_text(const walrow__param *param, const char *text)
 }
 
 static bool
+read_switch(const walrow__param *param, const char *text)
+{
+    bool is_on;
+    if (!walrow__parse_bool(text, &is_on))
+        return false;
+    *param->value = is_on;
+    return true;
+}
+
+static bool
 read_value(const walrow__param *param, const char *text)
 {
     int64_t value = 1;
     switch (param->kind) {
     case WALROW__PARAM_TEXT:
         return keep_text(param, text);
+    case WALROW__PARAM_SWITCH:
+        return read_switch(param, text);
     case WALROW__PARAM_WORD:
         if (strcmp(text, param->word) != 0)
             return false;

@@ -8,10 +8,11 @@
 #include <walrow.h>
 
 typedef enum walrow__param_kind {
-    WALROW__PARAM_COUNT, /* digits */
-    WALROW__PARAM_SIZE,  /* "128MB" */
-    WALROW__PARAM_WORD,  /* one word that is known: value becomes 1 */
-    WALROW__PARAM_TEXT   /* any text but the empty one: into *text */
+    WALROW__PARAM_COUNT,  /* digits */
+    WALROW__PARAM_SIZE,   /* "128MB" */
+    WALROW__PARAM_WORD,   /* one word that is known: value becomes 1 */
+    WALROW__PARAM_SWITCH, /* on or off, as PostgreSQL's parse_bool has it: 1 or 0 */
+    WALROW__PARAM_TEXT    /* any text but the empty one: into *text */
 } walrow__param_kind;
 
 typedef struct walrow__param {

@@ -6,6 +6,7 @@
 #ifndef WALROW_SINK_SINKS_H
 #define WALROW_SINK_SINKS_H
 
+#include "sink/event/options.h"
 #include "sink/format.h"
 #include "sink/sink.h"
 
@@ -34,8 +35,8 @@ walrow_code walrow__sink_note(const walrow__sink *sink, walrow_error *failure, w
                               const walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__sink_fail_again(const walrow_error *failure, walrow_error *err) WALROW_MUST_CHECK;
 
-/* jsonl:FILE */
-walrow_code walrow__jsonl_file_make(const char *path, walrow__sink **out,
+/* jsonl:FILE; options: moved from */
+walrow_code walrow__jsonl_file_make(const char *path, walrow__event_options *options, walrow__sink **out,
                                     walrow_error *err) WALROW_MUST_CHECK;
 
 /* A directory of files of a format; allow_partition: the parameter partition=day is known. */

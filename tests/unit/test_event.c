@@ -33,7 +33,9 @@ set_up(void **state)
     f->t = simple_table("t", 1);
     f->u = simple_table("u", 2);
     walrow__strbuf_init(&f->text);
-    walrow__event_init(&f->printer, keep, f);
+    walrow__event_options options;
+    walrow__event_options_init(&options);
+    walrow__event_init(&f->printer, &options, keep, f);
     begin_changes(&f->c);
     *state = f;
     return 0;
@@ -255,7 +257,9 @@ printed(fixture *f, uint32_t oid, int32_t typmod, const char *value)
     walrow__strbuf_clear(&f->text);
     f->printer.state = (walrow__event_state){0};
     walrow__event_release(&f->printer); /* forget the table's last schema */
-    walrow__event_init(&f->printer, keep, f);
+    walrow__event_options options;
+    walrow__event_options_init(&options);
+    walrow__event_init(&f->printer, &options, keep, f);
     add_row(&f->c, table, 'I', lsn, 0, ROW(value));
     print(f, lsn + 8);
     walrow__table_unref(table);
@@ -438,6 +442,40 @@ messages_stand_where_they_were_written(void **state)
                         "begin 0/200, message only 0/200 0, commit 0/200");
 }
 
+/* The LSN of such a message is where its record ends: often the commit record begins there. */
+static void
+a_message_alone_may_have_the_lsn_of_the_commit_after_it(void **state)
+{
+    fixture *f = *state;
+    for (int time = 0; time < 3; time++) {
+        add_message(f, 0x200, 0x200, 0, "alone", "x", 1);
+        if (time > 0) {
+            add_row(&f->c, f->t, 'I', 0x200, 0, ROW("1", "a"));
+            add_message(f, 0x180, 0x200, 1, "inside", "x", 1);
+            add_transaction(&f->c, 0x200, 0x208);
+        }
+        print(f, time == 0 ? 0x200 : 0x208);
+    }
+    assert_string_equal(summary(f),
+                        "message alone 0/200, begin 0/200, insert t 0/200 0, message inside 0/200 1, "
+                        "commit 0/200");
+}
+
+static void
+a_message_alone_that_comes_again_within_a_transaction_is_not_printed_again(void **state)
+{
+    fixture *f = *state;
+    for (int time = 0; time < 2; time++) {
+        add_message(f, 0x150, 0x150, 0, "alone", "x", 1);
+        add_row(&f->c, f->t, 'I', 0x200, (uint32_t)time, ROW("1", "a"));
+        add_transaction(&f->c, 0x200, time == 0 ? 0 : 0x208);
+        f->c.set.partial = time == 0;
+        print(f, time == 0 ? 0x150 : 0x208);
+    }
+    assert_string_equal(summary(f),
+                        "message alone 0/150, begin 0/200, insert t 0/200 0, insert t 0/200 1, commit 0/200");
+}
+
 static void
 a_message_has_its_fields(void **state)
 {
@@ -514,7 +552,9 @@ after_a_restart_the_rest_of_a_transaction_is_printed(void **state)
     print(f, 0x108);
     walrow__event_state stored = f->printer.state;
     walrow__event_release(&f->printer);
-    walrow__event_init(&f->printer, keep, f);
+    walrow__event_options options;
+    walrow__event_options_init(&options);
+    walrow__event_init(&f->printer, &options, keep, f);
     f->printer.state = stored;
     add_row(&f->c, f->t, 'I', 0x200, 0, ROW("1", "a"));
     add_message(f, 0x80, 0x200, 1, "m", "x", 1);
@@ -564,6 +604,8 @@ main(void)
         TEST(a_transaction_may_end_in_a_set_that_has_nothing_else_of_it),
         TEST(a_transaction_without_anything_has_no_events),
         TEST(messages_stand_where_they_were_written),
+        TEST(a_message_alone_may_have_the_lsn_of_the_commit_after_it),
+        TEST(a_message_alone_that_comes_again_within_a_transaction_is_not_printed_again),
         TEST(a_message_has_its_fields),
         TEST(a_change_of_schema_is_told_before_its_first_row),
         TEST(snapshot_rows_are_reads_without_begin_and_commit),

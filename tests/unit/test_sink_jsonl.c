@@ -428,7 +428,12 @@ bad_uris_are_explained(void **state)
     assert_refused("ipc:lake?rotate_bytes", "128MB");
     assert_refused("ipc:lake?rotate_s=%", "whole number");
     assert_refused("ipc:lake?partition=day", "rotate_rows");
-    assert_refused("jsonl:-?rotate_s=1", "no parameters");
+    assert_refused("jsonl:-?rotate_s=1", "include-xids, include-timestamp");
+    assert_refused("jsonl:-?format=wal2json-v1", "events and wal2json-v2");
+    assert_refused("jsonl:-?include-xids=maybe", "on or off");
+    assert_refused("jsonl:-?actions=insert,upsert", "insert, update, delete and truncate");
+    assert_refused("jsonl:-?include-default=on", "leave it out");
+    assert_refused("jsonl:-?format=wal2json-v2&include-pk=1", "a real wal2json");
 }
 
 static void

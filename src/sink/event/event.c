@@ -1,11 +1,8 @@
 #include "sink/event/event.h"
 
 #include "base/error.h"
-#include "base/json.h"
-#include "base/utf8.h"
 #include "columns/batch.h"
-#include "sink/event/table.h"
-#include "sink/event/value_text.h"
+#include "sink/event/style.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +12,17 @@ enum { FLUSH_BYTES = 256 * 1024 };
 /* ---- life ---- */
 
 void
-walrow__event_init(walrow__event_printer *printer, walrow__event_flush_fn flush, void *arg)
+walrow__event_init(walrow__event_printer *printer, walrow__event_options *options,
+                   walrow__event_flush_fn flush, void *arg)
 {
     memset(printer, 0, sizeof *printer);
+    printer->options = *options;
+    memset(options, 0, sizeof *options);
+    printer->style = printer->options.wal2json ? &walrow__event_wal2json : &walrow__event_plain;
     printer->flush = flush;
     printer->arg = arg;
     walrow__strbuf_init(&printer->buf);
+    walrow__strbuf_init(&printer->value);
     walrow__strbuf_init(&printer->lsn_text);
     walrow__strbuf_init(&printer->tail_text);
 }
@@ -33,7 +35,9 @@ walrow__event_release(walrow__event_printer *printer)
         printer->tables = table->next;
         walrow__event_table_free(table);
     }
+    walrow__event_options_release(&printer->options);
     walrow__strbuf_release(&printer->buf);
+    walrow__strbuf_release(&printer->value);
     walrow__strbuf_release(&printer->lsn_text);
     walrow__strbuf_release(&printer->tail_text);
 }
@@ -64,7 +68,7 @@ find_table(walrow__event_printer *printer, const char *schema_name, const char *
             *out = table;
             return WALROW_OK;
         }
-    WALROW_TRY(walrow__event_table_new(schema_name, table_name, out, err));
+    WALROW_TRY(walrow__event_table_new(schema_name, table_name, &printer->options, out, err));
     (*out)->next = printer->tables;
     printer->tables = *out;
     return WALROW_OK;
@@ -119,53 +123,21 @@ find_transaction(const walrow_changes *changes, uint64_t commit_lsn)
                : NULL;
 }
 
-/* Make the texts that every event of the transaction repeats. */
 static void
-make_texts(walrow__event_printer *printer, uint64_t lsn, const int64_t *time, uint32_t xid,
-           const char *origin)
+make_texts(walrow__event_printer *printer, const walrow_transaction *facts, bool has_time)
 {
-    char text[WALROW_LSN_SIZE];
     walrow__strbuf_clear(&printer->lsn_text);
-    walrow__strbuf_addf(&printer->lsn_text, ",\"lsn\":\"%s\"", walrow_lsn_format(lsn, text));
-    walrow__strbuf *tail = &printer->tail_text;
-    walrow__strbuf_clear(tail);
-    walrow__strbuf_add_text(tail, ",\"timestamp\":");
-    if (time != NULL) {
-        walrow__strbuf_add_char(tail, '"');
-        walrow__print_iso8601(tail, *time);
-        walrow__strbuf_add_char(tail, '"');
-    } else
-        walrow__strbuf_add_text(tail, "null");
-    walrow__strbuf_add_text(tail, ",\"transaction_id\":");
-    if (xid != 0)
-        walrow__strbuf_add_integer(tail, xid);
-    else
-        walrow__strbuf_add_text(tail, "null");
-    walrow__strbuf_add_text(tail, ",\"origin\":");
-    walrow__json_add_text(tail, origin);
-    printer->current_lsn = lsn;
-}
-
-static void
-add_text(walrow__event_printer *printer, const walrow__strbuf *text)
-{
-    walrow__strbuf_add(&printer->buf, text->data, text->size);
-}
-
-static void
-add_seq(walrow__strbuf *buf, uint32_t seq)
-{
-    walrow__strbuf_add_text(buf, ",\"seq\":");
-    walrow__strbuf_add_integer(buf, seq);
+    walrow__strbuf_clear(&printer->tail_text);
+    printer->style->transaction(printer, facts, has_time);
+    printer->current_lsn = facts->commit_lsn;
 }
 
 static walrow_code
-print_boundary(walrow__event_printer *printer, const char *event_type, walrow_error *err)
+print_boundary(walrow__event_printer *printer, bool is_commit, walrow_error *err)
 {
-    walrow__strbuf_add_text(&printer->buf, "{\"event_type\":");
-    walrow__json_add_text(&printer->buf, event_type);
-    add_text(printer, &printer->lsn_text);
-    add_text(printer, &printer->tail_text);
+    if (!printer->options.has[WALROW__EVENT_TRANSACTION])
+        return WALROW_OK;
+    printer->style->boundary(printer, is_commit);
     return end_event(printer, err);
 }
 
@@ -176,9 +148,9 @@ print_commit(walrow__event_printer *printer, const walrow_changes *changes, walr
     walrow__event_state *state = &printer->state;
     const walrow_transaction *known = find_transaction(changes, state->open_lsn);
     if (printer->current_lsn != state->open_lsn || known != NULL)
-        make_texts(printer, state->open_lsn, known == NULL ? NULL : &known->commit_time,
-                   known == NULL ? 0 : known->xid, known == NULL ? NULL : known->origin);
-    WALROW_TRY(print_boundary(printer, "commit", err));
+        make_texts(printer, known == NULL ? &(walrow_transaction){.commit_lsn = state->open_lsn} : known,
+                   known != NULL);
+    WALROW_TRY(print_boundary(printer, true, err));
     state->done_lsn = state->open_lsn;
     state->open_lsn = 0;
     return WALROW_OK;
@@ -195,15 +167,15 @@ enter(walrow__event_printer *printer, const walrow_changes *changes, uint64_t ls
         WALROW_TRY(print_commit(printer, changes, err));
     if (printer->current_lsn != lsn) {
         const walrow_transaction *known = find_transaction(changes, lsn);
-        make_texts(printer, lsn, known == NULL ? time : &known->commit_time, xid,
-                   known == NULL ? NULL : known->origin);
+        walrow_transaction facts = {.commit_lsn = lsn, .xid = xid, .commit_time = time == NULL ? 0 : *time};
+        make_texts(printer, known == NULL ? &facts : known, known != NULL || time != NULL);
     }
     if (state->open_lsn == lsn)
         return WALROW_OK;
     state->open_lsn = lsn;
     state->next_seq = 0;
     state->message_lsn = 0;
-    return print_boundary(printer, "begin", err);
+    return print_boundary(printer, false, err);
 }
 
 /* ---- rows ---- */
@@ -241,28 +213,29 @@ bind(walrow__event_printer *printer, cursor *cursor, walrow__position position, 
 {
     walrow__event_table *table = cursor->table;
     bool changed = table->epoch_known && table->epoch != cursor->batch->epoch;
-    WALROW_TRY(walrow__event_table_bind(table, cursor->batch, err));
-    if (!changed)
+    WALROW_TRY(walrow__event_table_bind(table, &printer->options, cursor->batch, err));
+    if (!changed || printer->style->schema_change == NULL)
         return WALROW_OK;
-    WALROW_TRY(walrow__event_table_print_change(table, &printer->buf, err));
-    add_text(printer, &printer->lsn_text);
-    add_seq(&printer->buf, position.seq);
-    add_text(printer, &printer->tail_text);
+    printer->style->schema_change(printer, table, position);
     return end_event(printer, err);
 }
 
 static walrow_code
 print_bound_row(walrow__event_printer *printer, cursor *cursor, walrow__position position, walrow_error *err)
 {
-    walrow__strbuf *buf = &printer->buf;
     if (cursor->table->bound != cursor->batch)
         WALROW_TRY(bind(printer, cursor, position, err));
-    walrow__event_table_print_row(cursor->table, cursor->row, buf);
-    add_text(printer, &printer->lsn_text);
-    add_seq(buf, position.seq);
-    add_text(printer, &printer->tail_text);
-    walrow__event_table_print_unchanged(cursor->table, cursor->row, buf);
+    walrow__event_table_skip_unchanged(cursor->table, cursor->row, true);
+    printer->style->row(printer, cursor->table, cursor->row, position);
+    walrow__event_table_skip_unchanged(cursor->table, cursor->row, false);
     return end_event(printer, err);
+}
+
+static bool
+is_wanted(const walrow__event_printer *printer, const cursor *cursor)
+{
+    return printer->options.actions == NULL ||
+           walrow__event_options_want_op(&printer->options, walrow__event_op(cursor->batch, cursor->row));
 }
 
 static int64_t
@@ -284,7 +257,7 @@ print_row(walrow__event_printer *printer, const walrow_changes *changes, cursor 
     walrow__position position = position_of(cursor);
     uint64_t lsn = position.commit_lsn;
     if (lsn <= state->done_lsn || lsn < cursor->table->below_lsn ||
-        (lsn == state->open_lsn && position.seq < state->next_seq))
+        (lsn == state->open_lsn && position.seq < state->next_seq) || !is_wanted(printer, cursor))
         return WALROW_OK;
     if (lsn != state->open_lsn || lsn != printer->current_lsn) {
         int64_t time = commit_time_of(cursor);
@@ -297,56 +270,53 @@ print_row(walrow__event_printer *printer, const walrow_changes *changes, cursor 
 
 /* ---- messages ---- */
 
-static void
-add_content(walrow__strbuf *buf, const walrow_message *message)
-{
-    if (walrow__utf8_valid(message->content, message->content_size)) {
-        walrow__strbuf_add_text(buf, ",\"message_content\":");
-        walrow__json_add_string(buf, message->content, message->content_size);
-    } else {
-        walrow__strbuf_add_text(buf, ",\"message_content\":null,\"message_content_base64\":");
-        walrow__json_add_base64(buf, message->content, message->content_size);
-    }
-}
-
 static walrow_code
 print_message_text(walrow__event_printer *printer, const walrow_message *message, walrow_error *err)
 {
-    walrow__strbuf *buf = &printer->buf;
-    walrow__strbuf_add_text(buf, "{\"event_type\":\"message\",\"message_prefix\":");
-    walrow__json_add_text(buf, message->prefix);
-    add_content(buf, message);
-    walrow__strbuf_add_text(buf,
-                            message->transactional ? ",\"transactional\":true" : ",\"transactional\":false");
-    add_text(printer, &printer->lsn_text);
-    if (message->transactional)
-        add_seq(buf, message->seq);
-    else
-        walrow__strbuf_add_text(buf, ",\"seq\":null");
-    add_text(printer, &printer->tail_text);
+    printer->style->message(printer, message);
     return end_event(printer, err);
+}
+
+/*
+ * The LSN of a message outside of transactions is the end of its record, where the commit record of a transaction may
+ * begin: the message comes first.
+ */
+static bool
+was_printed(const walrow__event_state *state, const walrow_message *message)
+{
+    uint64_t lsn = message->commit_lsn;
+    if (lsn <= state->done_lsn)
+        return true;
+    if (message->transactional)
+        return lsn == state->open_lsn && message->lsn <= state->message_lsn;
+    return lsn <= (state->open_lsn != 0 ? state->open_lsn : state->message_lsn);
+}
+
+static walrow_code
+print_lone_message(walrow__event_printer *printer, const walrow_changes *changes,
+                   const walrow_message *message, walrow_error *err)
+{
+    walrow__event_state *state = &printer->state;
+    if (state->open_lsn != 0)
+        WALROW_TRY(print_commit(printer, changes, err));
+    make_texts(printer, &(walrow_transaction){.commit_lsn = message->lsn}, false);
+    printer->current_lsn = 0; /* those of no transaction */
+    state->done_lsn = message->lsn - 1;
+    state->message_lsn = message->lsn;
+    return print_message_text(printer, message, err);
 }
 
 static walrow_code
 print_message(walrow__event_printer *printer, const walrow_changes *changes, const walrow_message *message,
               walrow_error *err)
 {
-    walrow__event_state *state = &printer->state;
-    uint64_t lsn = message->commit_lsn;
-    if (lsn <= state->done_lsn)
+    if (was_printed(&printer->state, message) ||
+        !walrow__event_options_want_prefix(&printer->options, message->prefix))
         return WALROW_OK;
-    if (message->transactional) {
-        if (lsn == state->open_lsn && message->lsn <= state->message_lsn)
-            return WALROW_OK;
-        WALROW_TRY(enter(printer, changes, lsn, NULL, message->xid, err));
-        state->message_lsn = message->lsn;
-        return print_message_text(printer, message, err);
-    }
-    if (state->open_lsn != 0 && state->open_lsn < lsn)
-        WALROW_TRY(print_commit(printer, changes, err));
-    make_texts(printer, lsn, NULL, 0, NULL);
-    if (state->open_lsn == 0)
-        state->done_lsn = lsn;
+    if (!message->transactional)
+        return print_lone_message(printer, changes, message, err);
+    WALROW_TRY(enter(printer, changes, message->commit_lsn, NULL, message->xid, err));
+    printer->state.message_lsn = message->lsn;
     return print_message_text(printer, message, err);
 }
 
@@ -438,10 +408,13 @@ print_snapshot(walrow__event_printer *printer, const walrow_changes *changes, cu
         cursor *cursor = &cursors[i];
         for (; cursor->row < cursor->batch->array.length; cursor->row++) {
             if (cursor->row == 0) { /* the rows of a chunk are read in one transaction */
-                int64_t time = commit_time_of(cursor);
-                make_texts(printer, position_of(cursor).commit_lsn, &time, xid_of(cursor), NULL);
+                walrow_transaction facts = {.commit_lsn = position_of(cursor).commit_lsn,
+                                            .commit_time = commit_time_of(cursor),
+                                            .xid = xid_of(cursor)};
+                make_texts(printer, &facts, true);
             }
-            WALROW_TRY(print_bound_row(printer, cursor, position_of(cursor), err));
+            if (is_wanted(printer, cursor))
+                WALROW_TRY(print_bound_row(printer, cursor, position_of(cursor), err));
         }
     }
     printer->current_lsn = 0;
@@ -452,6 +425,8 @@ static walrow_code
 print_cursors(walrow__event_printer *printer, const walrow_changes *changes, cursor *cursors, merge *merge,
               walrow_error *err)
 {
+    if (printer->options.wal2json)
+        WALROW_TRY(walrow__event_letters_find(&printer->letters, changes, err));
     for (size_t i = 0; i < changes->n_batches; i++)
         WALROW_TRY(init_cursor(printer, &changes->batches[i], &cursors[i], err));
     if (changes->snapshot)
@@ -472,6 +447,7 @@ walrow__event_print(walrow__event_printer *printer, const walrow_changes *change
     for (size_t i = 0; cursors != NULL && i < n; i++)
         if (cursors[i].table != NULL)
             cursors[i].table->bound = NULL;
+    walrow__event_letters_release(&printer->letters);
     free(cursors);
     free(merge.heap);
     if (code == WALROW_OK && printer->buf.failed)

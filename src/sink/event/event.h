@@ -1,18 +1,7 @@
 /*
  * sink/event/event.h
- *	  Change sets as events, one JSON object a line, in position order over all tables; begin and commit
- * around every transaction that has something in it.
- *
- *	  insert, update, delete, truncate, read
- *	                  {"event_type", "schema", "table", "data", "old_data", "key_data", "lsn", "seq",
- * "timestamp", "transaction_id", "origin"} and, where there are some, "unchanged": [columns] data: the new
- * row; null for delete and truncate. old_data: what is known of the row before: for a delete and an update
- * that brought it; columns that are neither key nor known are left out. schema_change   before a table's
- * first row with another set of columns or key than its last event had:
- *	                  {"event_type", "schema", "table", "data": {column: PostgreSQL type}, "key": [columns],
- * "lsn" ...} begin, commit   {"event_type", "lsn", "timestamp", "transaction_id", "origin"} message
- * {"event_type", "message_prefix", "message_content", "transactional", "lsn" ...}; content that is not UTF-8
- * is null, and in "message_content_base64"
+ *	  Change sets as lines of JSON, in position order over all tables; begin and commit around every transaction
+ *	  that has something in it. What is in a line is the style's: plain.c has events, wal2json.c what wal2json prints.
  *
  * What was printed once is not printed again: state says how far that is, and survives where it is stored.
  */
@@ -20,21 +9,23 @@
 #define WALROW_SINK_EVENT_H
 
 #include "base/strbuf.h"
-
-#include <walrow.h>
+#include "sink/event/letters.h"
+#include "sink/event/options.h"
 
 typedef struct walrow__event_state {
     uint64_t done_lsn; /* transactions and messages up to it are printed, with their commits */
     uint64_t
         open_lsn; /* commit LSN of the transaction whose begin is printed and its commit is not; 0: none */
-    uint32_t next_seq;    /* of it: rows before this one are printed */
-    uint64_t message_lsn; /* of it: messages up to this one are printed */
+    uint32_t next_seq; /* of it: rows before this one are printed */
+    /* messages up to this one are printed: of the open transaction; where there is none, those outside of any */
+    uint64_t message_lsn;
 } walrow__event_state;
 
 /* Take buf's text away and clear it; called between events. */
 typedef walrow_code (*walrow__event_flush_fn)(void *arg, walrow__strbuf *buf, walrow_error *err);
 
 typedef struct walrow__event_table walrow__event_table;
+typedef struct walrow__event_style walrow__event_style;
 
 typedef struct walrow__event_printer {
     walrow__event_state state;
@@ -42,12 +33,18 @@ typedef struct walrow__event_printer {
     void *arg;
     walrow__strbuf buf;
     walrow__event_table *tables;
-    /* of the transaction at hand: its texts "lsn" ... and "timestamp" ..., made once */
+    walrow__event_options options;
+    const walrow__event_style *style;
+    walrow__event_letters letters; /* of the change set at hand; wal2json prints what is in them */
+    walrow__strbuf value;          /* one value, before it is escaped */
+    /* of the transaction at hand: texts that all its lines have, made once */
     uint64_t current_lsn;
     walrow__strbuf lsn_text, tail_text;
 } walrow__event_printer;
 
-void walrow__event_init(walrow__event_printer *printer, walrow__event_flush_fn flush, void *arg);
+/** options: initialised, and moved from. */
+void walrow__event_init(walrow__event_printer *printer, walrow__event_options *options,
+                        walrow__event_flush_fn flush, void *arg);
 void walrow__event_release(walrow__event_printer *printer);
 
 /** Print a change set, or a snapshot's chunk. Some of it may stay in the buffer: see walrow__event_flush. */

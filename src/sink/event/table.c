@@ -14,15 +14,16 @@ static void
 unbuild(walrow__event_table *table)
 {
     for (int i = 0; i < table->n_columns; i++) {
-        walrow__value_release(&table->values[i]);
-        walrow__value_release(&table->olds[i]);
+        walrow__event_column *column = &table->columns[i];
+        walrow__value_release(&column->value);
+        walrow__value_release(&column->old);
+        free(column->name);
+        free(column->head);
     }
-    free(table->values);
-    free(table->olds);
-    free(table->is_key);
-    free(table->skip);
-    table->values = table->olds = NULL;
-    table->is_key = table->skip = NULL;
+    free(table->columns);
+    free(table->types);
+    table->columns = NULL;
+    table->types = NULL;
     table->n_columns = 0;
     table->has_key = table->built = false;
 }
@@ -37,20 +38,28 @@ walrow__event_table_free(walrow__event_table *table)
     free(table);
 }
 
+static char *
+make_names(const char *schema_name, const char *table_name, const walrow__event_options *options)
+{
+    walrow__strbuf names;
+    walrow__strbuf_init(&names);
+    if (options->has[WALROW__EVENT_SCHEMAS]) {
+        walrow__strbuf_add_text(&names, ",\"schema\":");
+        walrow__json_add_text(&names, schema_name);
+    }
+    walrow__strbuf_add_text(&names, ",\"table\":");
+    walrow__json_add_text(&names, table_name);
+    return walrow__strbuf_take(&names);
+}
+
 walrow_code
-walrow__event_table_new(const char *schema_name, const char *table_name, walrow__event_table **out,
-                        walrow_error *err)
+walrow__event_table_new(const char *schema_name, const char *table_name, const walrow__event_options *options,
+                        walrow__event_table **out, walrow_error *err)
 {
     walrow__event_table *table = calloc(1, sizeof *table);
     if (table == NULL)
         return walrow__fail_memory(err);
-    walrow__strbuf names;
-    walrow__strbuf_init(&names);
-    walrow__strbuf_add_text(&names, ",\"schema\":");
-    walrow__json_add_text(&names, schema_name);
-    walrow__strbuf_add_text(&names, ",\"table\":");
-    walrow__json_add_text(&names, table_name);
-    table->names = walrow__strbuf_take(&names);
+    table->names = make_names(schema_name, table_name, options);
     table->schema_name = strdup(schema_name);
     table->table_name = strdup(table_name);
     if (table->names == NULL || table->schema_name == NULL || table->table_name == NULL) {
@@ -63,86 +72,159 @@ walrow__event_table_new(const char *schema_name, const char *table_name, walrow_
 
 /* ---- a schema ---- */
 
-static struct ArrowStringView
-metadata_of(const struct ArrowSchema *schema, const char *key)
+struct ArrowStringView
+walrow__event_metadata(const struct ArrowSchema *schema, const char *key)
 {
     struct ArrowStringView text = ArrowCharView("");
     ArrowMetadataGetValue(schema->metadata, ArrowCharView(key), &text);
     return text;
 }
 
+static uint32_t
+oid_of(const struct ArrowSchema *field)
+{
+    struct ArrowStringView text = walrow__event_metadata(field, "pg.oid");
+    uint32_t oid = 0;
+    for (int64_t i = 0; i < text.size_bytes && text.data[i] >= '0' && text.data[i] <= '9'; i++)
+        oid = oid * 10 + (uint32_t)(text.data[i] - '0');
+    return oid;
+}
+
 static void
 mark_key(walrow__event_table *table, const struct ArrowSchema *schema)
 {
-    struct ArrowStringView text = metadata_of(schema, "walrow.key");
+    struct ArrowStringView text = walrow__event_metadata(schema, "walrow.key");
     json_t *key = json_loadb(text.data, (size_t)text.size_bytes, 0, NULL), *item;
     size_t i;
-    json_array_foreach(key, i,
-                       item) for (int column = 0; column < table->n_columns;
-                                  column++) if (strcmp(json_string_value(item),
-                                                       schema->children[WALROW__N_META + column]->name) == 0)
-        table->is_key[column] = table->has_key = true;
+    json_array_foreach(key, i, item)
+    {
+        for (int column = 0; column < table->n_columns; column++)
+            if (strcmp(json_string_value(item), table->columns[column].name) == 0)
+                table->columns[column].is_key = table->has_key = true;
+    }
     json_decref(key);
 }
 
+/*
+ * wal2json prints a type that begins with a quote as it is, without quotes of its own. Where that would not be JSON
+ * ("Odd".mood), ours is.
+ */
+static void
+add_wal2json_type(walrow__strbuf *buf, struct ArrowStringView type)
+{
+    size_t size = (size_t)type.size_bytes;
+    bool is_quoted = size >= 2 && type.data[0] == '"' && type.data[size - 1] == '"';
+    for (size_t i = 1; is_quoted && i + 1 < size; i++)
+        is_quoted = type.data[i] != '"' && type.data[i] != '\\' && (uint8_t)type.data[i] >= ' ';
+    if (is_quoted)
+        walrow__strbuf_add(buf, type.data, size);
+    else
+        walrow__json_add_string(buf, type.data, size);
+}
+
+static char *
+make_head(const walrow__event_column *column, const struct ArrowSchema *field,
+          const walrow__event_options *options)
+{
+    walrow__strbuf head;
+    walrow__strbuf_init(&head);
+    walrow__strbuf_add_text(&head, "{\"name\":");
+    walrow__json_add_text(&head, column->name);
+    if (options->has[WALROW__EVENT_TYPES]) {
+        walrow__strbuf_add_text(&head, ",\"type\":");
+        add_wal2json_type(&head, walrow__event_metadata(field, "pg.type"));
+    }
+    if (options->has[WALROW__EVENT_TYPE_OIDS]) /* through a %d */
+        walrow__strbuf_addf(&head, ",\"typeoid\":%d", (int)column->oid);
+    walrow__strbuf_add_text(&head, ",\"value\":");
+    return walrow__strbuf_take(&head);
+}
+
 static walrow_code
-build(walrow__event_table *table, const struct ArrowSchema *schema, walrow_error *err)
+build_column(walrow__event_column *column, const struct ArrowSchema *field, const struct ArrowSchema *old,
+             const walrow__event_options *options, walrow_error *err)
+{
+    WALROW_TRY(walrow__value_init(&column->value, field, err));
+    WALROW_TRY(walrow__value_init(&column->old, old, err));
+    column->name = strdup(field->name);
+    column->oid = oid_of(field);
+    if (column->name == NULL)
+        return walrow__fail_memory(err);
+    column->head = make_head(column, field, options);
+    return column->head == NULL ? walrow__fail_memory(err) : WALROW_OK;
+}
+
+static void
+add_types(const walrow__event_table *table, const struct ArrowSchema *schema, bool as_oids,
+          walrow__strbuf *buf)
+{
+    walrow__strbuf_add_text(buf, as_oids ? ",\"type_oids\":{" : ",\"types\":{");
+    for (int i = 0; i < table->n_columns; i++) {
+        const walrow__event_column *column = &table->columns[i];
+        struct ArrowStringView type = walrow__event_metadata(schema->children[WALROW__N_META + i], "pg.type");
+        walrow__strbuf_add_text(buf, i > 0 ? "," : "");
+        walrow__strbuf_add_text(buf, column->value.key);
+        if (as_oids)
+            walrow__strbuf_add_integer(buf, column->oid);
+        else
+            walrow__json_add_string(buf, type.data, (size_t)type.size_bytes);
+    }
+    walrow__strbuf_add_char(buf, '}');
+}
+
+static char *
+make_types(const walrow__event_table *table, const struct ArrowSchema *schema,
+           const walrow__event_options *options)
+{
+    walrow__strbuf types;
+    walrow__strbuf_init(&types);
+    walrow__strbuf_reserve(&types, 1);
+    if (options->has[WALROW__EVENT_TYPES])
+        add_types(table, schema, false, &types);
+    if (options->has[WALROW__EVENT_TYPE_OIDS])
+        add_types(table, schema, true, &types);
+    return walrow__strbuf_take(&types);
+}
+
+static walrow_code
+build(walrow__event_table *table, const struct ArrowSchema *schema, const walrow__event_options *options,
+      walrow_error *err)
 {
     unbuild(table);
     int n = (int)schema->n_children - WALROW__N_META;
-    table->values = calloc((size_t)n + 1, sizeof *table->values);
-    table->olds = calloc((size_t)n + 1, sizeof *table->olds);
-    table->is_key = calloc((size_t)n + 1, sizeof *table->is_key);
-    table->skip = calloc((size_t)n + 1, sizeof *table->skip);
-    if (table->values == NULL || table->olds == NULL || table->is_key == NULL || table->skip == NULL)
+    table->columns = calloc((size_t)n + 1, sizeof *table->columns);
+    if (table->columns == NULL)
         return walrow__fail_memory(err);
     table->n_columns = n;
-    for (int i = 0; i < n; i++) {
-        WALROW_TRY(walrow__value_init(&table->values[i], schema->children[WALROW__N_META + i], err));
-        WALROW_TRY(walrow__value_init(&table->olds[i], schema->children[WALROW__OLD]->children[i], err));
-    }
+    for (int i = 0; i < n; i++)
+        WALROW_TRY(build_column(&table->columns[i], schema->children[WALROW__N_META + i],
+                                schema->children[WALROW__OLD]->children[i], options, err));
+    table->types = make_types(table, schema, options);
+    if (table->types == NULL)
+        return walrow__fail_memory(err);
     mark_key(table, schema);
     table->built = true;
     return WALROW_OK;
 }
 
 walrow_code
-walrow__event_table_bind(walrow__event_table *table, const walrow_batch *batch, walrow_error *err)
+walrow__event_table_bind(walrow__event_table *table, const walrow__event_options *options,
+                         const walrow_batch *batch, walrow_error *err)
 {
     if (!table->built || table->epoch != batch->epoch)
-        WALROW_TRY(build(table, batch->schema, err));
+        WALROW_TRY(build(table, batch->schema, options, err));
     table->epoch = batch->epoch;
     table->epoch_known = true;
     table->bound = batch;
     struct ArrowArray **columns = batch->array.children;
     for (int i = 0; i < table->n_columns; i++) {
-        walrow__value_bind(&table->values[i], columns[WALROW__N_META + i]);
-        walrow__value_bind(&table->olds[i], columns[WALROW__OLD]->children[i]);
+        walrow__value_bind(&table->columns[i].value, columns[WALROW__N_META + i]);
+        walrow__value_bind(&table->columns[i].old, columns[WALROW__OLD]->children[i]);
     }
     return WALROW_OK;
 }
 
-walrow_code
-walrow__event_table_print_change(const walrow__event_table *table, walrow__strbuf *buf, walrow_error *err)
-{
-    const struct ArrowSchema *schema = table->bound->schema;
-    walrow__strbuf_add_text(buf, "{\"event_type\":\"schema_change\"");
-    walrow__strbuf_add_text(buf, table->names);
-    walrow__strbuf_add_text(buf, ",\"data\":{");
-    for (int i = 0; i < table->n_columns; i++) {
-        struct ArrowStringView type = metadata_of(schema->children[WALROW__N_META + i], "pg.type");
-        walrow__strbuf_add_text(buf, i > 0 ? "," : "");
-        walrow__strbuf_add_text(buf, table->values[i].key);
-        walrow__json_add_string(buf, type.data, (size_t)type.size_bytes);
-    }
-    struct ArrowStringView key = metadata_of(schema, "walrow.key");
-    walrow__strbuf_add_text(buf, "},\"key\":");
-    walrow__strbuf_add(buf, key.size_bytes == 0 ? "[]" : key.data,
-                       key.size_bytes == 0 ? 2 : (size_t)key.size_bytes);
-    return buf->failed ? walrow__fail_memory(err) : WALROW_OK;
-}
-
-/* ---- rows ---- */
+/* ---- a row ---- */
 
 static bool
 is_null(const struct ArrowArray *array, int64_t row)
@@ -152,10 +234,25 @@ is_null(const struct ArrowArray *array, int64_t row)
     return validity != NULL && (validity[bit / 8] >> bit % 8 & 1) == 0;
 }
 
-/* The names in the row's _unchanged, one by one; NULL after the last. */
-static const char *
-unchanged_name(const struct ArrowArray *list, int64_t row, int32_t i, size_t *size)
+char
+walrow__event_op(const walrow_batch *batch, int64_t row)
 {
+    const struct ArrowArray *ops = batch->array.children[WALROW__OP];
+    const int32_t *offsets = ops->buffers[1];
+    return ((const char *)ops->buffers[2])[offsets[row]];
+}
+
+bool
+walrow__event_table_has_old(const walrow__event_table *table, int64_t row)
+{
+    return walrow__event_op(table->bound, row) == 'U' &&
+           !is_null(table->bound->array.children[WALROW__OLD], row);
+}
+
+const char *
+walrow__event_table_unchanged(const walrow__event_table *table, int64_t row, int32_t i, size_t *size)
+{
+    const struct ArrowArray *list = table->bound->array.children[WALROW__UNCHANGED];
     const int32_t *ends = (const int32_t *)list->buffers[1] + list->offset;
     if (is_null(list, row) || ends[row] + i >= ends[row + 1])
         return NULL;
@@ -165,115 +262,15 @@ unchanged_name(const struct ArrowArray *list, int64_t row, int32_t i, size_t *si
     return (const char *)names->buffers[2] + offsets[0];
 }
 
-static void
-mark_unchanged(walrow__event_table *table, int64_t row, bool skip)
+void
+walrow__event_table_skip_unchanged(walrow__event_table *table, int64_t row, bool skip)
 {
-    const struct ArrowArray *list = table->bound->array.children[WALROW__UNCHANGED];
     const char *name;
     size_t size;
-    for (int32_t i = 0; (name = unchanged_name(list, row, i, &size)) != NULL; i++)
-        for (int column = 0; column < table->n_columns; column++) {
-            const char *known = table->bound->schema->children[WALROW__N_META + column]->name;
-            if (strlen(known) == size && memcmp(known, name, size) == 0)
-                table->skip[column] = skip;
+    for (int32_t i = 0; (name = walrow__event_table_unchanged(table, row, i, &size)) != NULL; i++)
+        for (int at = 0; at < table->n_columns; at++) {
+            walrow__event_column *column = &table->columns[at];
+            if (strlen(column->name) == size && memcmp(column->name, name, size) == 0)
+                column->is_skipped = skip;
         }
-}
-
-void
-walrow__event_table_print_unchanged(const walrow__event_table *table, int64_t row, walrow__strbuf *buf)
-{
-    const struct ArrowArray *list = table->bound->array.children[WALROW__UNCHANGED];
-    const char *name;
-    size_t size;
-    for (int32_t i = 0; (name = unchanged_name(list, row, i, &size)) != NULL; i++) {
-        walrow__strbuf_add_text(buf, i == 0 ? ",\"unchanged\":[" : ",");
-        walrow__json_add_string(buf, name, size);
-    }
-    if (!is_null(list, row))
-        walrow__strbuf_add_char(buf, ']');
-}
-
-typedef enum choice {
-    ALL,   /* the new row: what came */
-    KNOWN, /* an old row: the key, and what is not null */
-    KEY
-} choice;
-
-static bool
-is_chosen(const walrow__event_table *table, const walrow__value *value, int column, choice choice,
-          int64_t row)
-{
-    switch (choice) {
-    case ALL:
-        return !table->skip[column];
-    case KNOWN:
-        return table->is_key[column] || !walrow__value_is_null(value, row);
-    default:
-        return table->is_key[column] && !table->skip[column];
-    }
-}
-
-static void
-print_columns(const walrow__event_table *table, const walrow__value *values, choice choice, int64_t row,
-              walrow__strbuf *buf)
-{
-    char separator = '{';
-    for (int i = 0; i < table->n_columns; i++) {
-        if (!is_chosen(table, &values[i], i, choice, row))
-            continue;
-        walrow__strbuf_add_char(buf, separator);
-        walrow__strbuf_add_text(buf, values[i].key);
-        walrow__value_print(&values[i], row, buf);
-        separator = ',';
-    }
-    if (separator == '{')
-        walrow__strbuf_add_char(buf, '{');
-    walrow__strbuf_add_char(buf, '}');
-}
-
-static const char *
-event_type(char op)
-{
-    switch (op) {
-    case 'I':
-        return "{\"event_type\":\"insert\"";
-    case 'U':
-        return "{\"event_type\":\"update\"";
-    case 'D':
-        return "{\"event_type\":\"delete\"";
-    case 'T':
-        return "{\"event_type\":\"truncate\"";
-    default:
-        return "{\"event_type\":\"read\"";
-    }
-}
-
-void
-walrow__event_table_print_row(walrow__event_table *table, int64_t row, walrow__strbuf *buf)
-{
-    struct ArrowArray **columns = table->bound->array.children;
-    const int32_t *op_offsets = columns[WALROW__OP]->buffers[1];
-    char op = ((const char *)columns[WALROW__OP]->buffers[2])[op_offsets[row]];
-    bool has_old = op == 'U' && !is_null(columns[WALROW__OLD], row);
-    mark_unchanged(table, row, true);
-    walrow__strbuf_add_text(buf, event_type(op));
-    walrow__strbuf_add_text(buf, table->names);
-    walrow__strbuf_add_text(buf, ",\"data\":");
-    if (op == 'D' || op == 'T')
-        walrow__strbuf_add_text(buf, "null");
-    else
-        print_columns(table, table->values, ALL, row, buf);
-    walrow__strbuf_add_text(buf, ",\"old_data\":");
-    if (op == 'D' || has_old)
-        print_columns(table, has_old ? table->olds : table->values, KNOWN, row, buf);
-    else
-        walrow__strbuf_add_text(buf, "null");
-    walrow__strbuf_add_text(buf, ",\"key_data\":");
-    if (has_old)
-        mark_unchanged(table, row, false); /* the old key is known, whatever was not sent of the new row */
-    if (op == 'T' || !table->has_key)
-        walrow__strbuf_add_text(buf, "null");
-    else
-        print_columns(table, has_old ? table->olds : table->values, KEY, row, buf);
-    mark_unchanged(table, row, false);
 }

@@ -5,8 +5,20 @@
 #ifndef WALROW_SINK_EVENT_TABLE_H
 #define WALROW_SINK_EVENT_TABLE_H
 
+#include "sink/event/options.h"
 #include "sink/event/value.h"
 
+/* Where a value of the row at hand comes from. */
+typedef struct walrow__event_column {
+    walrow__value value, old; /* of the new row and of _old */
+    char *name;
+    uint32_t oid;
+    char *head; /* of wal2json: {"name": ... ,"value": */
+    bool is_key;
+    bool is_skipped; /* of the row at hand: unchanged, not sent */
+} walrow__event_column;
+
+typedef struct walrow__event_table walrow__event_table;
 struct walrow__event_table {
     char *schema_name, *table_name;
     char *names;      /* ,"schema":"public","table":"t" */
@@ -14,30 +26,31 @@ struct walrow__event_table {
     uint64_t epoch;
     uint64_t below_lsn; /* rows committed before it are in the table's snapshot */
     bool built;         /* what follows is for this epoch */
+    char *types;        /* ,"types":{...} and ,"type_oids":{...}, if they are asked for */
     const walrow_batch *bound;
     int n_columns;
-    walrow__value *values, *olds; /* of the new row and of _old */
-    bool *is_key;
+    walrow__event_column *columns;
     bool has_key;
-    bool *skip; /* of the row at hand: unchanged, not sent */
-    struct walrow__event_table *next;
+    walrow__event_table *next;
 };
 
-typedef struct walrow__event_table walrow__event_table;
-
 walrow_code walrow__event_table_new(const char *schema_name, const char *table_name,
-                                    walrow__event_table **out, walrow_error *err) WALROW_MUST_CHECK;
+                                    const walrow__event_options *options, walrow__event_table **out,
+                                    walrow_error *err) WALROW_MUST_CHECK;
 void walrow__event_table_free(walrow__event_table *table);
 /** Get ready for the batch's rows; the batch is borrowed until another is bound. */
-walrow_code walrow__event_table_bind(walrow__event_table *table, const walrow_batch *batch,
-                                     walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__event_table_bind(walrow__event_table *table, const walrow__event_options *options,
+                                     const walrow_batch *batch, walrow_error *err) WALROW_MUST_CHECK;
 
-/* A row of the bound batch: from {"event_type" to key_data's end, ... */
-void walrow__event_table_print_row(walrow__event_table *table, int64_t row, walrow__strbuf *buf);
-/* ... and ,"unchanged":[...] if it has some. */
-void walrow__event_table_print_unchanged(const walrow__event_table *table, int64_t row, walrow__strbuf *buf);
-/* From {"event_type":"schema_change" to the key. */
-walrow_code walrow__event_table_print_change(const walrow__event_table *table, walrow__strbuf *buf,
-                                             walrow_error *err) WALROW_MUST_CHECK;
+char walrow__event_op(const walrow_batch *batch, int64_t row);
+/* Of a row of the bound batch. */
+bool walrow__event_table_has_old(const walrow__event_table *table, int64_t row);
+/* Mark, or no more, the columns that the row's _unchanged names. */
+void walrow__event_table_skip_unchanged(walrow__event_table *table, int64_t row, bool skip);
+/* The i-th of those names; NULL after the last. */
+const char *walrow__event_table_unchanged(const walrow__event_table *table, int64_t row, int32_t i,
+                                          size_t *size);
+/* A value of the schema's or a field's metadata; empty if it is not there. */
+struct ArrowStringView walrow__event_metadata(const struct ArrowSchema *schema, const char *key);
 
 #endif

@@ -15,10 +15,12 @@ typedef struct walrow__value walrow__value;
 typedef void (*walrow__value_print_fn)(const walrow__value *value, int64_t row, walrow__strbuf *buf);
 
 struct walrow__value {
-    walrow__value_print_fn print; /* of a value that is not null */
-    char *key;                    /* "name": with its quotes and colon */
-    int bits, scale;              /* decimals */
+    walrow__value_print_fn print;      /* of a value that is not null, as JSON */
+    walrow__value_print_fn print_text; /* of the same, as PostgreSQL's output function has it */
+    char *key;                         /* "name": with its quotes and colon */
+    int bits, scale;                   /* decimals */
     bool with_zone;
+    char delimiter; /* between a list's elements in PostgreSQL's text */
     walrow__value *children;
     int n_children;
     /* of the batch that is bound */
@@ -38,6 +40,14 @@ walrow__value_is_null(const walrow__value *value, int64_t row)
 {
     int64_t bit = row + value->array->offset;
     return value->validity != NULL && (value->validity[bit / 8] >> bit % 8 & 1) == 0;
+}
+
+/* Of a number as PostgreSQL prints it: false for NaN and the infinities. */
+static inline bool
+walrow__is_finite_text(const char *text)
+{
+    char first = text[text[0] == '-'];
+    return first >= '0' && first <= '9';
 }
 
 static inline void
