@@ -26,6 +26,12 @@ def scenario(name, before, *during, inserts_only=()):
     SCENARIOS[name] = Scenario(name, before, seen_by_all, inserts_only)
 
 
+def leave(db):
+    """Drop the database they were in, and what is the whole server's: their origins."""
+    db.sql("SELECT pg_replication_origin_drop(roname) FROM pg_replication_origin")
+    db.drop()
+
+
 BIG = "repeat('x', 100000)"
 NOISE = "(SELECT string_agg(md5(i::text), '') FROM generate_series(1, {}) i)"  # compression does not help
 

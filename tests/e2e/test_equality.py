@@ -15,7 +15,7 @@ from edges import EDGES, TEXT_ONLY, create_types, edges_of
 from equality import BINARY, PULLED, SOURCES, Source, Watch, differences, parse
 from oracle import Oracle
 from postgres import server_version
-from scenarios import SCENARIOS
+from scenarios import SCENARIOS, leave
 from streaming import PGOUTPUT_HAS_MESSAGES
 from workload import CAPTURED, STATEMENTS, TABLES, Workload
 
@@ -143,7 +143,7 @@ def scenarios(arrow_server, tmp_path_factory):
             play(db, scenario)
         watch.stream()
         yield Seen(watch, oracle, lambda table: "I" if table in inserts_only else "IUDT")
-    db.drop()
+    leave(db)
 
 
 def play(db, scenario):

@@ -15,7 +15,7 @@ from edges import TEXT_ONLY, create_types, edges_of
 from equality import TEXT, WAL2JSON, Source, Watch, differences, parse
 from oracle import Oracle
 from postgres import pgbin
-from scenarios import SCENARIOS
+from scenarios import SCENARIOS, leave
 from streaming import Job
 from test_equality import SPILL, Seen, assert_same, write_all
 
@@ -124,7 +124,7 @@ def scenarios(arrow_server, tmp_path_factory):
             play(db, scenario, watch.stream)
         watch.stream()
         yield watch.read()
-    db.drop()
+    leave(db)
 
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in NOT_THE_SAME])

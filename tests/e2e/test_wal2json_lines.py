@@ -11,7 +11,7 @@ from psycopg import sql
 from conftest import new_walrow
 from edges import create_types, edges_of
 from equality import parse
-from scenarios import SCENARIOS
+from scenarios import SCENARIOS, leave
 from streaming import SETTINGS, Job
 from test_equality import SPILL, write_all
 from test_wal2json import is_installed, play
@@ -115,7 +115,7 @@ def scenarios(arrow_server, tmp_path_factory):
         for scenario in SCENARIOS.values():
             play(db, scenario, lambda: None)
         yield mirror.real(), *mirror.ours()
-    db.drop()
+    leave(db)
 
 
 def mark_of(schema):
