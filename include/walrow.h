@@ -419,6 +419,11 @@ typedef struct walrow_changes {
      * chunk. */
     uint64_t end_lsn;
     bool partial; /* a transaction larger than the limits goes on in the next change set */
+    /*
+     * "wal2json-format" is 1: the messages are wal2json's documents, or parts of one that follow each other, as they
+     * came, and there are no batches. lsn: the part's number in its transaction; commit_lsn: some place before its end.
+     */
+    bool documents;
     /* Of a snapshot chunk, its consistent point: its rows carry that minus one. Other tables may not be there
      * yet. */
     uint64_t snapshot_lsn;

@@ -72,6 +72,9 @@ typedef struct option_rule {
       false, RULE_CHOICE(plugin, "auto wal2arrow pgoutput wal2json"))                                        \
     X("plugin-option", 0, NULL, "NAME=VALUE", NULL, "an option of wal2json: actions=insert,update", true,    \
       RULE(LIST, plugin_options))                                                                            \
+    X("wal2json-format", 0, NULL, "N", "2",                                                                  \
+      "of wal2json: 2, typed batches; or 1, its documents as they are, into jsonl: alone", false,            \
+      RULE_CHOICE(wal2json_format, "2 1"))                                                                   \
     X("transport", 0, NULL, "T", "auto", "auto, push or pull", false,                                        \
       RULE_CHOICE(transport, "auto push pull"))                                                              \
     X("snapshot", 0, NULL, "S", "initial", "existing rows: initial (first run), never, or only", false,      \

@@ -30,6 +30,8 @@ typedef enum walrow__snapshot_mode {
     WALROW__SNAPSHOT_ONLY
 } walrow__snapshot_mode;
 
+typedef enum walrow__wal2json_format { WALROW__WAL2JSON_2, WALROW__WAL2JSON_1 } walrow__wal2json_format;
+
 typedef enum walrow__encoding {
     WALROW__ENCODING_AUTO,
     WALROW__ENCODING_BINARY,
@@ -70,6 +72,7 @@ struct walrow_options {
     char *publication;
     int plugin;                   /* walrow__plugin */
     walrow__texts plugin_options; /* each NAME=VALUE */
+    int wal2json_format;          /* WALROW__WAL2JSON_... */
     int transport;                /* walrow__transport */
     int snapshot;                 /* walrow__snapshot_mode */
     walrow__texts to;             /* sink URIs, as the stream began with; later see walrow__options_to */

@@ -35,7 +35,7 @@ const command commands[] = {
      "  walrow stream --tables public.orders --to jsonl:- | jq .\n"
      "  walrow stream --tables public.orders --to arrow:- --until now > orders.arrows\n",
      CONNECTION RETRY WHAT MAKING DELIVERY
-     "plugin-option transport snapshot start encoding heartbeat state buffer buffer-bytes ",
+     "plugin-option wal2json-format transport snapshot start encoding heartbeat state buffer buffer-bytes ",
      0, 0, run_stream},
     {"status", "", "slot, lag, retained WAL, sinks",
      "  walrow status --slot walrow --to parquet:lake --watch\n", CONNECTION WHAT "to state watch json ", 0,

@@ -12,12 +12,13 @@ typedef struct plugin_option {
     const char *ours;    /* as walrow asks for it; NULL: not at all */
     bool is_fixed;       /* no other value will do */
     const char *without; /* what goes with another value; why no other will do */
+    const char *classic; /* the same as ours for format 1: it is asked for, and no other value will do */
 } plugin_option;
 
 static const plugin_option known[] = {
-    {"format-version", "2", true, "format 1 says neither where a transaction commits nor what was truncated"},
+    {"format-version", "2", true, "it is said by --wal2json-format", "1"},
     {"include-transaction", "on", true, "begin and commit carry the positions"},
-    {"include-lsn", "on", true, "without LSNs there are no positions"},
+    {"include-lsn", "on", true, "without LSNs there are no positions", "on"},
     {"include-xids", "on", true, "without it there are no transaction ids"},
     {"include-timestamp", "on", true, "without it there are no commit times"},
     {"include-schemas", "on", true, "without schemas a table is not known by its name"},
@@ -61,15 +62,15 @@ find_known(const char *given)
 }
 
 static bool
-is_ours(const plugin_option *option, const char *value)
+is_ours(const char *ours, const char *value)
 {
     bool is_on;
-    return strcmp(option->ours, value) == 0 ||
-           (walrow__parse_bool(value, &is_on) && strcmp(option->ours, is_on ? "on" : "off") == 0);
+    return strcmp(ours, value) == 0 ||
+           (walrow__parse_bool(value, &is_on) && strcmp(ours, is_on ? "on" : "off") == 0);
 }
 
 static walrow_code
-check_one(const char *given, walrow_error *err)
+check_one(const char *given, walrow__wal2json_format format, walrow_error *err)
 {
     const char *equals = strchr(given, '=');
     const plugin_option *option = find_known(given);
@@ -83,13 +84,35 @@ check_one(const char *given, walrow_error *err)
                      (int)(equals - given), given);
         return walrow__hint(err, "docs/wal2json.md lists the options that can be given");
     }
-    if (option->ours == NULL || is_ours(option, equals + 1))
+    bool is_classic = format == WALROW__WAL2JSON_1;
+    const char *ours = is_classic ? option->classic : option->ours;
+    if (ours == NULL || is_ours(ours, equals + 1))
         return WALROW_OK;
     if (option->is_fixed) {
         walrow__fail(err, WALROW_ERR_USAGE, "--plugin-option %s: %s", given, option->without);
-        return walrow__hint(err, "leave it out: walrow asks for %s=%s", option->name, option->ours);
+        return walrow__hint(err, "leave it out: walrow asks for %s=%s", option->name, ours);
     }
     walrow__log(WALROW_LOG_WARN, "--plugin-option %s: %s", given, option->without);
+    return WALROW_OK;
+}
+
+/* Documents hold the changes of all tables, and are not taken apart. */
+static walrow_code
+check_classic(const walrow_options *options, walrow_error *err)
+{
+    if (options->plugin != WALROW__PLUGIN_WAL2JSON) {
+        walrow__fail(err, WALROW_ERR_USAGE, "--wal2json-format is for --plugin wal2json");
+        return walrow__hint(err, "say --plugin wal2json, or leave it out");
+    }
+    if (options->tables.count > 0) {
+        walrow__fail(err, WALROW_ERR_USAGE, "--tables: documents of format 1 come whole, with every table");
+        return walrow__hint(err,
+                            "leave it out, and choose tables with --plugin-option add-tables=public.orders");
+    }
+    if (options->snapshot == WALROW__SNAPSHOT_ONLY) {
+        walrow__fail(err, WALROW_ERR_USAGE, "--snapshot only: format 1 has no rows that are there already");
+        return walrow__hint(err, "leave out --wal2json-format 1");
+    }
     return WALROW_OK;
 }
 
@@ -105,17 +128,21 @@ walrow__plugin_options_check(const walrow_options *options, walrow_error *err)
         walrow__fail(err, WALROW_ERR_USAGE, "--transport pull: wal2json is pushed only");
         return walrow__hint(err, "leave it out, or use another plugin");
     }
+    if (options->wal2json_format == WALROW__WAL2JSON_1)
+        WALROW_TRY(check_classic(options, err));
     for (size_t i = 0; i < given->count; i++)
-        WALROW_TRY(check_one(given->items[i], err));
+        WALROW_TRY(check_one(given->items[i], (walrow__wal2json_format)options->wal2json_format, err));
     return WALROW_OK;
 }
 
 bool
-walrow__plugin_option_at(const walrow__texts *given, size_t at, const char **name, const char **value)
+walrow__plugin_option_at(const walrow__texts *given, walrow__wal2json_format format, size_t at,
+                         const char **name, const char **value)
 {
     if (at >= N_KNOWN)
         return false;
-    *value = known[at].ours != NULL && strcmp(known[at].ours, "off") != 0 ? known[at].ours : NULL;
+    const char *ours = format == WALROW__WAL2JSON_1 ? known[at].classic : known[at].ours;
+    *value = ours != NULL && strcmp(ours, "off") != 0 ? ours : NULL;
     *name = known[at].name;
     for (size_t i = 0; i < given->count; i++)
         if (value_of(given->items[i], known[at].name) != NULL)

@@ -20,6 +20,7 @@ walrow_code walrow__plugin_options_check(const walrow_options *options, walrow_e
  * The option at that place of the list of all; false: there is no such place. *value is NULL where the plugin's own
  * default is right. All is borrowed from given.
  */
-bool walrow__plugin_option_at(const walrow__texts *given, size_t at, const char **name, const char **value);
+bool walrow__plugin_option_at(const walrow__texts *given, walrow__wal2json_format format, size_t at,
+                              const char **name, const char **value);
 
 #endif

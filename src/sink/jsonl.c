@@ -108,6 +108,8 @@ walrow__jsonl_make(const char *uri, const char *path, const char *params, walrow
     walrow_code code = walrow__event_options_parse(&options, uri, params, err);
     if (code == WALROW_OK)
         code = make(uri, path, &options, out, err);
+    if (code == WALROW_OK)
+        (*out)->takes_documents = params == NULL || *params == '\0';
     walrow__event_options_release(&options);
     return code;
 }

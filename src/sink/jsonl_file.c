@@ -289,14 +289,21 @@ note_reached(jsonl_file *self)
     walrow__sink_has_record(&self->base, state->message_lsn);
 }
 
+static const char *
+format_of(const jsonl_file *self)
+{
+    if (self->base.has_documents)
+        return "wal2json-v1";
+    return self->printer.options.wal2json ? "wal2json-v2" : "jsonl";
+}
+
 static walrow_code
 file_open(walrow__sink *sink, const walrow__identity *identity, walrow_error *err)
 {
     jsonl_file *self = (jsonl_file *)sink;
     WALROW_TRY(open_data(self, err));
     WALROW_TRY(read_record(self, err));
-    WALROW_TRY(walrow__manifest_claim(&self->manifest, identity,
-                                      self->printer.options.wal2json ? "wal2json-v2" : "jsonl", NULL, err));
+    WALROW_TRY(walrow__manifest_claim(&self->manifest, identity, format_of(self), NULL, err));
     WALROW_TRY(cut_back(self, err));
     WALROW_TRY(restore(self, err));
     WALROW_TRY(remove_side_files(self, err));

@@ -79,6 +79,7 @@ walrow__null_make(const char *uri, const char *path, const char *params, walrow_
     if (self == NULL)
         return walrow__fail_memory(err);
     self->base.ops = &null_ops;
+    self->base.takes_documents = true;
     *out = &self->base;
     return WALROW_OK;
 }

@@ -41,8 +41,10 @@ typedef struct walrow__sink_ops {
 struct walrow__sink {
     const walrow__sink_ops *ops;
     char *uri;
-    bool eager;          /* wants change sets as soon as they are whole; a sink of files does not */
-    bool keeps_position; /* stores the position with the data: exactly once */
+    bool takes_documents; /* of wal2json's format 1 */
+    bool has_documents;   /* it will get them and nothing else; set before open */
+    bool eager;           /* wants change sets as soon as they are whole; a sink of files does not */
+    bool keeps_position;  /* stores the position with the data: exactly once */
     /* known once it is open, and 0 of a sink that remembers nothing */
     uint32_t timeline;    /* of the server, when it was last written */
     uint64_t reached_lsn; /* the end of what open found in it */

@@ -490,6 +490,7 @@ hand_over(walrow__collector *collector, walrow_changes *out, walrow_error *err)
     *out = (walrow_changes){
         .end_lsn = collector->end_lsn,
         .partial = partial,
+        .documents = collector->documents,
         .batches = set->batches.items,
         .n_batches = set->batches.count,
         .transactions = set->transactions.items,

@@ -20,8 +20,9 @@ typedef struct walrow__feed {
 } walrow__feed;
 
 typedef struct walrow__collector {
-    bool strict;   /* a value its Arrow type cannot hold is an error */
-    bool snapshot; /* rows of a snapshot: all have ordinal 0 */
+    bool strict;    /* a value its Arrow type cannot hold is an error */
+    bool snapshot;  /* rows of a snapshot: all have ordinal 0 */
+    bool documents; /* messages are documents of wal2json's format 1, and there is nothing else */
     bool in_transaction;
     bool transaction_noted;         /* something of it was kept */
     walrow_transaction transaction; /* current; origin malloc'ed */

@@ -49,6 +49,11 @@ walrow_code walrow__wal2json_new(walrow__collector *collector, walrow__catalog *
                                  walrow__capture capture, walrow__decoder **out,
                                  walrow_error *err) WALROW_MUST_CHECK;
 
+/** The same of format 1: its documents, unread, as the change set's messages. Of the catalogue nothing is asked. */
+walrow_code walrow__wal2json_classic_new(walrow__collector *collector, walrow__catalog *catalog,
+                                         walrow__capture capture, walrow__decoder **out,
+                                         walrow_error *err) WALROW_MUST_CHECK;
+
 /** Put in front of a protocol error which plugin's message it is about, and where that came from; returns code. */
 walrow_code walrow__decoder_locate(const char *plugin, walrow_code code, uint64_t lsn, walrow_error *err);
 

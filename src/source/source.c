@@ -98,7 +98,9 @@ add_wal2json(walrow__texts *out, const walrow__source_options *options)
 {
     const char *name, *value;
     bool added = true;
-    for (size_t i = 0; added && walrow__plugin_option_at(options->wal2json, i, &name, &value); i++)
+    for (size_t i = 0;
+         added && walrow__plugin_option_at(options->wal2json, options->wal2json_format, i, &name, &value);
+         i++)
         if (value != NULL && !(options->lacks_numbers && strcmp(name, WALROW__NUMBERS_AS_TEXT) == 0))
             added = add(out, name, value);
     return added;

@@ -66,7 +66,8 @@ typedef struct walrow__source_options {
     uint64_t tip_bytes;          /* pull: nearer to the WAL's end than that it has done its work; 0: never */
     bool wal2arrow;              /* the slot's plugin; else pgoutput. What follows is for wal2arrow only */
     int64_t max_rows, max_bytes; /* of a message */
-    const walrow__texts *wal2json;      /* its options, NAME=VALUE; NULL: the plugin is another */
+    const walrow__texts *wal2json; /* its options, NAME=VALUE; NULL: the plugin is another */
+    walrow__wal2json_format wal2json_format;
     bool lacks_numbers;                 /* wal2json cannot be asked for NaN */
     bool strict;                        /* then that one will not do */
     const walrow__type_override *types; /* columns to be sent as another type */

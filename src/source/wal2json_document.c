@@ -324,22 +324,78 @@ fail_json(const yyjson_read_err *why, walrow_error *err)
                              "--plugin-option include-types=off leaves them out");
 }
 
+static walrow_code
+parse(walrow__wal2json_reader *reader, size_t size, walrow_error *err)
+{
+    yyjson_alc pool;
+    yyjson_read_err why;
+    yyjson_alc_pool_init(&pool, reader->pool, POOL_SIZE);
+    reader->doc =
+        yyjson_read_opts((char *)reader->copy, size, read_flags, size <= USUAL_SIZE ? &pool : NULL, &why);
+    return reader->doc == NULL ? fail_json(&why, err) : WALROW_OK;
+}
+
 walrow_code
 walrow__wal2json_read(walrow__wal2json_reader *reader, const uint8_t *bytes, size_t size,
                       const walrow__wal2json_message **out, walrow_error *err)
 {
-    yyjson_alc pool;
-    yyjson_read_err why;
     forget(reader);
     if (!take_copy(reader, bytes, size))
         return walrow__fail_memory(err);
-    yyjson_alc_pool_init(&pool, reader->pool, POOL_SIZE);
-    reader->doc =
-        yyjson_read_opts((char *)reader->copy, size, read_flags, size <= USUAL_SIZE ? &pool : NULL, &why);
-    if (reader->doc == NULL)
-        return fail_json(&why, err);
+    WALROW_TRY(parse(reader, size, err));
     *out = &reader->message;
     return read_object(yyjson_doc_get_root(reader->doc), &reader->message, err);
+}
+
+/* ---- the head of a document of format 1 ---- */
+
+enum { HEAD_SIZE = 512 /* what can be before the list of changes is less than half of it */ };
+
+static bool
+find_list(const uint8_t *bytes, size_t size, size_t *at)
+{
+    static const char key[] = "\"change\":";
+    const uint8_t *end = bytes + (size < HEAD_SIZE ? size : HEAD_SIZE);
+    const uint8_t *found = memmem(bytes, (size_t)(end - bytes), key, sizeof key - 1);
+    if (found == NULL)
+        return false;
+    found += sizeof key - 1;
+    while (found < end && *found == ' ')
+        found++;
+    *at = (size_t)(found - bytes) + 1;
+    return found < end && *found == '[';
+}
+
+static walrow_code
+read_head(yyjson_val *object, walrow_transaction *out, walrow_error *err)
+{
+    yyjson_val *members[N_KEYS];
+    if (!yyjson_is_obj(object))
+        return broken("not a JSON object", err);
+    find_members(object, keys, N_KEYS, members);
+    *out = (walrow_transaction){0};
+    if ((members[KEY_XID] != NULL && !read_u32(members[KEY_XID], &out->xid)) ||
+        (members[KEY_TIME] != NULL && !read_time(members[KEY_TIME], &out->commit_time)) ||
+        (members[KEY_NEXT_LSN] != NULL &&
+         (!read_lsn(members[KEY_NEXT_LSN], &out->end_lsn) || out->end_lsn == 0)))
+        return broken("a transaction id, time or position that is none", err);
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__wal2json_read_head(walrow__wal2json_reader *reader, const uint8_t *bytes, size_t size,
+                           walrow_transaction *out, size_t *at, walrow_error *err)
+{
+    uint8_t head[HEAD_SIZE + 2];
+    forget(reader);
+    if (!find_list(bytes, size, at))
+        return broken("not a document of wal2json's format 1", err);
+    memcpy(head, bytes, *at);
+    memcpy(head + *at, "]}", 2); /* as if nothing was changed */
+    if (!take_copy(reader, head, *at + 2))
+        return walrow__fail_memory(err);
+    WALROW_TRY(parse(reader, *at + 2, err));
+    return read_head(yyjson_doc_get_root(reader->doc), out, err);
 }
 
 void

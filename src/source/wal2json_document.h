@@ -52,6 +52,15 @@ typedef struct walrow__wal2json_reader {
  */
 walrow_code walrow__wal2json_read(walrow__wal2json_reader *reader, const uint8_t *bytes, size_t size,
                                   const walrow__wal2json_message **out, walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * Of a document of format 1 read what comes before its list of changes.
+ * @param out  xid, commit_time and end_lsn ("nextlsn"), each 0 if the document does not say it
+ * @param at   where the list begins, after its bracket
+ * Errors: WALROW_ERR_PROTOCOL: not such a document
+ */
+walrow_code walrow__wal2json_read_head(walrow__wal2json_reader *reader, const uint8_t *bytes, size_t size,
+                                       walrow_transaction *out, size_t *at,
+                                       walrow_error *err) WALROW_MUST_CHECK;
 void walrow__wal2json_reader_release(walrow__wal2json_reader *reader);
 
 /** The action of a message, without reading it; 0: it does not begin as one. */

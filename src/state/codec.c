@@ -13,7 +13,7 @@ static const char magic[4] = "WCS2";
 
 enum { MAX_FIELD_BYTES = 0x7fffffff };
 
-enum { PARTIAL = 1, SNAPSHOT = 2, SNAPSHOT_END = 4 };
+enum { PARTIAL = 1, SNAPSHOT = 2, SNAPSHOT_END = 4, DOCUMENTS = 8 };
 
 /* ---- fields ---- */
 
@@ -285,6 +285,7 @@ read_changes(walrow__cursor *cursor, decoded *d, walrow_error *err)
     changes->partial = (flags & PARTIAL) != 0;
     changes->snapshot = (flags & SNAPSHOT) != 0;
     changes->snapshot_end = (flags & SNAPSHOT_END) != 0;
+    changes->documents = (flags & DOCUMENTS) != 0;
     WALROW_TRY(read_batches(cursor, d, err));
     READ_LIST(cursor, 4 + 3 * 8 + 1, changes->transactions, changes->n_transactions, read_transaction);
     READ_LIST(cursor, 1 + 8 + 1 + 2 * 8 + 2 * 4, changes->messages, changes->n_messages, read_message);
@@ -363,9 +364,9 @@ put_changes(walrow__strbuf *out, const walrow_changes *changes)
     put_u64(out, changes->end_lsn);
     put_u64(out, changes->snapshot_lsn);
     put_u32(out, changes->chunk);
-    walrow__strbuf_add_char(out,
-                            (char)((changes->partial ? PARTIAL : 0) | (changes->snapshot ? SNAPSHOT : 0) |
-                                   (changes->snapshot_end ? SNAPSHOT_END : 0)));
+    walrow__strbuf_add_char(
+        out, (char)((changes->partial ? PARTIAL : 0) | (changes->snapshot ? SNAPSHOT : 0) |
+                    (changes->snapshot_end ? SNAPSHOT_END : 0) | (changes->documents ? DOCUMENTS : 0)));
     put_u32(out, (uint32_t)changes->n_batches);
     for (size_t i = 0; i < changes->n_batches; i++)
         put_batch(out, &changes->batches[i]);

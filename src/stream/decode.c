@@ -132,7 +132,7 @@ open_decoding(decoding *d, const char *path, walrow_error *err)
 {
     WALROW_TRY(walrow__recording_open(path, &d->recording, err));
     const walrow__recording_header *header = &d->recording.header;
-    d->dialect = walrow__dialect_of(header->plugin);
+    d->dialect = walrow__dialect_of(header->plugin, WALROW__WAL2JSON_2);
     if (d->dialect == NULL)
         return walrow__fail(err, WALROW_ERR_PROTOCOL, "recording: plugin %s cannot be decoded",
                             header->plugin);

@@ -102,9 +102,14 @@ static const walrow__dialect dialects[] = {
     {.plugin = "wal2json", .new_decoder = walrow__wal2json_new, .outline = outline_wal2json},
 };
 
+static const walrow__dialect classic = {
+    .plugin = "wal2json", .has_documents = true, .new_decoder = walrow__wal2json_classic_new};
+
 const walrow__dialect *
-walrow__dialect_of(const char *plugin)
+walrow__dialect_of(const char *plugin, walrow__wal2json_format format)
 {
+    if (format == WALROW__WAL2JSON_1 && strcmp(classic.plugin, plugin) == 0)
+        return &classic;
     for (size_t i = 0; i < sizeof dialects / sizeof *dialects; i++)
         if (strcmp(dialects[i].plugin, plugin) == 0)
             return &dialects[i];
@@ -130,7 +135,8 @@ walrow__dialect_options(const walrow__dialect *dialect, const walrow_options *op
         .binary = dialect->has_encodings && binary,
         .messages = !dialect->has_encodings || server_version >= 140000,
         .wal2arrow = dialect->new_decoder == walrow__wal2arrow_new,
-        .wal2json = dialect->new_decoder == walrow__wal2json_new ? &options->plugin_options : NULL,
+        .wal2json = strcmp(dialect->plugin, classic.plugin) == 0 ? &options->plugin_options : NULL,
+        .wal2json_format = (walrow__wal2json_format)options->wal2json_format,
         .strict = options->strict,
         .timeout_ms = (int)options->connect_timeout_s * 1000,
         .max_rows = clamp(options->batch_rows / 4, 1, 65536),

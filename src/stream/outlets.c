@@ -9,6 +9,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Documents of wal2json's format 1 are nothing but lines. */
+static walrow_code
+check_documents(const walrow__sink *sink, walrow_error *err)
+{
+    if (sink->takes_documents)
+        return WALROW_OK;
+    walrow__fail(
+        err, WALROW_ERR_USAGE,
+        "sink %s needs changes it understands, and --wal2json-format 1 has only wal2json's documents",
+        sink->uri);
+    return walrow__hint(err,
+                        "write jsonl:FILE or jsonl:-, without parameters, or leave out --wal2json-format 1");
+}
+
+static walrow_code
+add_sink(walrow__outlets *out, const walrow_options *options, const char *uri, walrow_error *err)
+{
+    walrow__sink **sink = &out->sinks[out->count];
+    WALROW_TRY(walrow__sink_new(uri, sink, err));
+    out->count++;
+    (*sink)->has_documents = options->wal2json_format == WALROW__WAL2JSON_1;
+    return (*sink)->has_documents ? check_documents(*sink, err) : WALROW_OK;
+}
+
 walrow_code
 walrow__outlets_new(const walrow_options *options, walrow__outlets *out, walrow_error *err)
 {
@@ -27,12 +51,11 @@ walrow__outlets_new(const walrow_options *options, walrow__outlets *out, walrow_
         return walrow__fail_memory(err);
     }
     for (size_t i = 0; i < options->to.count; i++) {
-        walrow_code code = walrow__sink_new(options->to.items[i], &out->sinks[i], err);
+        walrow_code code = add_sink(out, options, options->to.items[i], err);
         if (code != WALROW_OK) {
             walrow__outlets_free(out);
             return code;
         }
-        out->count++;
     }
     return WALROW_OK;
 }

@@ -171,7 +171,7 @@ choose_plugin(walrow__upstream *up, const walrow__slot *slot, walrow_error *err)
     if (choice.why[0] != '\0')
         walrow__log(WALROW_LOG_INFO, "%s: %s is used", choice.why, choice.name);
     up->plugin = choice.name;
-    up->dialect = walrow__dialect_of(choice.name);
+    up->dialect = walrow__dialect_of(choice.name, (walrow__wal2json_format)up->options->wal2json_format);
     return WALROW_OK;
 }
 
@@ -189,41 +189,46 @@ find_until(walrow__upstream *up, walrow_error *err)
     return WALROW_OK;
 }
 
-/* Publications first, the slot after them: a slot cannot see what was published later (DESIGN "Delivery"). */
+/* Which tables there are, publications first: a slot cannot see what was published later (DESIGN "Delivery"). */
 static walrow_code
-prepare(walrow__upstream *up, walrow_error *err)
+prepare_tables(walrow__upstream *up, const walrow__slot *slot, walrow_error *err)
 {
     walrow__discovery tables = {0};
-    walrow__slot slot;
-    WALROW_TRY(check_slot(up, &slot, err));
-    WALROW_TRY(choose_plugin(up, &slot, err));
     walrow_code code = walrow__discover(up->sql, up->options, false, &tables, err);
     walrow_actions actions = {0};
     if (code == WALROW_OK)
         code = walrow__discovery_require(&tables, up->options, err);
     if (code == WALROW_OK)
-        code = check_readable(up, &tables, slot.exists, err);
+        code = check_readable(up, &tables, slot->exists, err);
     if (code == WALROW_OK)
         code = walrow__publication_ensure(up->sql, up->options, &tables, false, &actions, NULL, err);
     walrow_actions_release(&actions);
-    bool publishes = walrow__slot_has_publications(&slot, up->options);
+    bool publishes = walrow__slot_has_publications(slot, up->options);
     if (code == WALROW_OK && publishes)
         code = walrow__publication_names(up->sql, up->options, &up->publications, err);
-    if (code == WALROW_OK && publishes && slot.exists)
+    if (code == WALROW_OK && publishes && slot->exists)
         code = walrow__publication_check_age(up->sql, up->options, &up->publications, err);
     if (code == WALROW_OK)
-        code = plan_tables(up, &tables, slot.exists, err);
+        code = plan_tables(up, &tables, slot->exists, err);
     if (code == WALROW_OK)
         code = choose_encoding(up, &tables, err);
-    if (code == WALROW_OK)
-        code = find_until(up, err);
-    if (code == WALROW_OK)
-        code = walrow__memory_adopt(up, &slot, err);
     up->patterns = tables.patterns;
     tables.patterns = NULL;
     up->plan.patterns = up->patterns;
     walrow__discovery_release(&tables);
     return code;
+}
+
+static walrow_code
+prepare(walrow__upstream *up, walrow_error *err)
+{
+    walrow__slot slot;
+    WALROW_TRY(check_slot(up, &slot, err));
+    WALROW_TRY(choose_plugin(up, &slot, err));
+    if (!up->dialect->has_documents)
+        WALROW_TRY(prepare_tables(up, &slot, err));
+    WALROW_TRY(find_until(up, err));
+    return walrow__memory_adopt(up, &slot, err);
 }
 
 walrow_code

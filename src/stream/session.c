@@ -252,7 +252,8 @@ static walrow_code
 look_for_tables(walrow__receiver *r, int64_t now, bool *found, walrow_error *err)
 {
     *found = false;
-    if (now - r->discovery_at < DISCOVER_EVERY_MS || r->up->options->no_setup)
+    if (now - r->discovery_at < DISCOVER_EVERY_MS || r->up->options->no_setup ||
+        r->up->dialect->has_documents)
         return WALROW_OK;
     r->discovery_at = now;
     return walrow__tables_discover(r->up, found, err);

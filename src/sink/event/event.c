@@ -53,7 +53,7 @@ walrow__event_flush(walrow__event_printer *printer, walrow_error *err)
 static walrow_code
 end_event(walrow__event_printer *printer, walrow_error *err)
 {
-    walrow__strbuf_add(&printer->buf, "}\n", 2);
+    walrow__strbuf_add_text(&printer->buf, printer->style->end);
     return printer->buf.size < FLUSH_BYTES ? WALROW_OK : walrow__event_flush(printer, err);
 }
 
@@ -135,7 +135,7 @@ make_texts(walrow__event_printer *printer, const walrow_transaction *facts, bool
 static walrow_code
 print_boundary(walrow__event_printer *printer, bool is_commit, walrow_error *err)
 {
-    if (!printer->options.has[WALROW__EVENT_TRANSACTION])
+    if (!printer->options.has[WALROW__EVENT_TRANSACTION] || printer->style->boundary == NULL)
         return WALROW_OK;
     printer->style->boundary(printer, is_commit);
     return end_event(printer, err);
@@ -439,6 +439,8 @@ walrow_code
 walrow__event_print(walrow__event_printer *printer, const walrow_changes *changes, walrow_error *err)
 {
     size_t n = changes->n_batches;
+    if (changes->documents)
+        printer->style = &walrow__event_documents;
     cursor *cursors = calloc(n + 1, sizeof *cursors);
     merge merge = {.heap = calloc(n + 1, sizeof *merge.heap)};
     walrow_code code = cursors == NULL || merge.heap == NULL

@@ -227,6 +227,7 @@ message(walrow__event_printer *printer, const walrow_message *message)
 }
 
 const walrow__event_style walrow__event_plain = {
+    .end = "}\n",
     .transaction = transaction,
     .boundary = boundary,
     .row = row,

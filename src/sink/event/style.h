@@ -9,8 +9,9 @@
 #include "sink/event/event.h"
 #include "sink/event/table.h"
 
-/* Each writes an object into printer->buf, without its closing brace. */
+/* Each writes an object into printer->buf, without its end. */
 struct walrow__event_style {
+    const char *end;
     /* Make lsn_text and tail_text, which are empty; xid 0 and has_time false: not known. */
     void (*transaction)(walrow__event_printer *printer, const walrow_transaction *facts, bool has_time);
     void (*boundary)(walrow__event_printer *printer, bool is_commit);
@@ -23,6 +24,6 @@ struct walrow__event_style {
                           walrow__position position);
 };
 
-extern const walrow__event_style walrow__event_plain, walrow__event_wal2json;
+extern const walrow__event_style walrow__event_plain, walrow__event_wal2json, walrow__event_documents;
 
 #endif

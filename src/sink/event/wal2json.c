@@ -7,6 +7,8 @@
  *	      "value":1}, ...]}       U and D have "identity":[...] as well, or instead; xid and timestamp if asked for
  *	  {"action":"T", ... "table":"t"}   {"action":"B", ...}   {"action":"C", ...}
  *	  {"action":"M", ... "transactional":true,"prefix":"...","content":"..."}
+ *
+ *	  And the documents of its format 1, as they came: of such a change set there is nothing else to print.
  */
 #include "base/json.h"
 #include "columns/datetime.h"
@@ -180,8 +182,26 @@ message(walrow__event_printer *printer, const walrow_message *message)
 }
 
 const walrow__event_style walrow__event_wal2json = {
+    .end = "}\n",
     .transaction = transaction,
     .boundary = boundary,
     .row = row,
     .message = message,
 };
+
+/* ---- format 1 ---- */
+
+static void
+no_texts(walrow__event_printer *printer, const walrow_transaction *facts, bool has_time)
+{
+    (void)printer, (void)facts, (void)has_time;
+}
+
+static void
+document(walrow__event_printer *printer, const walrow_message *message)
+{
+    walrow__strbuf_add(&printer->buf, message->content, message->content_size);
+}
+
+const walrow__event_style walrow__event_documents = {
+    .end = "\n", .transaction = no_texts, .message = document};
