@@ -86,7 +86,7 @@ def helped_options(walrow):
     """{command: the long options of its --help}"""
     overview = walrow("help", code=0).out.split("In two lines")[0]
     commands = re.findall(r"^  (\w+) ", overview, re.M)
-    return {c: set(re.findall(r"^ {2,6}(?:-\w, )?(--[a-z-]+)", walrow("help", c, code=0).out, re.M)) for c in commands}
+    return {c: set(re.findall(r"^ {2,6}(?:-\w, )?(--[a-z0-9-]+)", walrow("help", c, code=0).out, re.M)) for c in commands}
 
 
 def test_the_manual_has_every_command_and_option(manual, walrow):
@@ -96,8 +96,8 @@ def test_the_manual_has_every_command_and_option(manual, walrow):
     assert len(set.union(*options.values())) >= 40
     for command, names in options.items():
         section = re.search(rf"^\.SS walrow {command}\b(.*?)^\.S", text, re.M | re.S).group(1)
-        assert set(re.findall(r"^--[a-z-]+$", section, re.M)) == names, command
-    described = set(re.findall(r"^\\fB(?:-\w\\fR, \\fB)?(--[a-z-]+)\\fR", text, re.M))
+        assert set(re.findall(r"^--[a-z0-9-]+$", section, re.M)) == names, command
+    described = set(re.findall(r"^\\fB(?:-\w\\fR, \\fB)?(--[a-z0-9-]+)\\fR", text, re.M))
     assert described == set.union(*options.values())
 
 
