@@ -39,7 +39,7 @@ all: ## build/walrow, build/libwalrow.so and build/wal2arrow.so, installing firs
 	@$(MAKE) --no-print-directory build
 
 build/build.ninja:
-	@$(MESON) setup --prefix=$(PREFIX) build
+	@$(MESON) setup --prefix=$(PREFIX) -Doptimization=3 build
 
 build-asan/build.ninja:
 	@$(MESON) setup $(ASAN_OPTIONS_FOR_MESON) build-asan

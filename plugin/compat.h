@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "access/xlog.h"
 #if PG_VERSION_NUM >= 150000
 #include "access/xlogrecovery.h"
@@ -175,6 +176,27 @@ slot_acquire(const char *name)
     ReplicationSlotAcquire(name, true);
 #else
     (void)ReplicationSlotAcquire(name, SAB_Error);
+#endif
+}
+
+/* Its WAL is gone, or what it needed of the catalogs. */
+static inline bool
+slot_is_lost(void)
+{
+#if PG_VERSION_NUM >= 160000
+    if (MyReplicationSlot->data.invalidated != RS_INVAL_NONE)
+        return true;
+#endif
+    return XLogRecPtrIsInvalid(MyReplicationSlot->data.restart_lsn);
+}
+
+static inline TransactionId
+next_transaction_id(void)
+{
+#if PG_VERSION_NUM >= 140000
+    return ReadNextTransactionId();
+#else
+    return ReadNewTransactionId();
 #endif
 }
 

@@ -61,9 +61,38 @@ SET ROLE regress_reader;
 CALL wal2arrow.stream('regress', NULL, 'format', 'text') \g | LC_ALL=C grep -ao COMMIT
 RESET ROLE;
 
+-- moving a slot without reading WAL: to where a copy of it is
+SELECT restart_lsn AS old_restart, confirmed_flush_lsn AS old_lsn FROM pg_replication_slots WHERE slot_name = 'regress' \gset
+CHECKPOINT;
+INSERT INTO t VALUES (5, 'five');
+SELECT 'made' FROM pg_copy_logical_replication_slot('regress', 'second', true);
+CALL wal2arrow.stream('second', NULL, 'format', 'text') \g | LC_ALL=C grep -ao COMMIT
+SELECT restart_lsn, confirmed_flush_lsn AS lsn, catalog_xmin FROM pg_replication_slots WHERE slot_name = 'second' \gset
+INSERT INTO t VALUES (6, 'six');
+SELECT wal2arrow.advance('regress', :'lsn');
+SELECT restart_lsn = :'old_restart' AS restart_stays, confirmed_flush_lsn = :'lsn' AS moved FROM pg_replication_slots WHERE slot_name = 'regress';
+SELECT wal2arrow.advance('regress', :'lsn', :'restart_lsn', :'catalog_xmin');
+SELECT restart_lsn > :'old_restart' AND restart_lsn = :'restart_lsn' AS restart_moved, confirmed_flush_lsn = :'lsn' AS stays
+    FROM pg_replication_slots WHERE slot_name = 'regress';
+CALL wal2arrow.stream('regress', NULL, 'format', 'text', 'xids', 'off') \g | LC_ALL=C grep -aoE "public[.]t: INSERT [0-9]+: id.integer.:[0-9]+ a.text.:'[a-z]+'"
+SELECT wal2arrow.advance(NULL, :'lsn');
+SELECT wal2arrow.advance('regress', NULL);
+SELECT wal2arrow.advance('missing', :'lsn');
+SELECT wal2arrow.advance('regress', :'lsn', :'lsn', '0');
+SELECT wal2arrow.advance('regress', :'lsn', :'lsn', '2147483647');
+\set VERBOSITY sqlstate
+SELECT wal2arrow.advance('regress', :'old_lsn');
+SELECT wal2arrow.advance('regress', 'FFFFFFFF/0');
+SELECT wal2arrow.advance('regress', :'lsn', 'FFFFFFFF/0', :'catalog_xmin');
+SET ROLE regress_stranger;
+SELECT wal2arrow.advance('regress', :'lsn');
+RESET ROLE;
+\set VERBOSITY terse
+
 -- slots of other kinds
 SELECT 'made' FROM pg_create_physical_replication_slot('physical');
 CALL wal2arrow.stream('physical');
+SELECT wal2arrow.advance('physical', :'lsn');
 SELECT pg_drop_replication_slot('physical');
 
 DROP PROCEDURE by_procedure;

@@ -83,7 +83,7 @@ static walrow_code
 convert_schema(walrow__adapt_for target, struct ArrowSchema *schema, walrow_error *err)
 {
     struct ArrowSchemaView view;
-    conversion what;
+    conversion what = KEEP;
     WALROW_TRY(find_conversion(target, schema, &view, &what, err));
     ArrowErrorCode code = NANOARROW_OK;
     int32_t scale = view.decimal_scale;
@@ -294,7 +294,7 @@ walrow__parquet_adapt_array(walrow__adapt_for target, const struct ArrowSchema *
                             struct ArrowArray *batch, walrow_error *err)
 {
     struct ArrowSchemaView view;
-    conversion what;
+    conversion what = KEEP;
     WALROW_TRY(find_conversion(target, schema, &view, &what, err));
     if (what == MEND_INFINITY)
         mend_infinity(batch, view.type == NANOARROW_TYPE_DATE32);

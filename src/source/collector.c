@@ -149,7 +149,7 @@ list_batch(walrow__collector *collector, walrow__table *table, walrow_batch **ou
 static walrow_code
 finish_feed(walrow__collector *collector, walrow__feed *feed, walrow_error *err)
 {
-    walrow_batch *batch;
+    walrow_batch *batch = NULL;
     WALROW_TRY(list_batch(collector, feed->builder.table, &batch, err));
     return walrow__batch_finish(&feed->builder, &batch->array, err);
 }

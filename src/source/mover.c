@@ -7,12 +7,15 @@
 #include "pg/slot.h"
 #include "pg/slot_lock.h"
 
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
     REST_FACTOR = 10, /* moving takes no more than this part of the time */
+    SHORTEST_REST_MS = 20,
     CLOSING_MS = 10000
 };
 
@@ -31,6 +34,7 @@ look_at_slot(walrow__mover *mover, walrow_error *err)
         return walrow__slot_taken(
             mover->slot, slot.application[0] == '\0' ? "another client" : slot.application, slot.pid, err);
     mover->confirmed_lsn = slot.confirmed_flush_lsn;
+    mover->restart_lsn = slot.restart_lsn;
     return WALROW_OK;
 }
 
@@ -58,18 +62,69 @@ send(walrow__mover *mover, const char *sql, uint64_t lsn, walrow_error *err)
     return WALROW_OK;
 }
 
+/* One mark waits at a time, so that there is one to be used sooner or later. */
+static void
+take_mark(walrow__mover *mover, walrow__mark mark)
+{
+    bool waits = mover->mark.valid_lsn != 0 && mark.valid_lsn > mover->durable_lsn;
+    if (!waits && mark.restart_lsn > mover->restart_lsn)
+        mover->mark = mark;
+}
+
+static bool
+mark_is_valid(const walrow__mover *mover)
+{
+    return mover->mark.valid_lsn != 0 && mover->mark.valid_lsn <= mover->durable_lsn;
+}
+
+static bool
+may_move(const walrow__mover *mover)
+{
+    return mover->durable_lsn > mover->confirmed_lsn || mark_is_valid(mover);
+}
+
+/* Answers where the copy is. */
+static void
+write_advance(walrow__mover *mover, walrow__strbuf *sql, uint64_t target_lsn)
+{
+    char lsn[WALROW_LSN_SIZE];
+    walrow__strbuf_add_text(sql, "SELECT wal2arrow.advance(");
+    walrow__sql_literal(sql, mover->conn, mover->slot);
+    walrow__strbuf_addf(sql, ", '%s'", walrow_lsn_format(target_lsn, lsn));
+    if (mark_is_valid(mover)) {
+        walrow__strbuf_addf(sql, ", '%s', '%" PRIu32 "'", walrow_lsn_format(mover->mark.restart_lsn, lsn),
+                            mover->mark.catalog_xmin);
+        mover->restart_lsn = mover->mark.restart_lsn;
+        mover->mark = (walrow__mark){0};
+    }
+    walrow__strbuf_addf(sql,
+                        "), c.confirmed_flush_lsn, c.restart_lsn, c.catalog_xmin FROM (VALUES (1)) v"
+                        " LEFT JOIN pg_catalog.pg_replication_slots c ON c.slot_name = '%s'",
+                        mover->copy);
+}
+
+static void
+write_slow_advance(const walrow__mover *mover, walrow__strbuf *sql, uint64_t target_lsn)
+{
+    char lsn[WALROW_LSN_SIZE];
+    walrow__strbuf_add_text(sql, "SELECT pg_catalog.pg_replication_slot_advance(");
+    walrow__sql_literal(sql, mover->conn, mover->slot);
+    walrow__strbuf_addf(sql, ", '%s')", walrow_lsn_format(target_lsn, lsn));
+}
+
 static walrow_code
 send_move(walrow__mover *mover, walrow_error *err)
 {
-    char lsn[WALROW_LSN_SIZE];
-    uint64_t target_lsn = mover->durable_lsn;
-    if (target_lsn - mover->confirmed_lsn > STEP_BYTES)
-        target_lsn = mover->confirmed_lsn + STEP_BYTES;
+    uint64_t target_lsn =
+        mover->durable_lsn > mover->confirmed_lsn ? mover->durable_lsn : mover->confirmed_lsn;
     walrow__strbuf sql;
     walrow__strbuf_init(&sql);
-    walrow__strbuf_add_text(&sql, "SELECT pg_catalog.pg_replication_slot_advance(");
-    walrow__sql_literal(&sql, mover->conn, mover->slot);
-    walrow__strbuf_addf(&sql, ", '%s')", walrow_lsn_format(target_lsn, lsn));
+    if (mover->copy == NULL && target_lsn - mover->confirmed_lsn > STEP_BYTES)
+        target_lsn = mover->confirmed_lsn + STEP_BYTES;
+    if (mover->copy == NULL)
+        write_slow_advance(mover, &sql, target_lsn);
+    else
+        write_advance(mover, &sql, target_lsn);
     walrow_code code =
         sql.failed ? walrow__fail_memory(err) : send(mover, walrow__strbuf_text(&sql), target_lsn, err);
     walrow__strbuf_release(&sql);
@@ -85,7 +140,7 @@ walrow__mover_move(walrow__mover *mover, uint64_t durable_lsn, bool ping, walrow
     WALROW_TRY(walrow__mover_hear(mover, &heard, err));
     if (mover->asked)
         return WALROW_OK;
-    if (mover->durable_lsn > mover->confirmed_lsn && walrow__now_ms() >= mover->rests_until)
+    if (may_move(mover) && walrow__now_ms() >= mover->rests_until)
         return send_move(mover, err);
     return ping ? send(mover, "SELECT 1", 0, err) : WALROW_OK;
 }
@@ -96,14 +151,21 @@ take_result(walrow__mover *mover, PGresult *result, walrow_error *err)
 {
     if (result != NULL && PQresultStatus(result) != PGRES_TUPLES_OK)
         return walrow__pg_error(mover->conn, result, WALROW_ERR_SLOT, doing, err);
-    if (result != NULL)
+    if (result != NULL) {
+        if (PQnfields(result) == 4)
+            take_mark(mover,
+                      (walrow__mark){.valid_lsn = walrow__pg_lsn(result, 0, 1),
+                                     .restart_lsn = walrow__pg_lsn(result, 0, 2),
+                                     .catalog_xmin = (uint32_t)strtoul(PQgetvalue(result, 0, 3), NULL, 10)});
         return WALROW_OK;
+    }
     int64_t now = walrow__now_ms();
     mover->asked = false;
     if (mover->asked_lsn == 0)
         return WALROW_OK;
     mover->confirmed_lsn = mover->asked_lsn;
-    mover->rests_until = now + REST_FACTOR * (now - mover->asked_at);
+    int64_t rest_ms = REST_FACTOR * (now - mover->asked_at);
+    mover->rests_until = now + (rest_ms < SHORTEST_REST_MS ? SHORTEST_REST_MS : rest_ms);
     return WALROW_OK;
 }
 
@@ -147,7 +209,7 @@ finish(walrow__mover *mover, int victim, walrow_error *err)
         } else if (victim != 0) {
             WALROW_TRY(send_cancel(mover, victim, err));
             victim = 0;
-        } else if (mover->durable_lsn > mover->confirmed_lsn) {
+        } else if (may_move(mover)) {
             WALROW_TRY(send_move(mover, err));
         } else {
             break;

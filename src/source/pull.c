@@ -20,7 +20,8 @@ enum {
     LONGEST_REST_MS = 5000
 };
 
-/* The most is for the sake of the server's temporary files, through which a window's result goes. */
+/* The most is for the sake of the server's temporary files, through which a function's result goes; a procedure's
+ * does not, and takes seconds for this. */
 #define LEAST_WINDOW (UINT64_C(256) << 20)
 #define MOST_WINDOW (UINT64_C(1) << 30)
 
@@ -89,9 +90,9 @@ send_call(walrow__pull *pull, walrow_error *err)
 /* ---- windows ---- */
 
 static uint64_t
-window_size(uint64_t reread)
+window_size(const walrow__pull *pull, uint64_t reread)
 {
-    uint64_t least = walrow__tuning("WALROW_PULL_WINDOW", LEAST_WINDOW);
+    uint64_t least = walrow__tuning("WALROW_PULL_WINDOW", pull->by_procedure ? MOST_WINDOW : LEAST_WINDOW);
     uint64_t wanted = reread * REREAD_FACTOR;
     return wanted < least ? least : wanted > MOST_WINDOW ? MOST_WINDOW : wanted;
 }
@@ -135,7 +136,7 @@ plan_window(walrow__pull *pull, walrow_error *err)
         rest(pull, SHORTEST_REST_MS);
         return WALROW_OK;
     }
-    uint64_t size = window_size(reread);
+    uint64_t size = window_size(pull, reread);
     pull->whole = left >= size;
     pull->upto_lsn = pull->whole ? confirmed_lsn + size : end_lsn;
     return send_call(pull, err);
@@ -365,7 +366,7 @@ copy_slot(walrow__pull *pull, const walrow__source_options *options, walrow_erro
     return code;
 }
 
-/* Of the extension wal2arrow, where it is created and may be used. */
+/* Of the extension wal2arrow, where it is created and may be used; the procedure and the function come together. */
 static walrow_code
 look_for_procedure(walrow__pull *pull, const walrow__source_options *options, walrow_error *err)
 {
@@ -373,11 +374,13 @@ look_for_procedure(walrow__pull *pull, const walrow__source_options *options, wa
     WALROW_TRY(walrow__pg_exec_within(pull->conn,
                                       "SELECT 1 FROM pg_catalog.pg_proc p"
                                       " JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
-                                      " WHERE n.nspname = 'wal2arrow' AND p.proname = 'stream'"
+                                      " WHERE n.nspname = 'wal2arrow' AND p.proname IN ('stream', 'advance')"
                                       " AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
                                       " AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')",
                                       options->timeout_ms, WALROW_ERR_SERVER, doing, &result, err));
-    pull->by_procedure = PQntuples(result) > 0;
+    pull->by_procedure = PQntuples(result) == 2;
+    if (pull->by_procedure)
+        pull->mover.copy = pull->copy;
     PQclear(result);
     walrow__log(WALROW_LOG_INFO, "pulling with %s",
                 pull->by_procedure ? "CALL wal2arrow.stream" : "pg_logical_slot_get_binary_changes");

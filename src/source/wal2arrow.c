@@ -346,7 +346,7 @@ static walrow_code
 read_dead_letter(wal2arrow *w, walrow__wire_bytes payload, walrow_error *err)
 {
     walrow__wire_dead_letter letter;
-    walrow__feed *feed;
+    walrow__feed *feed = NULL;
     walrow__collector *collector = w->base.collector;
     if (!walrow__wire_read_dead_letter(payload, &letter))
         return broken("short dead letter", err);

@@ -156,6 +156,37 @@ def test_a_transaction_larger_than_a_window(db, job):
     assert len(job.rows("u")) == 2000
 
 
+def test_the_next_reader_begins_near_the_end_and_before_whatever_is_not_over(db, job):
+    def restart():
+        return lsn_value(job.db.slot(job.slot)["restart_lsn"])
+
+    def more(first):
+        db.sql(f"INSERT INTO u SELECT i, 'more' FROM generate_series({first}, {first + 499}) i")
+        db.sql("CHECKPOINT")  # says which transactions run
+
+    db.sql(TABLES)
+    job.setup()
+    with db.connect(autocommit=False) as connection:
+        more(1)
+        job.stream(*PULL, env=SMALL_WINDOWS)
+        before = restart()
+        connection.execute("INSERT INTO t SELECT i, 'early' FROM generate_series(1, 100) i")
+        began = lsn_value(db.sql("SELECT pg_current_wal_insert_lsn()::text")[0][0])
+        for first in (1001, 2001, 3001):
+            more(first)
+            job.stream(*PULL, env=SMALL_WINDOWS)
+        assert before <= restart() < began < confirmed(job)
+        connection.commit()
+    more(4001)
+    job.stream(*PULL, env=SMALL_WINDOWS)
+    assert [row["id"] for row in job.rows("t")] == list(range(1, 101))
+    assert len(job.rows("u")) == 2500
+    for first in range(5001, 10001, 1000):  # of several that a short call passes, the first counts
+        more(first)
+        job.stream(*PULL, env=SMALL_WINDOWS)
+    assert restart() > began
+
+
 # ---- one at a time, and what cannot be pulled ---------------------------------------------------------------
 
 

@@ -204,7 +204,7 @@ add_table(walrow__replica *replica, const char *schema_name, const char *table_n
 static walrow_code
 take_table(void *arg, int64_t n_cells, const struct ArrowStringView *cells, walrow_error *err)
 {
-    walrow__replica_table *table;
+    walrow__replica_table *table = NULL;
     (void)n_cells;
     char *schema_name = copy_cell(cells[0]), *table_name = copy_cell(cells[1]);
     walrow_code code = schema_name == NULL || table_name == NULL
