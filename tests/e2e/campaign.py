@@ -31,12 +31,16 @@ from campaign_report import commit_of_source, write_report
 from campaign_work import TABLES, Work
 from command import Walrow
 from oracle import Oracle
-from plugin import plugin_conf
+from plugin import create_extension, plugin_conf
 from postgres import Database, Postgres, lsn_value, wait_until
 from proxy import Proxy
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OPTIONS = ("--batch-rows", "300", "--ack-interval", "50", "--receive-timeout", "2")
+# Small enough that what gathers while a stream is broken is pulled, and what comes then is pushed.
+SWITCHING = {
+    "WALROW_PULL_ABOVE": "300000", "WALROW_PUSH_BELOW": "50000", "WALROW_PULL_WINDOW": "100000", "WALROW_LOOK_EVERY_MS": "1",
+}  # fmt: skip
 SUFFIXES = {"ipc": ".arrow", "parquet": ".parquet"}
 ROTATE = "rotate_rows=2000&rotate_s=1"
 COPY = "read.duckdb"
@@ -58,12 +62,12 @@ def without_path(sink):
 class Stream:
     """One slot and its walrow, which is started again whenever it has ended."""
 
-    def __init__(self, campaign, name, plugin, sinks):
-        self.campaign, self.name, self.plugin = campaign, name, plugin
+    def __init__(self, campaign, name, plugin, sinks, tuning=None):
+        self.campaign, self.name, self.plugin, self.tuning = campaign, name, plugin, tuning or {}
         self.folder = os.path.join(campaign.disk.folder, name)
         self.sinks = [sink.format(self.folder) for sink in sinks]
         self.state = os.path.join(self.folder, "state")
-        self.run, self.peak_rss, self.starts = None, [], 0
+        self.run, self.peak_rss, self.starts, self.transports = None, [], 0, collections.Counter()
         os.mkdir(self.folder)
         notes = os.path.join(campaign.folder, name)
         self.durable = Durable(self.folder, notes + ".disk") if campaign.disk.mounted else None
@@ -81,7 +85,7 @@ class Stream:
         return [*self.campaign.prefix, *self.words("stream"), *OPTIONS, "--state", self.state, *args, *sinks]
 
     def environment(self, crash=None):
-        env = {"LD_PRELOAD": self.campaign.preload, "WALROW_CLOCK_SHIFT": self.clock}
+        env = self.tuning | {"LD_PRELOAD": self.campaign.preload, "WALROW_CLOCK_SHIFT": self.clock}
         return env | (self.durable.environment() if self.durable else {}) | ({"WALROW_CRASH": crash} if crash else {})
 
     def set_clock(self, shift_s):
@@ -111,6 +115,7 @@ class Stream:
     def check_end(self, allowed=frozenset()):
         """Ended by a signal of ours, in order, or as the fault allows."""
         code = self.run.process.returncode
+        self.transports.update(re.findall("changes are (pulled|pushed)", self.run.err))
         assert code in {-signal.SIGKILL, 0, *allowed}, f"{self.name} ended with {code}\n{self.run.err}"
 
     def note_memory(self):
@@ -167,11 +172,12 @@ class Campaign:
         self.proxy = Proxy(self.server.port)
         self.db = self.server.create_database("campaign")
         self.db.sql(TABLES)
+        create_extension(self.db)
         databases = [f"duckdb:{{0}}/replica.duckdb?publish={{0}}/{COPY}&publish_s=1", "duckdb:{0}/log.duckdb?mode=append"]
         self.streams = [
             Stream(self, "several", "pgoutput", [f"parquet:{{0}}/parquet?{ROTATE}", "jsonl:{0}/events.jsonl", *databases]),
-            Stream(self, "ipc", "wal2arrow", [f"ipc:{{}}/ipc?{ROTATE}"]),
-            Stream(self, "jsonl", "pgoutput", ["jsonl:{}/events.jsonl"]),
+            Stream(self, "ipc", "wal2arrow", [f"ipc:{{}}/ipc?{ROTATE}"], SWITCHING),
+            Stream(self, "jsonl", "pgoutput", ["jsonl:{}/events.jsonl"], SWITCHING),
         ]
         for stream in self.streams:
             stream.setup()

@@ -1,5 +1,6 @@
 """What a campaign has shown, as docs/reliability.md and in a few lines on the terminal."""
 
+import collections
 import dataclasses
 import platform
 import statistics
@@ -23,6 +24,8 @@ def problems_of(campaign, verdicts):
         found.append(f"the states have {state} bytes in the end, when all is delivered")
     growing = [stream for stream in campaign.streams if grows(stream.peak_rss)]
     found += [f"the memory of {stream.name} grows: {stream.peak_rss}" for stream in growing]
+    if campaign.cycles >= ENOUGH_CYCLES and not all(stream.transports["pulled"] for stream in campaign.streams if stream.tuning):
+        found.append("a stream that was to be pulled never was")
     if campaign.cycles >= ENOUGH_CYCLES:
         found += [f"never killed at {point}" for point in campaign.all_points if not campaign.points[point]]
     return found
@@ -53,6 +56,8 @@ def text_of(campaign, verdicts, problems):
         (stream.name, stream.starts, max(stream.peak_rss, default=0) // MEGABYTE, stream.state_bytes() // 1024)
         for stream in campaign.streams
     ]
+    transports = sum((stream.transports for stream in campaign.streams), collections.Counter())
+    pulled, pushed = transports["pulled"], transports["pushed"]
     began = time.strftime("%Y-%m-%d", time.gmtime(campaign.began))
     minutes = (campaign.ended - campaign.began) / 60
     return f"""# Reliability: what a campaign of crashes has shown
@@ -74,6 +79,9 @@ that are made while the streams run ({len(campaign.work.late)}, of {LATE_ROWS} r
 changes from then on.
 
 {table(["what was broken", "times"], sorted(campaign.faults.items(), key=lambda item: -item[1]))}
+
+{pulled} times a stream went over to pulling (`CALL wal2arrow.stream`), {pushed} times to pushing: the thresholds of the two
+without a buffer are a few hundred kB.
 
 The reading of a new table was cut off {campaign.interrupted} times, and begun again.
 
