@@ -68,7 +68,7 @@ wal2arrow_advance(PG_FUNCTION_ARGS)
     wait_for_standbys(target);
     LogicalConfirmReceivedLocation(target);
     if (!PG_ARGISNULL(2) && !PG_ARGISNULL(3))
-        move_restart(target, PG_GETARG_LSN(2), PG_GETARG_TRANSACTIONID(3));
+        move_restart(target, PG_GETARG_LSN(2), DatumGetTransactionId(PG_GETARG_DATUM(3)));
     ReplicationSlotMarkDirty();
     ReplicationSlotRelease();
     PG_RETURN_VOID();
