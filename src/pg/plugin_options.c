@@ -116,6 +116,12 @@ check_classic(const walrow_options *options, walrow_error *err)
     return WALROW_OK;
 }
 
+bool
+walrow__plugin_has_documents(const walrow_options *options)
+{
+    return options->wal2json_format == WALROW__WAL2JSON_1;
+}
+
 walrow_code
 walrow__plugin_options_check(const walrow_options *options, walrow_error *err)
 {
@@ -124,11 +130,7 @@ walrow__plugin_options_check(const walrow_options *options, walrow_error *err)
         walrow__fail(err, WALROW_ERR_USAGE, "--plugin-option is for --plugin wal2json");
         return walrow__hint(err, "say --plugin wal2json, or leave it out");
     }
-    if (options->plugin == WALROW__PLUGIN_WAL2JSON && options->transport == WALROW__TRANSPORT_PULL) {
-        walrow__fail(err, WALROW_ERR_USAGE, "--transport pull: wal2json is pushed only");
-        return walrow__hint(err, "leave it out, or use another plugin");
-    }
-    if (options->wal2json_format == WALROW__WAL2JSON_1)
+    if (walrow__plugin_has_documents(options))
         WALROW_TRY(check_classic(options, err));
     for (size_t i = 0; i < given->count; i++)
         WALROW_TRY(check_one(given->items[i], (walrow__wal2json_format)options->wal2json_format, err));

@@ -13,6 +13,9 @@
  */
 walrow_code walrow__plugin_options_check(const walrow_options *options, walrow_error *err) WALROW_MUST_CHECK;
 
+/** Format 1: its documents are handed on as they come, those of every table; of tables nothing is asked. */
+bool walrow__plugin_has_documents(const walrow_options *options);
+
 /* Asked for only if the plugin knows it: wal2json after 2.5. */
 #define WALROW__NUMBERS_AS_TEXT "numeric-data-types-as-string"
 

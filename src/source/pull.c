@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "base/strbuf.h"
 #include "base/tuning.h"
 #include "pg/error.h"
@@ -25,7 +24,7 @@ enum {
 #define LEAST_WINDOW (UINT64_C(256) << 20)
 #define MOST_WINDOW (UINT64_C(1) << 30)
 
-static const char *const doing = "pulling changes";
+static const char doing[] = "pulling changes";
 
 /* ---- questions ---- */
 
@@ -75,13 +74,13 @@ send_call(walrow__pull *pull, walrow_error *err)
     const char *upto = walrow_lsn_format(pull->upto_lsn, lsn);
     walrow__strbuf sql;
     walrow__strbuf_init(&sql);
-    if (pull->by_procedure)
+    if (pull->function == NULL)
         walrow__strbuf_addf(&sql, "CALL wal2arrow.stream('%s', '%s'%s)", pull->copy, upto, pull->settings);
     else
         walrow__strbuf_addf(&sql,
-                            "COPY (SELECT lsn, data FROM pg_catalog.pg_logical_slot_get_binary_changes("
-                            "'%s', '%s', NULL%s)) TO STDOUT (FORMAT binary)",
-                            pull->copy, upto, pull->settings);
+                            "COPY (SELECT lsn, data FROM pg_catalog.%s('%s', '%s', NULL%s))"
+                            " TO STDOUT (FORMAT binary)",
+                            pull->function, pull->copy, upto, pull->settings);
     pull->header_read = false;
     pull->called_at = walrow__now_ms();
     return send(pull, &sql, WALROW__PULL_CALLS, err);
@@ -92,7 +91,8 @@ send_call(walrow__pull *pull, walrow_error *err)
 static uint64_t
 window_size(const walrow__pull *pull, uint64_t reread)
 {
-    uint64_t least = walrow__tuning("WALROW_PULL_WINDOW", pull->by_procedure ? MOST_WINDOW : LEAST_WINDOW);
+    uint64_t least =
+        walrow__tuning("WALROW_PULL_WINDOW", pull->function == NULL ? MOST_WINDOW : LEAST_WINDOW);
     uint64_t wanted = reread * REREAD_FACTOR;
     return wanted < least ? least : wanted > MOST_WINDOW ? MOST_WINDOW : wanted;
 }
@@ -211,7 +211,7 @@ hear_answer(walrow__pull *pull, walrow__incoming *out, bool *wait, walrow_error 
 static walrow_code
 read_frame(walrow__pull *pull, size_t size, walrow__incoming *out, walrow_error *err)
 {
-    if (!pull->by_procedure)
+    if (pull->function != NULL)
         return walrow__pull_read_row(pull->message, size, &pull->header_read, out, err);
     WALROW_TRY(walrow__incoming_read(pull->message, size, out, err));
     if (out->kind == WALROW__INCOMING_KEEPALIVE)
@@ -333,66 +333,10 @@ static const walrow__source_ops ops = {
 
 /* ---- starting ---- */
 
-/* , 'name', 'value', ... */
-static walrow_code
-write_settings(walrow__pull *pull, const walrow__source_options *options, walrow_error *err)
-{
-    walrow__texts settings = {0};
-    walrow__strbuf sql;
-    walrow__strbuf_init(&sql);
-    sql.failed |= !walrow__source_settings(options, &settings);
-    for (size_t i = 0; i < settings.count; i++) {
-        walrow__strbuf_add_text(&sql, ", ");
-        walrow__sql_literal(&sql, pull->conn, settings.items[i]);
-    }
-    walrow__texts_release(&settings);
-    pull->settings = walrow__strbuf_take(&sql);
-    return pull->settings == NULL ? walrow__fail_memory(err) : WALROW_OK;
-}
-
-static walrow_code
-copy_slot(walrow__pull *pull, const walrow__source_options *options, walrow_error *err)
-{
-    walrow__strbuf sql;
-    walrow__strbuf_init(&sql);
-    walrow__strbuf_add_text(&sql, "SELECT pg_catalog.pg_copy_logical_replication_slot(");
-    walrow__sql_literal(&sql, pull->conn, options->slot);
-    walrow__strbuf_addf(&sql, ", '%s', true)", pull->copy);
-    walrow_code code =
-        sql.failed ? walrow__fail_memory(err)
-                   : walrow__pg_exec_within(pull->conn, walrow__strbuf_text(&sql), options->timeout_ms,
-                                            WALROW_ERR_SLOT, "copying the slot", NULL, err);
-    walrow__strbuf_release(&sql);
-    return code;
-}
-
-/* Of the extension wal2arrow, where it is created and may be used; the procedure and the function come together. */
-static walrow_code
-look_for_procedure(walrow__pull *pull, const walrow__source_options *options, walrow_error *err)
-{
-    PGresult *result;
-    WALROW_TRY(walrow__pg_exec_within(pull->conn,
-                                      "SELECT 1 FROM pg_catalog.pg_proc p"
-                                      " JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
-                                      " WHERE n.nspname = 'wal2arrow' AND p.proname IN ('stream', 'advance')"
-                                      " AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
-                                      " AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')",
-                                      options->timeout_ms, WALROW_ERR_SERVER, doing, &result, err));
-    pull->by_procedure = PQntuples(result) == 2;
-    if (pull->by_procedure)
-        pull->mover.copy = pull->copy;
-    PQclear(result);
-    walrow__log(WALROW_LOG_INFO, "pulling with %s",
-                pull->by_procedure ? "CALL wal2arrow.stream" : "pg_logical_slot_get_binary_changes");
-    return WALROW_OK;
-}
-
 static walrow_code
 begin(walrow__pull *pull, const walrow__source_options *options, walrow_error *err)
 {
-    WALROW_TRY(write_settings(pull, options, err));
-    WALROW_TRY(look_for_procedure(pull, options, err));
-    WALROW_TRY(copy_slot(pull, options, err));
+    WALROW_TRY(walrow__pull_copy_slot(pull, options, err));
     pull->read_lsn = pull->mover.confirmed_lsn;
     if (pull->start_lsn <= pull->read_lsn)
         return send_look(pull, err);

@@ -29,11 +29,11 @@ typedef struct walrow__pull {
     walrow__source base;
     PGconn *conn; /* owned; its session owns the copy */
     walrow__mover mover;
-    char copy[64];     /* the copy's name */
-    char *settings;    /* the plugin's, as arguments in SQL */
-    bool by_procedure; /* CALL wal2arrow.stream, which sends what a walsender would; else SQL's function */
-    char *message;     /* the last one, libpq's */
-    PGresult *answer;  /* of the question under way */
+    char copy[64];        /* the copy's name */
+    char *settings;       /* the plugin's, as arguments in SQL */
+    const char *function; /* NULL: CALL wal2arrow.stream, which sends what a walsender would */
+    char *message;        /* the last one, libpq's */
+    PGresult *answer;     /* of the question under way */
     uint64_t start_lsn, until_lsn, tip_bytes;
     uint64_t read_lsn; /* all up to it has come */
     uint64_t upto_lsn; /* the window's end */
@@ -55,6 +55,12 @@ walrow_code walrow__pull_start(walrow__pull *pull, PGconn *conn, PGconn *mover,
 /** What failed with this error cannot be pulled for now, but perhaps pushed: what the server refuses, or has no space for. */
 bool walrow__pull_refused(const walrow__pull *pull, const walrow_error *err);
 
+/**
+ * Find out how to ask, and make the copy; the server takes the settings.
+ * Errors: as walrow__pull_start
+ */
+walrow_code walrow__pull_copy_slot(walrow__pull *pull, const walrow__source_options *options,
+                                   walrow_error *err) WALROW_MUST_CHECK;
 /**
  * One message of COPY (SELECT lsn, data ...) TO STDOUT (FORMAT binary): a row becomes DATA, a trailer NOTHING.
  * Errors: WALROW_ERR_PROTOCOL

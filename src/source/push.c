@@ -2,10 +2,8 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "base/strbuf.h"
 #include "pg/error.h"
-#include "pg/plugin_options.h"
 #include "pg/query.h"
 
 #include <inttypes.h>
@@ -260,37 +258,18 @@ start(PGconn *conn, const walrow__source_options *options, walrow_error *err)
     return code;
 }
 
-/* Up to 2.5 wal2json has no option for it, and says so. */
-static bool
-lacks_numbers(const walrow__source_options *options, const walrow_error *failure)
-{
-    return options->wal2json != NULL && strcmp(failure->sqlstate, "22023") == 0 &&
-           strstr(failure->message, WALROW__NUMBERS_AS_TEXT) != NULL;
-}
-
-static walrow_code
-start_without_numbers(PGconn *conn, const walrow__source_options *options, walrow_error *err)
-{
-    static const char what[] =
-        "the server's wal2json is older than 2.6 and sends NaN and infinities as nulls";
-    walrow__source_options fewer = *options;
-    if (options->strict) {
-        walrow__fail(err, WALROW_ERR_SERVER, "%s", what);
-        return walrow__hint(err, "install a newer one, use another plugin, or leave out --strict");
-    }
-    walrow__log(WALROW_LOG_WARN, "%s", what);
-    fewer.lacks_numbers = true;
-    return start(conn, &fewer, err);
-}
-
 walrow_code
 walrow__push_start(walrow__push *push, PGconn *conn, const walrow__source_options *options, walrow_error *err)
 {
     walrow_error failure = {0};
+    walrow__source_options ours = *options;
     *push = (walrow__push){.base.ops = &ops, .conn = conn};
-    walrow_code code = start(conn, options, &failure);
-    if (code != WALROW_OK && lacks_numbers(options, &failure))
-        code = start_without_numbers(conn, options, &failure);
+    walrow_code code = start(conn, &ours, &failure);
+    if (code != WALROW_OK) {
+        code = walrow__source_ask_less(&ours, &failure);
+        if (code == WALROW_OK)
+            code = start(conn, &ours, &failure);
+    }
     if (code == WALROW_OK)
         return WALROW_OK;
     if (err != NULL)

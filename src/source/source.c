@@ -2,6 +2,7 @@
 
 #include "base/cursor.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/strbuf.h"
 #include "pg/plugin_options.h"
 
@@ -112,6 +113,24 @@ walrow__source_settings(const walrow__source_options *options, walrow__texts *ou
     if (options->wal2json != NULL)
         return add_wal2json(out, options);
     return options->wal2arrow ? add_wal2arrow(out, options) : add_pgoutput(out, options);
+}
+
+/* Up to 2.5 wal2json has no option for it, and says so. */
+walrow_code
+walrow__source_ask_less(walrow__source_options *options, walrow_error *failure)
+{
+    static const char what[] =
+        "the server's wal2json is older than 2.6 and sends NaN and infinities as nulls";
+    if (options->wal2json == NULL || options->lacks_numbers || strcmp(failure->sqlstate, "22023") != 0 ||
+        strstr(failure->message, WALROW__NUMBERS_AS_TEXT) == NULL)
+        return failure->code;
+    if (options->strict) {
+        walrow__fail(failure, WALROW_ERR_SERVER, "%s", what);
+        return walrow__hint(failure, "install a newer one, use another plugin, or leave out --strict");
+    }
+    walrow__log(WALROW_LOG_WARN, "%s", what);
+    options->lacks_numbers = true;
+    return WALROW_OK;
 }
 
 /* ---- what comes ---- */

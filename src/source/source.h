@@ -80,6 +80,13 @@ bool walrow__source_settings(const walrow__source_options *options, walrow__text
 /* ---- for push and pull ---- */
 
 /**
+ * The server failed so to start with these settings. Is it an older plugin that does not know one walrow can do
+ * without? Then *options ask for less, and starting is worth another try.
+ * Errors: *failure: as it was, or why nothing less will do
+ */
+walrow_code walrow__source_ask_less(walrow__source_options *options, walrow_error *failure) WALROW_MUST_CHECK;
+
+/**
  * A message of a walsender: XLogData or keepalive, in front of what it carries.
  * Errors: WALROW_ERR_PROTOCOL
  */

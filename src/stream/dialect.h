@@ -21,9 +21,8 @@ typedef struct walrow__dialect {
     const char *plugin;
     bool has_publications; /* they say what is sent; otherwise everything is, and the client chooses */
     bool is_recordable;    /* without the server's catalogue */
-    bool can_be_pulled;
-    bool has_documents; /* instead of rows: nothing is known of tables */
-    bool has_encodings; /* values in text or binary, of types that the catalogue describes */
+    bool has_documents;    /* instead of rows: nothing is known of tables */
+    bool has_encodings;    /* values in text or binary, of types that the catalogue describes */
     walrow_code (*new_decoder)(walrow__collector *collector, walrow__catalog *catalog,
                                walrow__capture capture, walrow__decoder **out, walrow_error *err);
     /* NULL if it is not recordable. Errors: WALROW_ERR_PROTOCOL */

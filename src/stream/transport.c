@@ -165,8 +165,7 @@ is_far_behind(walrow__receiver *r, bool *far, walrow_error *err)
 static bool
 may_pull(const walrow__receiver *r, int64_t now)
 {
-    return r->up->dialect->can_be_pulled && r->up->options->transport != WALROW__TRANSPORT_PUSH &&
-           now >= r->transport.refused_until;
+    return r->up->options->transport != WALROW__TRANSPORT_PUSH && now >= r->transport.refused_until;
 }
 
 static walrow_code

@@ -20,7 +20,7 @@ import os
 import pyarrow as pa
 
 import bits
-from plugin import create_extension
+from plugin import create_extension, drop_extension
 from postgres import lsn_text
 from readers import read_ipc
 from streaming import Job, known_ways
@@ -43,11 +43,14 @@ WAL2JSON = Source("wal2json", "wal2json")  # says less: test_wal2json.py
 SOURCES = tuple(source for source in (TEXT, BINARY, WAL2ARROW) if known_ways(source.name))
 
 PULL = ("--transport", "pull")
-BY_FUNCTION, BY_PROCEDURE = "pulling with pg_logical_slot_get_binary_changes", "pulling with CALL wal2arrow.stream"
+BY_FUNCTION, BY_PROCEDURE = "pulling with pg_logical_slot_get_", "pulling with CALL wal2arrow.stream"
 PULLED = (
     Source("pulled", "pgoutput", PULL, BY_FUNCTION), Source("wal2arrow_pulled", "wal2arrow", PULL, BY_FUNCTION),
     Source("called", "pgoutput", PULL, BY_PROCEDURE, extension=True),
     Source("wal2arrow_called", "wal2arrow", PULL, BY_PROCEDURE, extension=True),
+)  # fmt: skip
+WAL2JSON_PULLED = (
+    Source("wal2json_pulled", "wal2json", PULL, BY_FUNCTION), Source("wal2json_called", "wal2json", PULL, BY_PROCEDURE, extension=True),
 )  # fmt: skip
 SMALL_WINDOWS = {"WALROW_PULL_WINDOW": "100000"}
 
@@ -72,6 +75,7 @@ class Watch:
         if later:
             create_extension(self.db)
             self._stream(later, args, timeout)
+            drop_extension(self.db)
 
     def _stream(self, sources, args, timeout):
         runs = {source: self._start(source, self.jobs[source], args) for source in sources}
@@ -79,6 +83,7 @@ class Watch:
             done = run.wait(timeout)
             assert done.code == 0, f"{source.name}: {done.code}\n{done.err}"
             assert source.says in done.err
+            assert "pulling" not in source.says or "changes are pushed" not in done.err
 
     def _start(self, source, job, args):
         to = [f"ipc:{job.ipc}", f"jsonl:{job.jsonl}"]

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import tempfile
 
+import pytest
+
 from postgres import pgbin
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -41,7 +43,19 @@ def plugin_conf(**conf):
     return found | conf
 
 
+def has_wal2json():
+    folder = subprocess.run([pgbin("pg_config"), "--pkglibdir"], capture_output=True, text=True, check=True).stdout.strip()
+    return os.path.exists(os.path.join(folder, "wal2json.so"))
+
+
+needs_wal2json = pytest.mark.skipif(not has_wal2json(), reason="this server has no wal2json")
+
+
 def create_extension(database):
     """What CREATE EXTENSION wal2arrow does, which would look for its files in the server's own folders."""
     with open(os.path.join(ROOT, "plugin", "wal2arrow--1.0.sql"), encoding="utf-8") as script:
         database.sql("".join(line for line in script if not line.startswith("\\echo")))
+
+
+def drop_extension(database):
+    database.sql("DROP SCHEMA wal2arrow CASCADE")

@@ -9,7 +9,7 @@ import pytest
 from agreement import Captured, catalog_of, disagreements
 from equality import BY_FUNCTION, BY_PROCEDURE, PULL, SMALL_WINDOWS, Source, Watch, differences
 from oracle import Oracle
-from plugin import create_extension, plugin_conf
+from plugin import create_extension, needs_wal2json, plugin_conf
 from postgres import lsn_value, server_version, wait_until
 from streaming import Job
 from test_snapshot import Writer
@@ -19,7 +19,7 @@ from workload import TABLES as APPLICATION
 
 _numbers = itertools.count(1)
 SAYS = {"function": BY_FUNCTION, "procedure": BY_PROCEDURE}
-BOTH = pytest.mark.parametrize("way", ["pgoutput", "wal2arrow"])
+ANY_PLUGIN = pytest.mark.parametrize("way", ["pgoutput", "wal2arrow", pytest.param("wal2json", marks=needs_wal2json)])
 
 
 @pytest.fixture(params=SAYS)
@@ -73,7 +73,7 @@ def status(job):
 # ---- every change once --------------------------------------------------------------------------------------
 
 
-@BOTH
+@ANY_PLUGIN
 def test_killed_again_and_again_under_load(db, job, by):
     db.sql(TABLES)
     job.setup()
@@ -94,7 +94,7 @@ def test_killed_again_and_again_under_load(db, job, by):
     assert_events_whole(db, job)
 
 
-@BOTH
+@ANY_PLUGIN
 @pytest.mark.parametrize("victim", ["reader", "mover"])
 def test_a_connection_that_breaks_in_the_middle(db, job, victim):
     rows = 100_000
@@ -114,7 +114,7 @@ def test_a_connection_that_breaks_in_the_middle(db, job, victim):
     assert [seq for file in job.files("t") for seq in file.table.column("_seq").to_pylist()] == list(range(rows))
 
 
-@BOTH
+@ANY_PLUGIN
 def test_a_large_transaction_does_not_fill_the_memory(db, job, tmp_path):
     """Half a gigabyte of values in one transaction, through a few megabytes."""
     db.sql("CREATE TABLE t (id int PRIMARY KEY, v text)")
@@ -274,7 +274,7 @@ def times(run, transport):
     return run.err.count(f"changes are {transport}ed")
 
 
-@BOTH
+@ANY_PLUGIN
 def test_bursts_that_cross_both_thresholds(db, job, walrow, tmp_path, way, by, monkeypatch):
     """The same bit for bit as what was pushed and pulled as one, and what test_decoding says."""
     if server_version() < 14:

@@ -5,21 +5,21 @@ between a change and its being read; NaN and infinities up to 2.5, which sends t
 """
 
 import os
-import subprocess
 
 import pytest
 from psycopg import sql
 
 from conftest import new_walrow
 from edges import TEXT_ONLY, create_types, edges_of
-from equality import TEXT, WAL2JSON, Source, Watch, differences, parse
+from equality import TEXT, WAL2JSON, WAL2JSON_PULLED, Source, Watch, differences, parse
 from oracle import Oracle
-from postgres import pgbin
+from plugin import needs_wal2json
 from scenarios import SCENARIOS, leave
 from streaming import Job
 from test_equality import SPILL, Seen, assert_same, write_all
 
 BOTH = (TEXT, WAL2JSON)
+ALL = (*BOTH, *WAL2JSON_PULLED)
 DDL = ("ALTER", "CREATE", "DROP", "VACUUM")
 # altered between changes: read before it is altered again
 ALTERED = ("identity_changes", "toast_of_odd_types", "partitions_that_change", "ddl_between", "ddl_that_comes_back")
@@ -27,12 +27,7 @@ ALTERED = ("identity_changes", "toast_of_odd_types", "partitions_that_change", "
 NOT_THE_SAME = ("ddl_inside", "identity_of_loose_types")
 
 
-def is_installed():
-    folder = subprocess.run([pgbin("pg_config"), "--pkglibdir"], capture_output=True, text=True, check=True).stdout.strip()
-    return os.path.exists(os.path.join(folder, "wal2json.so"))
-
-
-pytestmark = pytest.mark.skipif(not is_installed(), reason="this server has no wal2json")
+pytestmark = needs_wal2json
 
 
 @pytest.fixture
@@ -75,7 +70,7 @@ def test_every_type(db, walrow, tmp_path):
     kinds = {f"t{i}": (kind, texts) for i, (kind, texts) in enumerate(edges_of(db).items())}
     for table, (kind, _) in kinds.items():
         db.sql(f"CREATE TABLE {table} (id serial PRIMARY KEY, v {kind}, w {kind}); ALTER TABLE {table} REPLICA IDENTITY FULL")
-    watch, oracle = Watch(db, walrow, tmp_path, sources=BOTH), Oracle(db)
+    watch, oracle = Watch(db, walrow, tmp_path, sources=ALL), Oracle(db)
     watch.setup()
     with db.connect() as connection:
         for table, (kind, texts) in kinds.items():
@@ -118,7 +113,7 @@ def scenarios(arrow_server, tmp_path_factory):
             connection.execute(sql.SQL("CREATE SCHEMA {0}; SET search_path = {0}, zoo").format(sql.Identifier(scenario.name)))
             connection.execute(scenario.before)
     with new_walrow(tmp_path_factory.mktemp("scenarios")) as walrow:
-        watch = Watch(db, walrow, walrow.folder, "*.*", BOTH, ("--insert-only", ",".join(inserts_only)))
+        watch = Watch(db, walrow, walrow.folder, "*.*", ALL, ("--insert-only", ",".join(inserts_only)))
         watch.setup()
         for scenario in played:
             play(db, scenario, watch.stream)
@@ -129,25 +124,26 @@ def scenarios(arrow_server, tmp_path_factory):
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in NOT_THE_SAME])
 def test_scenario(scenarios, name):
-    pgoutput, wal2json = (one.of_schema(name) for one in scenarios)
+    pgoutput, *wal2json = (one.of_schema(name) for one in scenarios)
     assert pgoutput.tables
-    assert wal2json.flaws() == []
-    assert differences(pgoutput, wal2json) == []
+    for one in wal2json:
+        assert one.flaws() == []
+        assert differences(pgoutput, one) == []
 
 
 def test_events_are_the_same_but_for_a_message_with_a_nul(scenarios):
     """wal2json takes a message's content for a C string."""
-    pgoutput, wal2json = ([parse(line) for line in one.events] for one in scenarios)
-    assert len(pgoutput) == len(wal2json)
-    different = [(ours, theirs) for theirs, ours in zip(pgoutput, wal2json) if ours != theirs]
-    assert [(ours["message_content"], theirs["message_content_base64"]) for ours, theirs in different] == [("", "AP8=")]
+    pgoutput, *wal2json = ([parse(line) for line in one.events] for one in scenarios)
+    for events in wal2json:
+        different = [(ours, theirs) for theirs, ours in zip(pgoutput, events, strict=True) if ours != theirs]
+        assert [(ours["message_content"], theirs["message_content_base64"]) for ours, theirs in different] == [("", "AP8=")]
 
 
 def test_a_database_that_is_not_utf8(arrow_server, walrow, tmp_path):
     db = arrow_server.create_database("wal2json_ascii", "ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
     try:
         db.sql("CREATE TABLE t (id int PRIMARY KEY, v text, a text[])")
-        watch = Watch(db, walrow, tmp_path, sources=BOTH)
+        watch = Watch(db, walrow, tmp_path, sources=ALL)
         watch.setup()
         with db.connect() as connection:
             connection.execute("SET client_encoding = 'SQL_ASCII'")
@@ -164,7 +160,7 @@ def test_large_values_and_large_transactions(same):
         "CREATE TABLE t (id int PRIMARY KEY, v text, b bytea)",
         "INSERT INTO t SELECT i, repeat('\"é\\', i), decode(md5(i::text), 'hex') FROM generate_series(1, 500) i;"
         "INSERT INTO t VALUES (0, repeat(E'\"\\n', 2000000), decode(repeat('00ff', 200000), 'hex'))",
-        (*BOTH, Source("wal2json_in_parts", "wal2json", ("--batch-rows", "100"))),
+        (*ALL, Source("wal2json_in_parts", "wal2json", ("--batch-rows", "100"))),
     )
 
 

@@ -5,12 +5,13 @@ import os
 
 import pytest
 
+from equality import BY_FUNCTION, BY_PROCEDURE, PULL, SMALL_WINDOWS
+from plugin import create_extension, needs_wal2json
 from scenarios import BIG
 from streaming import SETTINGS, Job
-from test_wal2json import is_installed
 from test_wal2json_lines import EXAMPLE
 
-pytestmark = pytest.mark.skipif(not is_installed(), reason="this server has no wal2json")
+pytestmark = needs_wal2json
 
 WORK = (
     "INSERT INTO t SELECT i, 'v' || i, NULL FROM generate_series(1, 20) i",
@@ -59,11 +60,11 @@ class Pair:
                 f"SELECT data FROM pg_logical_slot_get_changes('{self.real}', NULL, NULL, {', '.join(['%s'] * len(options))})", options)  # fmt: skip
             return "".join(f"{data}\n" for (data,) in rows).encode()
 
-    def stream(self, *args, code=0, to=None, timeout=120):
+    def stream(self, *args, code=0, to=None, timeout=120, env=None):
         given = [word for name, value in self.options.items() if name != "format-version" for word in ("--plugin-option", f"{name}={value}")]
         return self.job.walrow(
             "stream", "-d", self.db.url(), "-S", self.job.slot, "--plugin", "wal2json", "--wal2json-format", "1", "--until", "now",
-            *given, *args, "--to", to or f"jsonl:{self.job.jsonl}", code=code, timeout=timeout)  # fmt: skip
+            *given, *args, "--to", to or f"jsonl:{self.job.jsonl}", code=code, timeout=timeout, env=env)  # fmt: skip
 
     def read(self):
         with open(self.job.jsonl, "rb") as file:
@@ -87,16 +88,42 @@ def work(db, steps=WORK):
             connection.execute(step)
 
 
+@pytest.fixture(params=["pushed", "pulled by function", "pulled by procedure"])
+def how(request, db):
+    """Arguments of stream, and what is said of them."""
+    if request.param == "pushed":
+        return ("--transport", "push"), ["changes are pushed"]
+    if request.param.endswith("procedure"):
+        create_extension(db)
+        return PULL, [BY_PROCEDURE, "changes are pulled"]
+    return PULL, [BY_FUNCTION, "changes are pulled"]
+
+
 @pytest.mark.parametrize("name", OPTIONS)
-def test_documents_are_as_wal2json_prints_them(db, walrow, tmp_path, name):
+def test_documents_are_as_wal2json_prints_them(db, walrow, tmp_path, name, how):
+    args, says = how
     pair = Pair(db, walrow, tmp_path, **OPTIONS[name])
     work(db)
     real = pair.printed()
     assert real.count(b'"kind"') > 10
-    pair.stream()
+    said = pair.stream(*args, env=SMALL_WINDOWS).err
+    assert [what for what in says if what not in said] == []
     assert pair.read() == real
-    pair.stream()
+    pair.stream(*args, env=SMALL_WINDOWS)
     assert pair.read() == real
+
+
+@pytest.mark.parametrize("name", ["none", "chunks"])
+def test_pushed_and_pulled_in_turn(db, walrow, tmp_path, name):
+    """What one of them has read the other does not read again, a document outside of transactions neither."""
+    pair = Pair(db, walrow, tmp_path, **OPTIONS[name])
+    real = b""
+    for i in range(1, 4):  # a message alone is not flushed
+        db.sql(f"SELECT pg_logical_emit_message(false, 'walrow', '{i}'); INSERT INTO t VALUES ({i}, 'v', {i}), (-{i}, 'v', 0)")
+        real += pair.printed()
+        for transport in ("push", "pull", "push"):
+            pair.stream("--transport", transport)
+            assert pair.read() == real
 
 
 @pytest.mark.parametrize("name", ["none", "chunks"])
@@ -178,7 +205,7 @@ def test_sinks_that_need_changes_are_refused(walrow, tmp_path, sink):
 @pytest.mark.parametrize(
     "arguments, says",
     [(("--tables", "public.t"), "add-tables"), (("--snapshot", "only"), "--snapshot only"), (("--plugin-option", "include-lsn=off"), "no positions"),
-     (("--plugin", "pgoutput"), "--plugin wal2json"), (("--plugin-option", "format-version=2"), "--wal2json-format"), (("--transport", "pull"), "pushed only")],
+     (("--plugin", "pgoutput"), "--plugin wal2json"), (("--plugin-option", "format-version=2"), "--wal2json-format")],
 )  # fmt: skip
 def test_what_it_cannot_do_is_refused(db, walrow, arguments, says):
     result = walrow("stream", "-d", db.url(), "--plugin", "wal2json", "--wal2json-format", "1", "--to", "null:", *arguments)

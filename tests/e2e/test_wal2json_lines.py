@@ -11,12 +11,13 @@ from psycopg import sql
 from conftest import new_walrow
 from edges import create_types, edges_of
 from equality import parse
+from plugin import needs_wal2json
 from scenarios import SCENARIOS, leave
 from streaming import SETTINGS, Job
 from test_equality import SPILL, write_all
-from test_wal2json import is_installed, play
+from test_wal2json import play
 
-pytestmark = pytest.mark.skipif(not is_installed(), reason="this server has no wal2json")
+pytestmark = needs_wal2json
 
 ALL = {"include-xids": "on", "include-timestamp": "on", "include-type-oids": "on"}
 
