@@ -7,6 +7,7 @@
 
 #define CONNECTION "source connect-timeout config log-level log-format "
 #define WHAT "tables slot publication plugin "
+#define WAL2JSON "plugin-option wal2json-format "
 #define MAKING "publish replica-identity insert-only no-setup allow-empty grant-to "
 #define RETRY "receive-timeout retry-max retry-seconds "
 #define DELIVERY "to batch-rows batch-bytes batch-delay strict type ack-interval report progress until "
@@ -17,7 +18,8 @@ const command commands[] = {
      "SQL or\n"
      "setting that mends it. Exits with 4 if there is an error among them.\n\n"
      "  walrow check -d postgresql://user@host/shop --tables 'public.*'\n",
-     CONNECTION WHAT "publish replica-identity insert-only no-setup allow-empty json ", 0, 0, run_check},
+     CONNECTION WHAT WAL2JSON "publish replica-identity insert-only no-setup allow-empty json ", 0, 0,
+     run_check},
     {"tables", "", "list the tables that match, with keys, sizes and types",
      "Streams nothing, changes nothing. Without patterns every table is listed.\n\n"
      "  walrow tables --tables 'public.*,!public.audit_*' --columns\n",
@@ -26,7 +28,7 @@ const command commands[] = {
      "Creates or completes what `stream` needs. Nothing is dropped, ever.\n\n"
      "  walrow setup --tables 'public.*' --dry-run       the SQL, for somebody else to run\n"
      "  walrow setup --tables 'public.*' --grant-to etl\n",
-     CONNECTION WHAT MAKING "dry-run json ", 0, 0, run_setup},
+     CONNECTION WHAT WAL2JSON MAKING "dry-run json ", 0, 0, run_setup},
     {"stream", "", "stream a server's changes to sinks, until told to stop",
      "Sets up what is missing, reads the rows that are there (once), then streams every change. Ctrl-C stops "
      "it with\n"
@@ -34,8 +36,8 @@ const command commands[] = {
      "  walrow stream -d postgresql://user@host/shop --tables 'public.*' --to parquet:lake\n"
      "  walrow stream --tables public.orders --to jsonl:- | jq .\n"
      "  walrow stream --tables public.orders --to arrow:- --until now > orders.arrows\n",
-     CONNECTION RETRY WHAT MAKING DELIVERY
-     "plugin-option wal2json-format transport snapshot start encoding heartbeat state buffer buffer-bytes ",
+     CONNECTION RETRY WHAT WAL2JSON MAKING DELIVERY
+     "transport snapshot start encoding heartbeat state buffer buffer-bytes ",
      0, 0, run_stream},
     {"status", "", "slot, lag, retained WAL, sinks",
      "  walrow status --slot walrow --to parquet:lake --watch\n", CONNECTION WHAT "to state watch json ", 0,

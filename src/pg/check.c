@@ -1,6 +1,7 @@
 #include "pg/check.h"
 
 #include "base/error.h"
+#include "pg/plugin_options.h"
 #include "pg/query.h"
 
 #include <stdarg.h>
@@ -149,7 +150,8 @@ look(walrow__check *check, walrow_error *err)
     char inserts[64];
     WALROW_TRY(read_facts(check->conn, &check->facts, err));
     check->out->server_version = check->facts.server.version;
-    WALROW_TRY(walrow__discover(check->conn, check->options, false, &check->tables, err));
+    if (!walrow__plugin_has_documents(check->options))
+        WALROW_TRY(walrow__discover(check->conn, check->options, false, &check->tables, err));
     WALROW_TRY(walrow__publication_get(check->conn, check->options->publication, &check->publication, err));
     if (walrow__publication_inserts_name(check->options, inserts))
         WALROW_TRY(walrow__publication_get(check->conn, inserts, &check->inserts, err));
@@ -176,7 +178,7 @@ walrow_check(const walrow_options *options, walrow_findings *out, walrow_error *
     walrow_code code = look(&check, err);
     if (code == WALROW_OK)
         code = run_checks(&check, walrow__server_checks, err);
-    if (code == WALROW_OK)
+    if (code == WALROW_OK && !walrow__plugin_has_documents(options))
         code = run_checks(&check, walrow__table_checks, err);
     if (code == WALROW_OK)
         code = run_checks(&check, walrow__plugin_checks, err);
@@ -197,6 +199,7 @@ walrow__check_server(PGconn *conn, const walrow_options *options, walrow_error *
     walrow_code code = read_facts(conn, &check.facts, err);
     if (code == WALROW_OK)
         code = walrow__slot_get(conn, options->slot, &check.slot, err);
+    check.plugin.name = expected_plugin(&check);
     if (code == WALROW_OK)
         code = run_checks(&check, walrow__server_checks, err);
     for (size_t i = 0; i < findings.count && code == WALROW_OK; i++) {

@@ -64,9 +64,9 @@ add_refusal(walrow__check *check, const char *id, walrow_error *err)
 static walrow_code
 check_wal2json(walrow__check *check, const char *id, walrow_error *err)
 {
-    walrow__plugin_state state;
     char why[160];
-    WALROW_TRY(walrow__plugin_probe(check->conn, "wal2json", &state, why, sizeof why, err));
+    WALROW_TRY(walrow__plugin_probe(check->conn, "wal2json", &check->plugin.state, why, sizeof why, err));
+    walrow__plugin_state state = check->plugin.state;
     if (state != WALROW__PLUGIN_MISSING && state != WALROW__PLUGIN_BROKEN)
         return WALROW_OK;
     bool missing = state == WALROW__PLUGIN_MISSING;
@@ -146,7 +146,8 @@ is_untrusted(const walrow__check *check, const char *plugin)
 {
     if (check->facts.has_plugin_list)
         return !walrow__plugin_list_has(check->facts.plugin_list, plugin);
-    return strcmp(plugin, wal2arrow) == 0 && check->plugin.state == WALROW__PLUGIN_UNTRUSTED;
+    bool was_tried = strcmp(plugin, "pgoutput") != 0;
+    return was_tried && check->plugin.state == WALROW__PLUGIN_UNTRUSTED;
 }
 
 static walrow_code

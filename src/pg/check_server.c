@@ -167,8 +167,25 @@ check_role(walrow__check *check, const char *id, walrow_error *err)
 }
 
 static walrow_code
+add_encoding(walrow__check *check, const char *id, walrow_error *err)
+{
+    walrow__finding finding = {
+        .severity = WALROW_SEVERITY_ERROR,
+        .code = WALROW_ERR_SERVER,
+        .object = check->facts.server.database,
+        .current = check->facts.server.encoding,
+        .required = "UTF8",
+        .fix = "use pgoutput or wal2arrow, which send it in UTF-8",
+    };
+    return walrow__check_add(check, id, &finding, err,
+                             "wal2json sends the text of this database as it is, in %s", finding.current);
+}
+
+static walrow_code
 check_encoding(walrow__check *check, const char *id, walrow_error *err)
 {
+    if (!walrow__plugin_knows_encoding(check->plugin.name, check->facts.server.encoding))
+        return add_encoding(check, id, err);
     if (strcmp(check->facts.server.encoding, "SQL_ASCII") != 0)
         return WALROW_OK;
     walrow__finding finding = {

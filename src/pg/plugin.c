@@ -127,6 +127,25 @@ check_pgoutput(PGconn *conn, walrow_error *err)
 
 /* ---- choosing ---- */
 
+/* What comes is in the database's encoding, and nobody converts it on the way. */
+bool
+walrow__plugin_knows_encoding(const char *plugin, const char *encoding)
+{
+    return strcmp(plugin, "wal2json") != 0 || strcmp(encoding, "UTF8") == 0 ||
+           strcmp(encoding, "SQL_ASCII") == 0;
+}
+
+static walrow_code
+check_encoding(PGconn *conn, const char *plugin, walrow_error *err)
+{
+    const char *encoding = PQparameterStatus(conn, "server_encoding");
+    if (encoding == NULL || walrow__plugin_knows_encoding(plugin, encoding))
+        return WALROW_OK;
+    walrow__fail(err, WALROW_ERR_SERVER, "wal2json sends the text of this database as it is, in %s",
+                 encoding);
+    return walrow__hint(err, "use pgoutput or wal2arrow, which send it in UTF-8");
+}
+
 static walrow_code
 check_wal2json(PGconn *conn, walrow_error *err)
 {
@@ -243,10 +262,12 @@ walrow__plugin_choose(PGconn *conn, const walrow_options *options, const walrow_
     *out = (walrow__plugin_choice){.name = walrow__plugin_name(options->plugin)};
     if (slot->exists) {
         out->name = walrow__plugin_name(walrow__plugin_number(slot->plugin));
-        return WALROW_OK;
+        return check_encoding(conn, out->name, err);
     }
-    if (options->plugin == WALROW__PLUGIN_WAL2JSON)
+    if (options->plugin == WALROW__PLUGIN_WAL2JSON) {
+        WALROW_TRY(check_encoding(conn, out->name, err));
         return check_wal2json(conn, err);
+    }
     if (options->plugin == WALROW__PLUGIN_PGOUTPUT)
         return check_pgoutput(conn, err);
     WALROW_TRY(walrow__plugin_judge(conn, options, out, err));

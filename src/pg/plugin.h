@@ -25,6 +25,9 @@ typedef enum walrow__plugin_state {
 walrow_code walrow__plugin_probe(PGconn *conn, const char *plugin, walrow__plugin_state *out, char *why,
                                  size_t size, walrow_error *err) WALROW_MUST_CHECK;
 
+/** Does the plugin send the text of a database in that encoding as UTF-8? SQL_ASCII, which may be anything, will do. */
+bool walrow__plugin_knows_encoding(const char *plugin, const char *encoding);
+
 /** Does output_plugin_libraries, as the server shows it, name the plugin? */
 bool walrow__plugin_list_has(const char *list, const char *plugin);
 

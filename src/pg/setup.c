@@ -7,6 +7,7 @@
 #include "pg/check.h"
 #include "pg/connection.h"
 #include "pg/plugin.h"
+#include "pg/plugin_options.h"
 #include "pg/publication.h"
 #include "pg/query.h"
 #include "pg/slot.h"
@@ -163,6 +164,8 @@ check_first(setup *setup, walrow__slot *slot, walrow_error *err)
     if (slot->exists)
         WALROW_TRY(walrow__slot_fits(slot, setup->options, setup->server.database, err));
     WALROW_TRY(walrow__plugin_choose(setup->conn, setup->options, slot, &setup->plugin, err));
+    if (walrow__plugin_has_documents(setup->options))
+        return WALROW_OK;
     WALROW_TRY(walrow__discover(setup->conn, setup->options, false, &setup->tables, err));
     return walrow__discovery_require(&setup->tables, setup->options, err);
 }
@@ -192,7 +195,8 @@ walrow_setup(const walrow_options *options, bool dry_run, walrow_actions *out, w
     walrow_code code = check_first(&setup, &slot, err);
     if (code == WALROW_OK)
         code = check_age(&setup, &slot, err);
-    if (code == WALROW_OK) /* only listed: everything is planned before anything is done */
+    /* only listed: everything is planned before anything is done */
+    if (code == WALROW_OK && !walrow__plugin_has_documents(options))
         code = walrow__publication_ensure(setup.conn, options, &setup.tables, true, out, NULL, err);
     if (code == WALROW_OK)
         code = add_grants(&setup, err);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/timelines.h"
+#include "pg/plugin_options.h"
 #include "state/sinks.h"
 
 #include <stdio.h>
@@ -29,7 +30,7 @@ add_sink(walrow__outlets *out, const walrow_options *options, const char *uri, w
     walrow__sink **sink = &out->sinks[out->count];
     WALROW_TRY(walrow__sink_new(uri, sink, err));
     out->count++;
-    (*sink)->has_documents = options->wal2json_format == WALROW__WAL2JSON_1;
+    (*sink)->has_documents = walrow__plugin_has_documents(options);
     return (*sink)->has_documents ? check_documents(*sink, err) : WALROW_OK;
 }
 

@@ -155,6 +155,21 @@ def test_a_database_that_is_not_utf8(arrow_server, walrow, tmp_path):
         db.drop()
 
 
+def test_a_database_in_another_encoding_is_refused(arrow_server, walrow, tmp_path):
+    """wal2json's text comes as the database has it."""
+    db = arrow_server.create_database("wal2json_latin", "ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    try:
+        db.sql("CREATE TABLE t (id int PRIMARY KEY, v text)")
+        job = Job(db, walrow, tmp_path, way="wal2json")
+        refused = walrow(*job.arguments("check"), "--plugin", "wal2json", "--json", code=4).json["findings"]
+        assert [(one["id"], one["current"]) for one in refused if one["severity"] == "error"] == [("server-encoding", "LATIN1")]
+        assert "LATIN1" in walrow(*job.arguments("setup"), "--plugin", "wal2json", code=4).err
+        db.sql(f"SELECT pg_create_logical_replication_slot('{job.slot}', 'wal2json')")
+        assert "LATIN1" in job.stream(code=4).err
+    finally:
+        db.drop()
+
+
 def test_large_values_and_large_transactions(same):
     same(
         "CREATE TABLE t (id int PRIMARY KEY, v text, b bytea)",

@@ -212,6 +212,23 @@ def test_what_it_cannot_do_is_refused(db, walrow, arguments, says):
     assert result.code == 2 and says in result.err
 
 
+def test_check_and_setup_ask_nothing_of_tables(db, walrow, tmp_path):
+    """Of one without a key neither, which batches could not be made of."""
+    job = Job(db, walrow, tmp_path, "classic", way="wal2json")
+    arguments = ("-d", db.url(), "-S", job.slot, "--plugin", "wal2json", "--wal2json-format", "1", "--plugin-option", "write-in-chunks=on")
+    plan = walrow("setup", *arguments, "--dry-run", "--json", code=0).json
+    assert [one["action"] for one in plan["actions"]] == ["create slot"]
+    assert walrow("check", *arguments, "--json", code=0).json["ok"]
+    walrow("setup", *arguments, code=0)
+    findings = walrow("check", *arguments, "--json", code=0).json["findings"]
+    assert [one for one in findings if one["severity"] == "error" or one["object"].startswith("public.")] == []
+    assert walrow("check", *arguments, "--plugin-option", "include-lsn=off", code=2)
+    db.sql("INSERT INTO keyless VALUES ('a')")
+    job.walrow("stream", *arguments, "--until", "now", "--to", f"jsonl:{job.jsonl}", code=0)
+    with open(job.jsonl, encoding="utf-8") as file:
+        assert [change["table"] for change in json.load(file)["change"]] == ["keyless"]
+
+
 def test_a_file_keeps_its_format(db, walrow, tmp_path):
     pair = Pair(db, walrow, tmp_path)
     db.sql("DROP TABLE keyless; INSERT INTO t VALUES (1, 'a', 1)")
