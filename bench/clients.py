@@ -12,6 +12,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WALROW = os.environ.get("WALROW_BIN") or os.path.join(ROOT, "build", "walrow")
 
 PGOUTPUT = ("proto_version=1", "publication_names=bench")
+# what walrow asks for, of a wal2json that does not know numeric-data-types-as-string
+WAL2JSON = (
+    "format-version=2", "include-transaction=on", "include-lsn=on", "include-xids=on", "include-timestamp=on",
+    "include-schemas=on", "include-type-oids=on", "include-typmod=on", "include-types=on", "include-pk=on",
+    "include-origin=on",
+)  # fmt: skip
 
 
 class Contestant:
@@ -81,8 +87,9 @@ class Walrow(Contestant):
 
     group = "walrow"
 
-    def __init__(self, server, folder, plugin, transport, sink="null"):
+    def __init__(self, server, folder, plugin, transport, sink="null", slow=False):
         super().__init__(server, f"walrow, {plugin}, {HOW[transport]}, {sink}:", plugin)
+        self.slow = slow
         self.transport, self.sink = transport, sink
         self.folder = os.path.join(folder, "walrow")
 
@@ -120,6 +127,7 @@ def install_extension(server, wanted):
 
 
 RAW = "pg_recvlogical, pgoutput, binary"
+RAW_WAL2JSON = "pg_recvlogical, wal2json v2, as walrow asks for it"
 
 
 def essential_contestants(server, folder):
@@ -138,6 +146,8 @@ def more_contestants(server, folder):
         Raw(server, "pgoutput, text", "pgoutput", PGOUTPUT),
         Raw(server, "test_decoding", "test_decoding", slow=True),
         Raw(server, "wal2json v2", "wal2json", ("format-version=2",), slow=True),
+        Raw(server, RAW_WAL2JSON.partition(", ")[2], "wal2json", WAL2JSON, slow=True),
+        *(Walrow(server, folder, "wal2json", transport, slow=True) for transport in HOW),
         Raw(server, "decoderbufs", "decoderbufs", slow=True),
         *(Walrow(server, folder, "wal2arrow", "procedure", sink) for sink in ("ipc", "parquet", "jsonl")),
     ]

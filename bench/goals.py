@@ -1,6 +1,6 @@
 """What was wanted, and what came out."""
 
-from clients import RAW
+from clients import RAW, RAW_WAL2JSON
 
 HEADER = ("goal", "measured", "resolve at", "goal at", "")
 
@@ -13,6 +13,10 @@ RATIOS = (
         "walrow, wal2arrow, pulled by procedure, null:", "nothing emitted, by procedure", 0.5, 0.65,
     ),
     ("pgoutput, pulled by procedure / raw pgoutput", "walrow, pgoutput, pulled by procedure, null:", RAW, 3, 3.5),
+    (
+        "wal2json, pushed / pg_recvlogical with the same options",
+        "walrow, wal2json, pushed, null:", RAW_WAL2JSON, 0.97, 0.97,
+    ),
     ("walrow into jsonl: / best peer", "walrow, wal2arrow, pulled by procedure, jsonl:", "best peer", 5, 10),
     ("walrow into parquet: / best peer", "walrow, wal2arrow, pulled by procedure, parquet:", "best peer", 5, 10),
     (
