@@ -100,7 +100,8 @@ is_of_slot(const walrow__wal2json_column *column, const walrow__wal2json_slot *s
 {
     return is_text(column->name, slot->name, slot->name_size) &&
            (column->oid == 0 || column->oid == slot->oid) &&
-           (column->type.bytes == NULL || is_text(column->type, slot->type, slot->type_size));
+           (column->type.bytes == NULL || slot->type == NULL ||
+            is_text(column->type, slot->type, slot->type_size));
 }
 
 static void
@@ -220,8 +221,12 @@ make_slot(walrow__decoder *decoder, const char *name, uint32_t oid, int32_t typm
           walrow__wal2json_slot *out, walrow_error *err)
 {
     *out = (walrow__wal2json_slot){.name = strdup(name), .name_size = strlen(name), .oid = oid, .at = -1};
+    const walrow__pg_type *type;
     if (out->name == NULL)
         return walrow__fail_memory(err);
+    WALROW_TRY(decoder->catalog->type(decoder->catalog, oid, &type, err));
+    if (type->kind == 'd')
+        return WALROW_OK;
     WALROW_TRY(printed_type(decoder->catalog, oid, typmod, &out->type, err));
     out->type_size = strlen(out->type);
     return WALROW_OK;
@@ -365,7 +370,8 @@ take_sent_column(walrow__wal2json_table *table, walrow__decoder *decoder, const 
                             "a column without its type's oid: include-type-oids is needed");
     WALROW_TRY(find_typmod(decoder, column, &typmod, err));
     WALROW_TRY(make_slot(decoder, column->name.bytes, column->oid, typmod, slot, err));
-    if (column->type.bytes != NULL) { /* a type that was renamed since is still the type it was */
+    if (column->type.bytes != NULL &&
+        slot->type != NULL) { /* a type that was renamed since is still the type it was */
         free(slot->type);
         slot->type = strdup(column->type.bytes);
         slot->type_size = column->type.size;

@@ -13,7 +13,7 @@
 
 /* A column as changes send it. */
 typedef struct walrow__wal2json_slot {
-    char *name, *type; /* type: as wal2json prints it */
+    char *name, *type; /* type: as wal2json prints it; NULL: a domain, of which its oid says all */
     size_t name_size, type_size;
     uint32_t oid;
     int at;              /* its place in the published table; -1: it is generated, and not published */

@@ -269,7 +269,7 @@ def test_strict_refuses_a_wal2json_that_loses_values(db, job):
 # ---- the plugin's options -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("option", ["include-lsn=off", "format-version=1", "include-default=true", "numeric-data-types-as-string=0", "surprise=1", "actions"])
+@pytest.mark.parametrize("option", ["include-lsn=off", "include-xids=off", "include-timestamp=off", "include-schemas=0", "include-transaction=off", "include-type-oids=off", "format-version=1", "numeric-data-types-as-string=0", "surprise=1", "actions"])
 def test_options_that_would_make_the_result_wrong_are_refused(job, option):
     result = job.walrow(*job.arguments_of_stream("--plugin-option", option))
     assert result.code == 2 and option.split("=")[0] in result.err
@@ -282,6 +282,28 @@ def test_options_are_passed_through(db, job):
     options = ("actions=insert", "filter-tables=public.u", "include-lsn=true", "include-not-null=on", "include-column-positions=on")
     job.stream(*(word for option in options for word in ("--plugin-option", option)))
     assert (job.ops("t"), job.ops("u")) == ("I", "")
+
+
+def test_types_behind_domains_change_nothing(db, walrow, tmp_path):
+    db.sql("CREATE DOMAIN amount AS numeric(8,2); CREATE TABLE t (id int PRIMARY KEY, n amount, ns amount[])")
+    watch = Watch(db, walrow, tmp_path, sources=(TEXT, Source("domains", "wal2json", ("--plugin-option", "include-domain-data-type=on"))))
+    watch.setup()
+    db.sql("INSERT INTO t VALUES (1, 1.5, '{2.25,NULL}'); UPDATE t SET id = 2; DELETE FROM t")
+    watch.stream()
+    assert watch.differences() == []
+
+
+def test_defaults_are_read_over_or_an_error_of_wal2json_s(db, job):
+    """Up to 2.6 it prints "default":"'a"b'::text"."""
+    db.sql("CREATE TABLE t (id int PRIMARY KEY, n int DEFAULT 3)")
+    job.setup()
+    db.sql("INSERT INTO t VALUES (1)")
+    job.stream("--plugin-option", "include-default=on")
+    db.sql("""CREATE TABLE u (id int PRIMARY KEY, v text DEFAULT 'a"b'); INSERT INTO u VALUES (1)""")
+    result = job.walrow(*job.arguments_of_stream("--plugin-option", "include-default=on"))
+    assert result.code in (0, 8) and (result.code == 0 or "include-default" in result.err)
+    job.stream()
+    assert [row["n"] for row in job.rows("t")] + [row["v"] for row in job.rows("u")] == [3, 'a"b']
 
 
 def test_plugin_options_are_wal2json_s(job):

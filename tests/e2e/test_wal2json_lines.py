@@ -200,10 +200,13 @@ def test_a_table_that_only_publishes_inserts_is_not_truncated(scenarios):
 def test_generated_columns_and_materialized_views_are_not_sent(scenarios):
     real, *others = ([parse(line) for line in of_schema(lines, "kinds_of_insert")] for lines in scenarios)
     published = [line for line in real if line["table"] != "seen"]
-    assert len(published) < len(real)
+    generated = 0
     for line in published:
+        kept = [column for column in line.get("columns", ()) if column["name"] != "g"]
         if "columns" in line:
-            line["columns"] = [column for column in line["columns"] if column["name"] != "g"]
+            generated += len(line["columns"]) - len(kept)
+            line["columns"] = kept
+    assert generated > 0
     for lines in others:
         assert lines == published
 
