@@ -321,8 +321,8 @@ fail_json(const yyjson_read_err *why, walrow_error *err)
         return walrow__fail_memory(err);
     walrow__fail(err, WALROW_ERR_PROTOCOL, "not JSON at byte %zu: %s", why->pos, why->msg);
     return walrow__hint(err,
-                        "wal2json prints types of schemas whose names need quotes as broken JSON, which "
-                        "--plugin-option include-types=off leaves out, and up to 2.6 what include-default "
+                        "up to 2.6 wal2json prints types of schemas whose names need quotes as broken JSON, "
+                        "which --plugin-option include-types=off leaves out, and so what include-default "
                         "adds");
 }
 

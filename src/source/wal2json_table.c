@@ -202,8 +202,8 @@ place(const walrow__wal2json_table *table, const walrow__wal2json_message *chang
 /* ---- what is known of a table ---- */
 
 /*
- * As wal2json prints it: not as a JSON text, but with the quotes that are there, if it begins with one and is not an
- * array. Of PostgreSQL's own types that is "char".
+ * As wal2json prints it: a name in quotes loses them, because they are taken for those of JSON. Of PostgreSQL's own types
+ * that is "char". With a schema in quotes it is JSON from 2.7 on, and all there.
  */
 static walrow_code
 printed_type(walrow__catalog *catalog, uint32_t oid, int32_t typmod, char **out, walrow_error *err)
@@ -211,7 +211,7 @@ printed_type(walrow__catalog *catalog, uint32_t oid, int32_t typmod, char **out,
     const char *text;
     WALROW_TRY(catalog->format(catalog, oid, typmod, &text, err));
     size_t size = strlen(text);
-    bool is_bare = size > 1 && text[0] == '"' && text[size - 1] == '"';
+    bool is_bare = size > 1 && text[0] == '"' && text[size - 1] == '"' && strstr(text, "\".\"") == NULL;
     *out = is_bare ? strndup(text + 1, size - 2) : strdup(text);
     return *out == NULL ? walrow__fail_memory(err) : WALROW_OK;
 }
@@ -355,21 +355,55 @@ find_typmod(walrow__decoder *decoder, const walrow__wal2json_column *column, int
     return WALROW_OK;
 }
 
+/* Up to 2.3 format 2 has no oids. What it prints may be what it does of the type that the column has today. */
+static walrow_code
+find_printed_type(walrow__decoder *decoder, const walrow__wal2json_column *column,
+                  const walrow__pg_attribute *attribute, uint32_t *oid, int32_t *typmod, walrow_error *err)
+{
+    walrow__catalog *catalog = decoder->catalog;
+    if (column->type.bytes == NULL)
+        return walrow__fail(err, WALROW_ERR_PROTOCOL,
+                            "a column without its type's oid: include-type-oids is needed");
+    if (attribute != NULL) {
+        char *today;
+        WALROW_TRY(printed_type(catalog, attribute->oid, attribute->typmod, &today, err));
+        bool is_same = strcmp(today, column->type.bytes) == 0;
+        free(today);
+        *oid = attribute->oid;
+        *typmod = attribute->typmod;
+        if (is_same)
+            return WALROW_OK;
+    }
+    WALROW_TRY(catalog->parse_type(catalog, column->type.bytes, oid, typmod, err));
+    if (*oid != 0)
+        return WALROW_OK;
+    return walrow__fail(err, WALROW_ERR_PROTOCOL, "column %s was of type %s, which is there no more",
+                        column->name.bytes, column->type.bytes);
+}
+
+static walrow_code
+find_type(walrow__decoder *decoder, const walrow__wal2json_column *column,
+          const walrow__pg_attribute *attribute, uint32_t *oid, int32_t *typmod, walrow_error *err)
+{
+    if (column->oid == 0)
+        return find_printed_type(decoder, column, attribute, oid, typmod, err);
+    *oid = column->oid;
+    return find_typmod(decoder, column, typmod, err);
+}
+
 static walrow_code
 take_sent_column(walrow__wal2json_table *table, walrow__decoder *decoder, const walrow__pg_table *known,
                  const walrow__wal2json_message *change, const walrow__wal2json_column *column,
                  walrow_error *err)
 {
+    uint32_t oid;
     int32_t typmod;
     const walrow__pg_attribute *attribute = find_attribute(known, column->name.bytes);
     if (table->n_slots == WALROW__MAX_COLUMNS)
         return walrow__fail(err, WALROW_ERR_PROTOCOL, "more columns than a table has");
     walrow__wal2json_slot *slot = &table->slots[table->n_slots++];
-    if (column->oid == 0)
-        return walrow__fail(err, WALROW_ERR_PROTOCOL,
-                            "a column without its type's oid: include-type-oids is needed");
-    WALROW_TRY(find_typmod(decoder, column, &typmod, err));
-    WALROW_TRY(make_slot(decoder, column->name.bytes, column->oid, typmod, slot, err));
+    WALROW_TRY(find_type(decoder, column, attribute, &oid, &typmod, err));
+    WALROW_TRY(make_slot(decoder, column->name.bytes, oid, typmod, slot, err));
     if (column->type.bytes != NULL &&
         slot->type != NULL) { /* a type that was renamed since is still the type it was */
         free(slot->type);

@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from postgres import pgbin
+from postgres import pgbin, server_version
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -49,6 +49,7 @@ def has_wal2json():
 
 
 needs_wal2json = pytest.mark.skipif(not has_wal2json(), reason="this server has no wal2json")
+needs_newer_wal2json = pytest.mark.skipif(server_version() < 14, reason="a server 13 has wal2json 2.3")
 
 
 def create_extension(database):

@@ -13,9 +13,9 @@ from conftest import new_walrow
 from edges import TEXT_ONLY, create_types, edges_of
 from equality import TEXT, WAL2JSON, WAL2JSON_PULLED, Source, Watch, differences, parse
 from oracle import Oracle
-from plugin import needs_wal2json
+from plugin import needs_newer_wal2json, needs_wal2json
 from scenarios import SCENARIOS, leave
-from streaming import Job
+from streaming import PGOUTPUT_HAS_MESSAGES, Job
 from test_equality import SPILL, Seen, assert_same, write_all
 
 BOTH = (TEXT, WAL2JSON)
@@ -65,6 +65,7 @@ def has_no_nan(kind, text):
     return not is_number or text.lower().lstrip("-") not in ("nan", "infinity")
 
 
+@needs_newer_wal2json  # 2.3 prints "type":""char""
 def test_every_type(db, walrow, tmp_path):
     create_types(db)
     kinds = {f"t{i}": (kind, texts) for i, (kind, texts) in enumerate(edges_of(db).items())}
@@ -136,7 +137,7 @@ def test_events_are_the_same_but_for_a_message_with_a_nul(scenarios):
     pgoutput, *wal2json = ([parse(line) for line in one.events] for one in scenarios)
     for events in wal2json:
         different = [(ours, theirs) for theirs, ours in zip(pgoutput, events, strict=True) if ours != theirs]
-        assert [(ours["message_content"], theirs["message_content_base64"]) for ours, theirs in different] == [("", "AP8=")]
+        assert [(ours["message_content"], theirs["message_content_base64"]) for ours, theirs in different] == [("", "AP8=")] * PGOUTPUT_HAS_MESSAGES
 
 
 def test_a_database_that_is_not_utf8(arrow_server, walrow, tmp_path):
@@ -203,6 +204,7 @@ def test_a_dropped_column_is_not_an_unchanged_one(db, job):
     assert run.stop().code == 0
 
 
+@needs_newer_wal2json  # 2.3 looks for its primary key
 def test_a_table_that_was_dropped_before_it_was_read(db, job):
     """The catalogue knows it no more: columns, types and key are what the changes say."""
     db.sql("CREATE TABLE kept (id int); ALTER TABLE kept REPLICA IDENTITY FULL; CREATE TABLE gone (id int PRIMARY KEY, n numeric(8,2), v varchar(5))")
@@ -237,6 +239,22 @@ def test_a_slot_somebody_else_made_needs_no_publication(db, job):
     assert db.sql("SELECT pubname FROM pg_publication") == []
     result = job.walrow(*job.arguments("check"), "--json")
     assert [one["id"] for one in result.json["findings"] if one["severity"] == "error"] == []
+
+
+@pytest.mark.parametrize("way", ["pgoutput", "wal2arrow"])
+def test_moving_to_another_plugin_in_three_steps(db, job, walrow, tmp_path, way):
+    """Those of docs/wal2json.md."""
+    db.sql("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    job.setup()
+    db.sql("INSERT INTO t VALUES (1, 'a'), (2, 'b'); UPDATE t SET v = 'c' WHERE id = 1")
+    job.stream()
+    after = Job(db, walrow, tmp_path, "after", way=way)
+    after.setup()
+    db.sql("DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (3, 'd')")
+    after.stream()
+    walrow("teardown", "-d", db.url(), "-S", job.slot, "--yes", code=0)
+    assert (job.ops("t"), after.ops("t")) == ("IIU", "DI")
+    assert db.slot(job.slot) is None and db.slot(after.slot) is not None
 
 
 def test_a_table_without_a_key_is_refused(db, job):
@@ -312,14 +330,15 @@ def test_plugin_options_are_wal2json_s(job):
 
 
 def test_types_of_a_schema_that_needs_quotes(db, job):
-    """wal2json prints "type":"Odd".mood for them, which is not JSON."""
-    db.sql("""CREATE SCHEMA "Odd"; CREATE TYPE "Odd".mood AS ENUM ('sad'); CREATE TABLE t (id int PRIMARY KEY, m "Odd".mood, n numeric(4,1))""")
+    """Up to 2.6 wal2json prints "type":"Odd".mood for them, which is not JSON."""
+    db.sql("""CREATE SCHEMA "Odd"; CREATE TYPE "Odd".mood AS ENUM ('sad'); CREATE TYPE "Odd"."Mood" AS ENUM ('glad');
+           CREATE TABLE t (id int PRIMARY KEY, m "Odd".mood, n numeric(4,1), o "Odd"."Mood")""")
     job.setup()
-    db.sql("INSERT INTO t VALUES (1, 'sad', 1.5)")
+    db.sql("INSERT INTO t VALUES (1, 'sad', 1.5, 'glad')")
     result = job.walrow(*job.arguments_of_stream())
-    assert result.code == 8 and "include-types=off" in result.err
+    assert (result.code == 8 and "include-types=off" in result.err) or (result.code == 0 and "altered" not in result.err)
     job.stream("--plugin-option", "include-types=off")
-    assert [(row["m"], str(row["n"])) for row in job.rows("t")] == [("sad", "1.5")]
+    assert [(row["m"], str(row["n"]), row["o"]) for row in job.rows("t")] == [("sad", "1.5", "glad")]
 
 
 def test_a_recording_is_refused(db, job, tmp_path):

@@ -314,6 +314,20 @@ a_table_nobody_knows_is_what_its_changes_say(void **state)
     assert_string_equal(schema->children[WALROW__N_META + 1]->format, "d:8,2");
 }
 
+/* wal2json 2.3. The type that a column has today is known by how it is printed, any other is asked for. */
+static void
+types_without_oids_are_what_is_printed(void **state)
+{
+    fixture *f = *state;
+    feed(f, BEGIN_TEXT);
+    feed(f, CHANGE("I", "t") COLUMNS("{\"name\":\"id\",\"type\":\"integer\",\"value\":1},"
+                                     "{\"name\":\"n\",\"type\":\"numeric(8,2)\",\"value\":1.50}") "}");
+    rows_after_commit(f);
+    struct ArrowSchema **columns = f->changes.batches[0].schema->children;
+    assert_string_equal(columns[WALROW__N_META]->format, "i");
+    assert_string_equal(columns[WALROW__N_META + 1]->format, "d:8,2");
+}
+
 /* Columns that an update leaves out and its old row has: they stand where the old row has them. */
 static void
 old_rows_say_what_new_ones_leave_out(void **state)
@@ -360,6 +374,9 @@ what_is_no_message_is_refused(void **state)
     assert_refused(f, CHANGE("I", "t") COLUMNS("{\"name\":\"id\",\"value\":[1]}") "}",
                    "without name or value");
     assert_refused(f, CHANGE("I", "t") COLUMNS("{\"name\":\"i\\u0000d\",\"value\":1}") "}", "without name");
+    assert_refused(f, CHANGE("I", "t") COLUMNS("{\"name\":\"x\",\"value\":1}") "}", "include-type-oids");
+    assert_refused(f, CHANGE("I", "t") COLUMNS("{\"name\":\"x\",\"type\":\"gone\",\"value\":1}") "}",
+                   "column x was of type gone, which is there no more");
     assert_refused(f, CHANGE("I", "t") COLUMNS(ID("\"x\"") "," NAME("null")) "}", "public.t.id: not a text");
 }
 
@@ -401,6 +418,7 @@ main(void)
         TEST(a_missing_value_of_a_column_that_is_gone_is_not),
         TEST(a_partition_is_its_root),
         TEST(a_table_nobody_knows_is_what_its_changes_say),
+        TEST(types_without_oids_are_what_is_printed),
         TEST(old_rows_say_what_new_ones_leave_out),
         TEST(what_is_not_json_is_refused_with_its_byte),
         TEST(what_is_no_message_is_refused),
