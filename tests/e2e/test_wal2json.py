@@ -302,6 +302,41 @@ def test_options_are_passed_through(db, job):
     assert (job.ops("t"), job.ops("u")) == ("I", "")
 
 
+@pytest.mark.parametrize(
+    "option, says",
+    [("include-types=off", "precision and length of columns"), ("include-pk=off", "primary key"), ("include-origin=off", "have no origin"),
+     ("include-default=on", "broken JSON")],
+)  # fmt: skip
+def test_what_goes_with_an_option_is_said(db, job, option, says):
+    db.sql("CREATE TABLE t (id int PRIMARY KEY, n numeric(5,2) DEFAULT 7)")
+    job.setup()
+    db.sql("INSERT INTO t VALUES (1)")
+    said = job.stream("--plugin-option", option).err
+    assert f"warn: --plugin-option {option}: " in said and says in said
+    assert [str(row["n"]) for row in job.rows("t")] == ["7.00"]
+
+
+def test_filters_of_messages_and_origins(db, job):
+    db.sql("CREATE TABLE t (id int PRIMARY KEY)")
+    job.setup()
+    with db.connect(autocommit=False) as connection:
+        connection.execute("SELECT pg_replication_origin_create('elsewhere_wal2json'), pg_replication_origin_session_setup('elsewhere_wal2json')")
+        connection.execute("INSERT INTO t VALUES (1)")
+        connection.commit()
+        ((number,),) = connection.execute("SELECT roident FROM pg_replication_origin WHERE roname = 'elsewhere_wal2json'")
+        connection.rollback()
+    for prefix in "abc":
+        db.sql("SELECT pg_logical_emit_message(true, %s, 'said')", (prefix,))
+    db.sql("INSERT INTO t VALUES (2)")
+    options = ("add-msg-prefixes=a,b", "filter-msg-prefixes=b", f"filter-origins={number}")
+    try:
+        job.stream(*(word for option in options for word in ("--plugin-option", option)), to=[f"jsonl:{job.jsonl}"])
+        assert [event["message_prefix"] for event in job.events("message")] == ["a"]
+        assert [event["data"]["id"] for event in job.events("insert")] == [2]
+    finally:
+        db.sql("SELECT pg_replication_origin_drop('elsewhere_wal2json')")
+
+
 def test_types_behind_domains_change_nothing(db, walrow, tmp_path):
     db.sql("CREATE DOMAIN amount AS numeric(8,2); CREATE TABLE t (id int PRIMARY KEY, n amount, ns amount[])")
     watch = Watch(db, walrow, tmp_path, sources=(TEXT, Source("domains", "wal2json", ("--plugin-option", "include-domain-data-type=on"))))
