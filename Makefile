@@ -96,7 +96,7 @@ test: ## unit tests under the sanitizers, code format, end-to-end tests on a rea
 	@$(MAKE) --no-print-directory build build-asan build-campaign
 	@RESULTS=$(RESULTS) ARGS='$(ARGS)' PG_CONFIG=$(PG_CONFIG) scripts/run-tests
 
-test-matrix: ## the plugin and the tests of right batches on servers 13, 17 and 18; VERSIONS='13 18' for some
+test-matrix: ## the plugin, and the tests of right batches and of wal2json, on servers 13, 17 and 18; VERSIONS='13 18' for some
 	@scripts/bootstrap matrix
 	@$(MAKE) --no-print-directory build
 	@RESULTS=$(RESULTS) ARGS='$(ARGS)' scripts/test-matrix $(VERSIONS)
