@@ -31,6 +31,8 @@ typedef struct run {
     int64_t synced_at, progress_at, first_change_at, last_change_at;
     uint64_t system_identifier; /* of the server the sinks were opened for; 0: not yet */
     const walrow__texts *to;    /* what --to said when the sinks were last adjusted to it */
+    walrow__retry retry;        /* of starting over, until something is durable again */
+    bool given_up;              /* whatever failed is not tried again */
     bool stop_asked;
     bool ended; /* a sink cannot go on, and says that is fine */
 } run;
@@ -114,6 +116,7 @@ acknowledge(run *r, uint64_t durable_lsn, walrow_error *err)
     if (durable_lsn == UINT64_MAX || durable_lsn <= r->acked_lsn)
         return WALROW_OK;
     r->acked_lsn = durable_lsn;
+    walrow__retry_reset(&r->retry);
     return walrow_ack(r->stream, durable_lsn, err);
 }
 
@@ -231,6 +234,14 @@ finish(run *r, bool well, walrow_error *err)
     return walrow__outlets_finish(&r->outlets, err);
 }
 
+/* Some may be open, when another could not be. */
+static walrow_code
+renew_sinks(run *r, walrow_error *err)
+{
+    walrow__outlets_free(&r->outlets);
+    return walrow__outlets_new(r->options, &r->outlets, err);
+}
+
 /* As often as it takes: the server may not be up yet. WALROW_END: asked to stop before it worked. */
 static walrow_code
 open_stream(run *r, walrow_error *err)
@@ -246,10 +257,14 @@ open_stream(run *r, walrow_error *err)
     for (;;) {
         walrow_code code = walrow__stream_open(r->options, &hooks, &r->stream, err);
         int ms = code == WALROW_OK ? -1 : walrow__retry_after(&retry, err);
-        if (ms < 0)
+        if (ms < 0) {
+            r->given_up = code != WALROW_OK;
             return code;
+        }
         walrow__fanout_free(r->fanout); /* its state went with the stream */
         r->fanout = NULL;
+        if (r->system_identifier == 0)
+            WALROW_TRY(renew_sinks(r, err));
         r->report->reconnects++;
         int stop = walrow__retry_sleep(ms, r->callbacks);
         if (stop == 2)
@@ -261,10 +276,20 @@ open_stream(run *r, walrow_error *err)
 
 /* What was handed on and is in no sink for good, never came: the sinks say, when they are opened again. */
 static bool
-may_start_over(const run *r)
+has_outrun(const run *r)
 {
     return r->stream != NULL && atomic_load(&r->stream->receiver.outran) &&
            walrow__outlets_remembering(&r->outlets) == r->outlets.count;
+}
+
+/* After an error a sink is only good for free; one that has its trouble with the network is made anew. */
+static bool
+may_start_over(const run *r, walrow_code code, const walrow_error *err)
+{
+    if (r->given_up)
+        return false;
+    return code == WALROW_ERR_STATE ? has_outrun(r)
+                                    : code == WALROW_ERR_SINK && err->retryable && !r->stop_asked;
 }
 
 static walrow_code
@@ -279,7 +304,7 @@ run_stream(run *r, walrow_error *err)
     if (r->fanout != NULL)
         WALROW_TRY(walrow__fanout_start(r->fanout, err));
     walrow_code code = stream_to_sinks(r, err);
-    if (code == WALROW_INTERRUPTED || code == WALROW_ERR_SINK || may_start_over(r))
+    if (code == WALROW_INTERRUPTED || code == WALROW_ERR_SINK || has_outrun(r))
         return code;
     /* whatever ended it, what was delivered is made durable and confirmed, unless a sink is what failed */
     walrow_error ignored;
@@ -306,19 +331,21 @@ let_go(run *r)
 static walrow_code
 start_over(run *r, walrow_error *err)
 {
-    walrow__retry retry = {.options = r->options};
+    bool sink_failed = err->code == WALROW_ERR_SINK;
     let_go(r);
     r->system_identifier = r->acked_lsn = r->kept_lsn = 0;
     err->retryable = true;
-    int ms = walrow__retry_after(&retry, err);
-    if (ms < 0)
+    int ms = walrow__retry_after(&r->retry, err);
+    r->given_up = ms < 0;
+    if (r->given_up)
         return err->code;
     r->report->reconnects++;
     int stop = walrow__retry_sleep(ms, r->callbacks);
     if (stop == 2)
         return walrow__fail(err, WALROW_INTERRUPTED, "stopped at once, as asked");
-    if (stop != 0)
-        return WALROW_OK;
+    r->given_up = stop != 0;
+    if (r->given_up)
+        return sink_failed ? err->code : WALROW_OK;
     WALROW_TRY(walrow__outlets_new(r->options, &r->outlets, err));
     return run_stream(r, err);
 }
@@ -336,11 +363,15 @@ walrow_code
 walrow_run(const walrow_options *options, const walrow_run_callbacks *callbacks, walrow_report *report,
            walrow_error *err)
 {
-    run r = {.options = options, .callbacks = callbacks, .report = report, .to = walrow__options_to(options)};
+    run r = {.options = options,
+             .callbacks = callbacks,
+             .report = report,
+             .to = walrow__options_to(options),
+             .retry = {.options = options}};
     memset(report, 0, sizeof *report);
     WALROW_TRY(walrow__outlets_new(options, &r.outlets, err));
     walrow_code code = run_stream(&r, err);
-    while (code == WALROW_ERR_STATE && may_start_over(&r))
+    while (may_start_over(&r, code, err))
         code = start_over(&r, err);
     let_go(&r);
     complete_report(&r);
