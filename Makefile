@@ -92,7 +92,7 @@ demo: ## a throw-away server, streamed into a Parquet lake, and the proof that t
 	build/walrow demo $(ARGS)
 
 test: ## unit tests under the sanitizers, code format, end-to-end tests on a real server
-	@scripts/bootstrap test
+	@scripts/bootstrap e2e
 	@$(MAKE) --no-print-directory build build-asan build-campaign
 	@RESULTS=$(RESULTS) ARGS='$(ARGS)' PG_CONFIG=$(PG_CONFIG) scripts/run-tests
 
@@ -117,12 +117,12 @@ unit: ## only the unit tests; ARGS=name for one
 	$(MESON) test -C build-asan --no-rebuild --print-errorlogs $(ARGS)
 
 e2e: ## only the end-to-end tests; ARGS='-k name' for some
-	@scripts/bootstrap test
+	@scripts/bootstrap e2e
 	@$(MAKE) --no-print-directory build build-campaign
 	$(PYTEST) $(ARGS)
 
 campaign: ## crashes of every kind under load, and the proof that nothing is lost or doubled; CYCLES=500 SEED=1
-	@scripts/bootstrap test
+	@scripts/bootstrap e2e
 	@$(MAKE) --no-print-directory build build-campaign
 	$(PYTHON) tests/e2e/campaign.py --cycles $(CYCLES) --seed $(SEED) --report docs/reliability.md
 

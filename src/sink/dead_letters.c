@@ -171,9 +171,11 @@ walrow__dead_letters_release(walrow__dead_letters *letters)
 
 /* ---- writing ---- */
 
-static void
-print_letter(walrow__strbuf *buf, const walrow_dead_letter *letter, const char *lsn)
+void
+walrow__dead_letter_print(walrow__strbuf *buf, const walrow_dead_letter *letter)
 {
+    char lsn[WALROW_LSN_SIZE];
+    walrow_lsn_format(letter->lsn, lsn);
     walrow__strbuf_add_text(buf, "{\"schema\":");
     walrow__json_add_text(buf, letter->schema_name);
     walrow__strbuf_add_text(buf, ",\"table\":");
@@ -232,7 +234,7 @@ walrow__dead_letters_add(walrow__dead_letters *letters, const walrow_dead_letter
                                    letter->old ? "old" : "new", lsn, letter->seq)))
         return WALROW_OK;
     size_t before = letters->pending.size;
-    print_letter(&letters->pending, letter, lsn);
+    walrow__dead_letter_print(&letters->pending, letter);
     if (letters->pending.failed)
         return walrow__fail_memory(err);
     letters->size += letters->pending.size - before;

@@ -41,6 +41,9 @@ walrow_code walrow__dead_letters_add_all(walrow__dead_letters *letters, const wa
 walrow_code walrow__dead_letters_sync(walrow__dead_letters *letters, walrow_error *err) WALROW_MUST_CHECK;
 void walrow__dead_letters_release(walrow__dead_letters *letters);
 
+/* One as a line of JSON, with its end. */
+void walrow__dead_letter_print(walrow__strbuf *buf, const walrow_dead_letter *letter);
+
 /* For a sink that has nowhere to keep them: count them, and say so once per change set. */
 void walrow__dead_letters_warn(const char *uri, const walrow_changes *changes);
 

@@ -61,24 +61,42 @@ parse(walrow__manifest *manifest, const char *bytes, size_t size, walrow_error *
     return WALROW_OK;
 }
 
-walrow_code
-walrow__manifest_read(walrow__manifest *manifest, const char *path, const char *place, walrow_error *err)
+static walrow_code
+init(walrow__manifest *manifest, const char *path, const char *place, walrow_error *err)
 {
     memset(manifest, 0, sizeof *manifest);
     manifest->path = strdup(path);
     manifest->place = strdup(place);
-    if (manifest->path == NULL || manifest->place == NULL)
-        return walrow__fail_memory(err);
+    return manifest->path == NULL || manifest->place == NULL ? walrow__fail_memory(err) : WALROW_OK;
+}
+
+static walrow_code
+parse_or_begin(walrow__manifest *manifest, const char *bytes, size_t size, walrow_error *err)
+{
+    if (bytes != NULL)
+        return parse(manifest, bytes, size, err);
+    manifest->root = json_object();
+    return manifest->root == NULL ? walrow__fail_memory(err) : WALROW_OK;
+}
+
+walrow_code
+walrow__manifest_read(walrow__manifest *manifest, const char *path, const char *place, walrow_error *err)
+{
     char *bytes;
     size_t size;
+    WALROW_TRY(init(manifest, path, place, err));
     WALROW_TRY(walrow__files_read(path, &bytes, &size, err));
-    walrow_code code = WALROW_OK;
-    if (bytes != NULL)
-        code = parse(manifest, bytes, size, err);
-    else if ((manifest->root = json_object()) == NULL)
-        code = walrow__fail_memory(err);
+    walrow_code code = parse_or_begin(manifest, bytes, size, err);
     free(bytes);
     return code;
+}
+
+walrow_code
+walrow__manifest_take(walrow__manifest *manifest, const char *place, const char *bytes, size_t size,
+                      walrow_error *err)
+{
+    WALROW_TRY(init(manifest, place, place, err));
+    return parse_or_begin(manifest, bytes, size, err);
 }
 
 void

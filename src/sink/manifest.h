@@ -36,6 +36,9 @@ typedef struct walrow__snapshot_record {
 /** Read it without asking whose it is; found says whether it is there. */
 walrow_code walrow__manifest_read(walrow__manifest *manifest, const char *path, const char *place,
                                   walrow_error *err) WALROW_MUST_CHECK;
+/** The same of bytes that were kept elsewhere than in a file; NULL: there are none. Not to be saved. */
+walrow_code walrow__manifest_take(walrow__manifest *manifest, const char *place, const char *bytes,
+                                  size_t size, walrow_error *err) WALROW_MUST_CHECK;
 /**
  * Compare the identity, or take it where there is none yet (not saved).
  * @param format     "arrow", "parquet", "jsonl"

@@ -63,7 +63,7 @@ fail_value(const char *uri, const walrow__param *param, const char *value, walro
         walrow__hint(err, "it can be: %s", param->word);
     else if (param->kind == WALROW__PARAM_SWITCH)
         walrow__hint(err, "write on or off");
-    else if (param->kind == WALROW__PARAM_TEXT)
+    else if (param->kind == WALROW__PARAM_TEXT || param->kind == WALROW__PARAM_DOTTED)
         walrow__hint(err, "percent-encode what is not plain in a URI, and do not leave it empty");
     else if (param->kind == WALROW__PARAM_SIZE)
         walrow__hint(err, "write a size such as 128MB (B, kB, MB, GB, TB), at least %" PRId64, param->min);
@@ -91,10 +91,23 @@ read_switch(const walrow__param *param, const char *text)
 }
 
 static bool
-read_value(const walrow__param *param, const char *text)
+keep_dotted(const walrow__param *param, const char *name, const char *text)
+{
+    char *pair;
+    if (asprintf(&pair, "%s=%s", name, text) < 0)
+        return false;
+    bool kept = walrow__texts_add(param->texts, pair);
+    free(pair);
+    return kept;
+}
+
+static bool
+read_value(const walrow__param *param, const char *name, const char *text)
 {
     int64_t value = 1;
     switch (param->kind) {
+    case WALROW__PARAM_DOTTED:
+        return keep_dotted(param, name, text);
     case WALROW__PARAM_TEXT:
         return keep_text(param, text);
     case WALROW__PARAM_SWITCH:
@@ -125,9 +138,10 @@ read_pair(const char *uri, char *pair, const walrow__param *params, size_t n, wa
     if (value != NULL)
         *value++ = '\0';
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(pair, params[i].name) != 0)
+        if (params[i].kind == WALROW__PARAM_DOTTED ? strchr(pair, '.') == NULL
+                                                   : strcmp(pair, params[i].name) != 0)
             continue;
-        if (value == NULL || !percent_decode(value) || !read_value(&params[i], value))
+        if (value == NULL || !percent_decode(value) || !read_value(&params[i], pair, value))
             return fail_value(uri, &params[i], value == NULL ? "" : value, err);
         return WALROW_OK;
     }

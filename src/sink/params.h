@@ -5,6 +5,8 @@
 #ifndef WALROW_SINK_PARAMS_H
 #define WALROW_SINK_PARAMS_H
 
+#include "base/texts.h"
+
 #include <walrow.h>
 
 typedef enum walrow__param_kind {
@@ -12,7 +14,8 @@ typedef enum walrow__param_kind {
     WALROW__PARAM_SIZE,   /* "128MB" */
     WALROW__PARAM_WORD,   /* one word that is known: value becomes 1 */
     WALROW__PARAM_SWITCH, /* on or off, as PostgreSQL's parse_bool has it: 1 or 0 */
-    WALROW__PARAM_TEXT    /* any text but the empty one: into *text */
+    WALROW__PARAM_TEXT,   /* any text but the empty one: into *text */
+    WALROW__PARAM_DOTTED  /* any name with a dot in it, and any value: "name=value" into *texts */
 } walrow__param_kind;
 
 typedef struct walrow__param {
@@ -22,6 +25,7 @@ typedef struct walrow__param {
     const char *word;
     uint64_t *value; /* set if the parameter is there */
     char **text;     /* malloc'ed, the caller's; freed and replaced if the parameter is there twice */
+    walrow__texts *texts;
 } walrow__param;
 
 /**

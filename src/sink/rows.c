@@ -1,6 +1,7 @@
 #include "sink/rows.h"
 
 #include "base/error.h"
+#include "columns/batch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -123,4 +124,18 @@ int64_t
 walrow__rows_bytes(const walrow__rows *rows)
 {
     return column_bytes(&rows->column);
+}
+
+int64_t
+walrow__rows_first_from(const struct ArrowArray *batch, uint64_t lsn)
+{
+    int64_t low = 0, high = batch->length;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (walrow__batch_position(batch, middle).commit_lsn < lsn)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }

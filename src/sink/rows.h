@@ -21,6 +21,8 @@ walrow_code walrow__rows_append(walrow__rows *rows, const struct ArrowArray *bat
 /** Move them into *out, a struct array; there are none again. */
 walrow_code walrow__rows_take(walrow__rows *rows, struct ArrowArray *out,
                               walrow_error *err) WALROW_MUST_CHECK;
+/* The first row of a batch that was not committed before the LSN. */
+int64_t walrow__rows_first_from(const struct ArrowArray *batch, uint64_t lsn);
 int64_t walrow__rows_count(const walrow__rows *rows);
 int64_t walrow__rows_bytes(const walrow__rows *rows);
 

@@ -24,6 +24,9 @@ walrow_code walrow__parquet_make(const char *uri, const char *path, const char *
 walrow_code walrow__arrow_make(const char *uri, const char *path, const char *params, walrow__sink **out,
                                walrow_error *err) WALROW_MUST_CHECK;
 
+walrow_code walrow__kafka_make(const char *uri, const char *path, const char *params, walrow__sink **out,
+                               walrow_error *err) WALROW_MUST_CHECK;
+
 walrow_code walrow__replica_make(const char *uri, const char *path, const char *params, walrow__sink **out,
                                  walrow_error *err) WALROW_MUST_CHECK;
 

@@ -20,11 +20,13 @@ walrow__event_init(walrow__event_printer *printer, walrow__event_options *option
     memset(options, 0, sizeof *options);
     printer->style = printer->options.wal2json ? &walrow__event_wal2json : &walrow__event_plain;
     printer->flush = flush;
+    printer->flush_bytes = FLUSH_BYTES;
     printer->arg = arg;
     walrow__strbuf_init(&printer->buf);
     walrow__strbuf_init(&printer->value);
     walrow__strbuf_init(&printer->lsn_text);
     walrow__strbuf_init(&printer->tail_text);
+    walrow__strbuf_init(&printer->source_text);
 }
 
 void
@@ -40,6 +42,7 @@ walrow__event_release(walrow__event_printer *printer)
     walrow__strbuf_release(&printer->value);
     walrow__strbuf_release(&printer->lsn_text);
     walrow__strbuf_release(&printer->tail_text);
+    walrow__strbuf_release(&printer->source_text);
 }
 
 walrow_code
@@ -54,7 +57,7 @@ static walrow_code
 end_event(walrow__event_printer *printer, walrow_error *err)
 {
     walrow__strbuf_add_text(&printer->buf, printer->style->end);
-    return printer->buf.size < FLUSH_BYTES ? WALROW_OK : walrow__event_flush(printer, err);
+    return printer->buf.size < printer->flush_bytes ? WALROW_OK : walrow__event_flush(printer, err);
 }
 
 /* ---- tables ---- */
@@ -226,6 +229,7 @@ print_bound_row(walrow__event_printer *printer, cursor *cursor, walrow__position
     if (cursor->table->bound != cursor->batch)
         WALROW_TRY(bind(printer, cursor, position, err));
     walrow__event_table_skip_unchanged(cursor->table, cursor->row, true);
+    printer->subject = (walrow__event_subject){.table = cursor->table, .row = cursor->row};
     printer->style->row(printer, cursor->table, cursor->row, position);
     walrow__event_table_skip_unchanged(cursor->table, cursor->row, false);
     return end_event(printer, err);
@@ -273,6 +277,7 @@ print_row(walrow__event_printer *printer, const walrow_changes *changes, cursor 
 static walrow_code
 print_message_text(walrow__event_printer *printer, const walrow_message *message, walrow_error *err)
 {
+    printer->subject = (walrow__event_subject){.message = message};
     printer->style->message(printer, message);
     return end_event(printer, err);
 }

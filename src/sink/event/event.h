@@ -21,16 +21,26 @@ typedef struct walrow__event_state {
     uint64_t message_lsn;
 } walrow__event_state;
 
-/* Take buf's text away and clear it; called between events. */
+/* Take buf's text away and clear it; called between events, or after each: see flush_bytes. */
 typedef walrow_code (*walrow__event_flush_fn)(void *arg, walrow__strbuf *buf, walrow_error *err);
 
 typedef struct walrow__event_table walrow__event_table;
 typedef struct walrow__event_style walrow__event_style;
 
+/* What the last event is of, for who takes them one by one. */
+typedef struct walrow__event_subject {
+    const walrow__event_table *table; /* NULL: no row's */
+    int64_t row;
+    const walrow_message *message; /* NULL: no message's */
+    size_t split;                  /* a change of key as two events: where the second begins; else 0 */
+} walrow__event_subject;
+
 typedef struct walrow__event_printer {
     walrow__event_state state;
     walrow__event_flush_fn flush;
     void *arg;
+    size_t flush_bytes; /* flushed when there is as much; 1: each event by itself */
+    walrow__event_subject subject;
     walrow__strbuf buf;
     walrow__event_table *tables;
     walrow__event_options options;
@@ -40,6 +50,7 @@ typedef struct walrow__event_printer {
     /* of the transaction at hand: texts that all its lines have, made once */
     uint64_t current_lsn;
     walrow__strbuf lsn_text, tail_text;
+    walrow__strbuf source_text; /* what all lines have, if the style wants it: set once by the sink */
 } walrow__event_printer;
 
 /** options: initialised, and moved from. */

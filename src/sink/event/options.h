@@ -32,6 +32,7 @@ typedef enum walrow__event_field {
 
 typedef struct walrow__event_options {
     bool wal2json; /* lines of wal2json's format 2 */
+    bool debezium; /* Debezium's envelopes, for sink/kafka */
     bool has[WALROW__EVENT_N_FIELDS];
     char *actions; /* lists between commas; NULL: all */
     char *add_prefixes;

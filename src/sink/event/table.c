@@ -146,6 +146,10 @@ build_column(walrow__event_column *column, const struct ArrowSchema *field, cons
 {
     WALROW_TRY(walrow__value_init(&column->value, field, err));
     WALROW_TRY(walrow__value_init(&column->old, old, err));
+    if (options->debezium) {
+        walrow__value_use_debezium(&column->value);
+        walrow__value_use_debezium(&column->old);
+    }
     column->name = strdup(field->name);
     column->oid = oid_of(field);
     if (column->name == NULL)
@@ -203,6 +207,9 @@ build(walrow__event_table *table, const struct ArrowSchema *schema, const walrow
     if (table->types == NULL)
         return walrow__fail_memory(err);
     mark_key(table, schema);
+    table->key_is_all = table->has_key;
+    for (int i = 0; i < n; i++)
+        table->key_is_all &= table->columns[i].is_key;
     table->built = true;
     return WALROW_OK;
 }
@@ -273,4 +280,21 @@ walrow__event_table_skip_unchanged(walrow__event_table *table, int64_t row, bool
             if (strlen(column->name) == size && memcmp(column->name, name, size) == 0)
                 column->is_skipped = skip;
         }
+}
+
+void
+walrow__event_table_add_key(const walrow__event_table *table, int64_t row, bool of_old, walrow__strbuf *buf)
+{
+    char separator = '{';
+    for (int i = 0; i < table->n_columns; i++) {
+        const walrow__event_column *column = &table->columns[i];
+        const walrow__value *value = of_old ? &column->old : &column->value;
+        if (!column->is_key)
+            continue;
+        walrow__strbuf_add_char(buf, separator);
+        walrow__strbuf_add_text(buf, value->key);
+        walrow__value_print(value, row, buf);
+        separator = ',';
+    }
+    walrow__strbuf_add_char(buf, '}');
 }

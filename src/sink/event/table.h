@@ -31,6 +31,7 @@ struct walrow__event_table {
     int n_columns;
     walrow__event_column *columns;
     bool has_key;
+    bool key_is_all; /* REPLICA IDENTITY FULL, or a key of all columns */
     walrow__event_table *next;
 };
 
@@ -50,6 +51,9 @@ void walrow__event_table_skip_unchanged(walrow__event_table *table, int64_t row,
 /* The i-th of those names; NULL after the last. */
 const char *walrow__event_table_unchanged(const walrow__event_table *table, int64_t row, int32_t i,
                                           size_t *size);
+/** The key as a JSON object, of a table that has one: as it was before the change (of_old), or is after it. */
+void walrow__event_table_add_key(const walrow__event_table *table, int64_t row, bool of_old,
+                                 walrow__strbuf *buf);
 /* A value of the schema's or a field's metadata; empty if it is not there. */
 struct ArrowStringView walrow__event_metadata(const struct ArrowSchema *schema, const char *key);
 

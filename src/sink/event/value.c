@@ -233,6 +233,27 @@ json_binary(const walrow__value *value, int64_t row, walrow__strbuf *buf)
     walrow__strbuf_add_char(buf, '"');
 }
 
+static void
+json_base64(const walrow__value *value, int64_t row, walrow__strbuf *buf)
+{
+    size_t size;
+    const char *bytes = bytes_at(value, row, &size);
+    walrow__json_add_base64(buf, bytes, size);
+}
+
+/* The zone is UTC, whose +00 is what the last three bytes say; infinity has none. */
+static void
+json_zulu(const walrow__value *value, int64_t row, walrow__strbuf *buf)
+{
+    walrow__strbuf_add_char(buf, '"');
+    value->print_text(value, row, buf);
+    if (!buf->failed && memcmp(buf->data + buf->size - 3, "+00", 3) == 0) {
+        buf->size -= 3;
+        walrow__strbuf_add_char(buf, 'Z');
+    }
+    walrow__strbuf_add_char(buf, '"');
+}
+
 /* A text that needs no escapes. */
 static void
 json_plain(const walrow__value *value, int64_t row, walrow__strbuf *buf)
@@ -371,6 +392,17 @@ walrow__value_init(walrow__value *value, const struct ArrowSchema *schema, walro
     if (code != WALROW_OK)
         walrow__value_release(value);
     return code;
+}
+
+void
+walrow__value_use_debezium(walrow__value *value)
+{
+    if (value->print == json_binary)
+        value->print = json_base64;
+    else if (value->print_text == text_timestamp && value->with_zone)
+        value->print = json_zulu;
+    for (int i = 0; i < value->n_children; i++)
+        walrow__value_use_debezium(&value->children[i]);
 }
 
 void

@@ -32,6 +32,8 @@ struct walrow__value {
 walrow_code walrow__value_init(walrow__value *value, const struct ArrowSchema *schema,
                                walrow_error *err) WALROW_MUST_CHECK;
 void walrow__value_release(walrow__value *value);
+/** From now on print as Debezium and Flink have it: timestamps with a zone end in Z, bytes are base64. */
+void walrow__value_use_debezium(walrow__value *value);
 /* The array is borrowed as long as it is bound. */
 void walrow__value_bind(walrow__value *value, const struct ArrowArray *array);
 

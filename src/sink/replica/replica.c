@@ -232,27 +232,14 @@ find_stage(replica_sink *self, const walrow_batch *batch, walrow__stage **out, w
     return WALROW_OK;
 }
 
-/* The first row that is not there yet: committed neither before what is stored nor before the snapshot. */
-static int64_t
-first_new(const struct ArrowArray *array, uint64_t from_lsn)
-{
-    int64_t low = 0, high = array->length;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (walrow__batch_position(array, middle).commit_lsn < from_lsn)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static walrow_code
 write_batch(replica_sink *self, const walrow_batch *batch, walrow_error *err)
 {
     walrow__stage *stage;
-    int64_t start = first_new(&batch->array, walrow__replica_from_lsn(&self->replica, batch->schema_name,
-                                                                      batch->table_name, batch->relid));
+    /* the first row that is not there yet: committed neither before what is stored nor before the snapshot */
+    uint64_t from_lsn =
+        walrow__replica_from_lsn(&self->replica, batch->schema_name, batch->table_name, batch->relid);
+    int64_t start = walrow__rows_first_from(&batch->array, from_lsn);
     if (start == batch->array.length)
         return WALROW_OK;
     WALROW_TRY(find_stage(self, batch, &stage, err));

@@ -1,0 +1,158 @@
+#include "sink/kafka/errors.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* Does waiting not help? */
+static bool
+is_lasting(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+    case RD_KAFKA_RESP_ERR__SSL:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static const char *
+way_out(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        return "grant this user to describe, create and write topics that begin with PREFIX, or make the "
+               "topics "
+               "by hand";
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+        return "grant this user IdempotentWrite on the cluster";
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+        return "grant this user to describe and write transactional ids that begin with PREFIX, or use "
+               "?exactly_once=false";
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+    case RD_KAFKA_RESP_ERR__SSL:
+        return "see security.protocol and the sasl.* and ssl.* settings of librdkafka, which are parameters "
+               "of "
+               "the sink";
+    case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
+        return "lower ?transaction.timeout.ms=, or raise the broker's transaction.max.timeout.ms";
+    case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+        return "there are fewer brokers than that: see ?replication=";
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+        return "a compacted topic takes no records without a key: give the table a primary key, or the topic "
+               "cleanup.policy=delete";
+    default:
+        return "see the broker's log";
+    }
+}
+
+walrow_code
+walrow__kafka_fail(walrow_error *err, rd_kafka_resp_err_t code, const char *why, const char *what)
+{
+    walrow__fail(err, WALROW_ERR_SINK, "%s: %s", what, why == NULL ? rd_kafka_err2str(code) : why);
+    return walrow__hint(err, "%s", way_out(code));
+}
+
+walrow_code
+walrow__kafka_fail_silent(const walrow__kafka *kafka, walrow_error *err)
+{
+    const walrow__kafka_settings *settings = kafka->settings;
+    walrow__fail(err, WALROW_ERR_SINK, "Kafka at %s did not answer for %" PRIu64 " s%s%s", settings->brokers,
+                 settings->timeout_s, kafka->trouble[0] == '\0' ? "" : ": ", kafka->trouble);
+    if (is_lasting(kafka->trouble_code))
+        return walrow__hint(err, "%s", way_out(kafka->trouble_code));
+    walrow__hint(err, "are the brokers up, and can they be reached under the names they advertise?");
+    if (err != NULL)
+        err->retryable = true;
+    return WALROW_ERR_SINK;
+}
+
+walrow_code
+walrow__kafka_fail_size(walrow_error *err, const char *topic, size_t size,
+                        const walrow__kafka_settings *settings, bool by_broker)
+{
+    if (by_broker) {
+        walrow__fail(err, WALROW_ERR_SINK, "topic \"%s\" does not take a message of %zu bytes", topic, size);
+        return walrow__hint(
+            err,
+            "raise the topic's max.message.bytes (kafka-configs.sh --alter --add-config), and start again");
+    }
+    walrow__fail(err, WALROW_ERR_SINK, "a message of %zu bytes for topic \"%s\" is more than the %zu allowed",
+                 size, topic, walrow__kafka_settings_max_bytes(settings));
+    return walrow__hint(err, "raise ?message.max.bytes=, and the topic's max.message.bytes, and start again");
+}
+
+/* ---- transactions ---- */
+
+static bool
+is_fenced(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+           code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+}
+
+static int64_t
+transaction_timeout_ms(const walrow__kafka *kafka)
+{
+    char text[32] = "";
+    size_t size = sizeof text;
+    if (rd_kafka_conf_get(kafka->settings->conf, "transaction.timeout.ms", text, &size) != RD_KAFKA_CONF_OK)
+        return INT64_MAX;
+    return strtoll(text, NULL, 10);
+}
+
+/* The broker aborts what takes too long, and then the producer is fenced as by another. */
+static walrow_code
+fail_fenced(const walrow__kafka *kafka, walrow_error *err)
+{
+    int64_t took_ms = kafka->in_transaction ? walrow__now_ms() - kafka->began_ms : 0;
+    if (took_ms >= transaction_timeout_ms(kafka)) {
+        walrow__fail(err, WALROW_ERR_SINK,
+                     "Kafka gave up a transaction after %" PRId64
+                     " s: it took longer than transaction.timeout.ms",
+                     took_ms / 1000);
+        walrow__hint(err, "raise ?transaction.timeout.ms= and the broker's transaction.max.timeout.ms");
+        if (err != NULL)
+            err->retryable = true;
+        return WALROW_ERR_SINK;
+    }
+    walrow__fail(err, WALROW_ERR_SINK, "another walrow writes to kafka://%s/%s for this slot",
+                 kafka->settings->brokers, kafka->settings->prefix);
+    return walrow__hint(err,
+                        "it took over when it started, and nothing is lost: stop one of the two for good");
+}
+
+walrow_code
+walrow__kafka_fail_fatal(const walrow__kafka *kafka, walrow_error *err)
+{
+    char why[256] = "";
+    rd_kafka_resp_err_t code = rd_kafka_fatal_error(kafka->producer, why, sizeof why);
+    return is_fenced(code) ? fail_fenced(kafka, err)
+                           : walrow__kafka_fail(err, code, why, "Kafka's producer gave up");
+}
+
+walrow_code
+walrow__kafka_fail_transaction(const walrow__kafka *kafka, rd_kafka_error_t *error, const char *what,
+                               walrow_error *err)
+{
+    char why[256];
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    bool passing = rd_kafka_error_txn_requires_abort(error) || rd_kafka_error_is_retriable(error);
+    snprintf(why, sizeof why, "%s", rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+    if (rd_kafka_fatal_error(kafka->producer, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return walrow__kafka_fail_fatal(kafka, err);
+    if (is_fenced(code))
+        return fail_fenced(kafka, err);
+    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT)
+        return walrow__kafka_fail_silent(kafka, err);
+    walrow_code failed = walrow__kafka_fail(err, code, why, what);
+    if (err != NULL)
+        err->retryable = passing;
+    return failed;
+}
