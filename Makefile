@@ -124,7 +124,7 @@ e2e: ## only the end-to-end tests; ARGS='-k name' for some
 campaign: ## crashes of every kind under load, and the proof that nothing is lost or doubled; CYCLES=500 SEED=1
 	@scripts/bootstrap e2e
 	@$(MAKE) --no-print-directory build build-campaign
-	$(PYTHON) tests/e2e/campaign.py --cycles $(CYCLES) --seed $(SEED) --report docs/reliability.md
+	$(PYTHON) tests/e2e/campaign.py --kafka --cycles $(CYCLES) --seed $(SEED) --report docs/reliability.md
 
 bench: ## the measurements, with their peers in the same run: bench/RESULTS.md; ROWS=30000 for a quick look
 	@scripts/bootstrap bench

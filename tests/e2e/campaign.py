@@ -4,8 +4,9 @@
     make campaign CYCLES=500 SEED=1
 
 Each cycle breaks one thing (see FAULTS) while a workload runs and walrow streams it: with a buffer into several sinks, and
-without into one. In the end every sink is held against what test_decoding says was committed (campaign_check.py). The
-seed decides what is broken and when, but not where the processes are at that moment: a run is not repeated exactly.
+without into one; with --kafka also into a real broker, which is broken, too. In the end every sink is held against what
+test_decoding says was committed (campaign_check.py). The seed decides what is broken and when, but not where the processes
+are at that moment: a run is not repeated exactly.
 """
 
 import argparse
@@ -23,10 +24,11 @@ import time
 
 import duckdb
 
-from campaign_check import Truth, delivered_events, delivered_rows, events_of, judge, judge_replica
+from broker import Kafka
+from campaign_check import Truth, delivered_events, delivered_rows, events_of, events_of_topics, judge, judge_replica
 from campaign_check import rows_of_files, rows_of_log, source_of
 from campaign_disk import Disk, Durable, build_preload
-from campaign_faults import FAULTS
+from campaign_faults import BROKER_FAULTS, FAULTS
 from campaign_report import commit_of_source, write_report
 from campaign_work import TABLES, Work
 from command import Walrow
@@ -44,16 +46,18 @@ SWITCHING = {
 SUFFIXES = {"ipc": ".arrow", "parquet": ".parquet"}
 ROTATE = "rotate_rows=2000&rotate_s=1"
 COPY = "read.duckdb"
+KAFKA_POINTS = "-kafka-commit"
 
 
-def crash_points():
+def crash_points(with_kafka):
     """The names in the source."""
     command = ["grep", "-rhoP", r'WALROW__CRASH_POINT\("\K[^"]+', os.path.join(ROOT, "src")]
-    return sorted(set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()))
+    names = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    return sorted(name for name in names if with_kafka or not name.endswith(KAFKA_POINTS))
 
 
 def without_path(sink):
-    """parquet:?rotate_s=1"""
+    """parquet:?rotate_s=1, kafka:?timeout_s=2"""
     scheme, _, rest = sink.partition(":")
     parameters = [re.sub("publish=.*/", "publish=", word) for word in rest.partition("?")[2].split("&") if word]
     return f"{scheme}:" + "?" * bool(parameters) + "&".join(parameters)
@@ -157,9 +161,10 @@ class Stream:
 
 
 class Campaign:
-    def __init__(self, folder, binary, seed):
+    def __init__(self, folder, binary, seed, with_kafka=False):
         self.pick, self.seed = random.Random(seed), seed
-        self.deck = [(name, fault) for count, name, fault in FAULTS for _ in range(count)]
+        faults = FAULTS + (BROKER_FAULTS if with_kafka else [])
+        self.deck = [(name, fault) for count, name, fault in faults for _ in range(count)]
         self.pick.shuffle(self.deck)
         self.folder, self.disk, self.preload = folder, Disk(folder), build_preload(folder)
         self.walrow = Walrow(binary, folder)
@@ -179,18 +184,25 @@ class Campaign:
             Stream(self, "ipc", "wal2arrow", [f"ipc:{{}}/ipc?{ROTATE}"], SWITCHING),
             Stream(self, "jsonl", "pgoutput", ["jsonl:{}/events.jsonl"], SWITCHING),
         ]
+        self.kafka, self.weights = None, [6, 2, 2]
+        if with_kafka:
+            self.kafka = Kafka()
+            self.streams.append(Stream(self, "kafka", "wal2arrow", [self.kafka.uri("shop", "?timeout_s=2&linger.ms=1")]))
+            self.weights = [4, 1, 1, 6]
         for stream in self.streams:
             stream.setup()
             stream.catch_up()
         self.truth = Truth(Oracle(self.db))
         self.work = Work(self.db, seed)
-        self.all_points = crash_points()
+        self.all_points = crash_points(with_kafka)
         self.faults, self.points, self.unreached = collections.Counter(), collections.Counter(), collections.Counter()
         self.state_bytes, self.cycles, self.interrupted, self.began = [], 0, 0, time.time()
 
     def close(self):
         self.work.stopping.set()
         self.walrow.close()
+        if self.kafka is not None:
+            self.kafka.close()
         self.server.close()
         self.disk.close()
 
@@ -199,7 +211,7 @@ class Campaign:
     def cycle(self):
         """The seed says which fault is next, whatever the cycles before have drawn."""
         self.pick = random.Random(f"{self.seed}, cycle {self.cycles}")
-        stream = self.pick.choices(self.streams, [6, 2, 2])[0]
+        stream = self.pick.choices(self.streams, self.weights)[0]
         name, fault = self.deck[self.cycles % len(self.deck)]
         if not stream.alive():
             stream.start()
@@ -263,6 +275,9 @@ class Campaign:
 
     def judge(self, sink, source):
         kind, path = sink.split("?")[0].split(":", 1)
+        if kind == "kafka":
+            events = events_of_topics(self.kafka, path.rpartition("/")[2])
+            return judge(self.truth, delivered_events(events, by_table=True), source)
         if kind == "jsonl":
             return judge(self.truth, delivered_events(events_of(path)), source)
         if kind == "duckdb" and "mode=append" not in sink:
@@ -280,9 +295,9 @@ class Campaign:
 # ---- the command ----------------------------------------------------------------------------------------------
 
 
-def run(folder, binary, cycles, seed, report=None, seconds=None, verbose=False):
+def run(folder, binary, cycles, seed, with_kafka=False, report=None, seconds=None, verbose=False):
     """Whether nothing was lost, doubled or left behind. seconds: begin no cycle after so many."""
-    campaign = Campaign(folder, binary, seed)
+    campaign = Campaign(folder, binary, seed, with_kafka)
     try:
         campaign.verbose = verbose
         for stream in campaign.streams:
@@ -301,13 +316,15 @@ def main():
     parser.add_argument("--cycles", type=int, default=500)
     parser.add_argument("--seconds", type=float, help="begin no cycle after so long")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kafka", action="store_true", help="into topics of a real broker, too, which is broken as well")
     parser.add_argument("--report", help="a file for it, in Markdown")
     parser.add_argument("--verbose", action="store_true", help="a line for each cycle")
     asked = parser.parse_args()
     binary = os.environ.get("WALROW_CAMPAIGN_BIN") or os.path.join(ROOT, "build-campaign", "walrow")
     with tempfile.TemporaryDirectory(prefix="walrow-campaign-") as folder:
         os.chmod(folder, 0o755)
-        well = run(folder, os.path.abspath(binary), asked.cycles, asked.seed, asked.report, asked.seconds, asked.verbose)
+        binary = os.path.abspath(binary)
+        well = run(folder, binary, asked.cycles, asked.seed, asked.kafka, asked.report, asked.seconds, asked.verbose)
         return 0 if well else 1
 
 

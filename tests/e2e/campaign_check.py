@@ -130,6 +130,13 @@ def events_of(path):
                 yield event
 
 
+def events_of_topics(kafka, prefix):
+    """The same, of what is committed, topic by topic."""
+    kafka.settle(prefix)
+    for topic in kafka.topics(f"{prefix}.public."):
+        yield from (record.value for record in kafka.records(topic))
+
+
 def delivered_rows(rows):
     """(order, position, change, for replay) of rows: the order is a table's own."""
     for table, row in rows:
@@ -137,11 +144,12 @@ def delivered_rows(rows):
         yield table, position(row["_commit_lsn"], row["_seq"]), of_row(table, row), step
 
 
-def delivered_events(events):
-    """The same of events, whose order is one for all tables."""
+def delivered_events(events, by_table=False):
+    """The same of events, whose order is one for all tables, or each table's own."""
     for event in events:
         step = (OPS[event["event_type"]], event["data"] or event["key_data"], event["key_data"], event.get("unchanged"))
-        yield "all", position(lsn_value(event["lsn"]), event["seq"]), of_event(event), step
+        order = event["table"] if by_table else "all"
+        yield order, position(lsn_value(event["lsn"]), event["seq"]), of_event(event), step
 
 
 def judge(truth, delivered, source):

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -62,6 +63,12 @@ time(time_t *out)
     return now.tv_sec;
 }
 
+int
+timespec_get(struct timespec *out, int base)
+{
+    return base == TIME_UTC && clock_gettime(CLOCK_REALTIME, out) == 0 ? base : 0;
+}
+
 /* ---- waits until a time of day, which the kernel's clock knows without the jump ---- */
 
 static struct timespec
@@ -89,6 +96,18 @@ pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *rest
     /* which clock the condition goes by cannot be asked; seconds since 1970 are no machine's uptime */
     clockid_t clock = until->tv_sec > 1000000000 ? CLOCK_REALTIME : CLOCK_MONOTONIC;
     return pthread_cond_clockwait(condition, mutex, clock, until);
+}
+
+/* As librdkafka waits. */
+int
+cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct timespec *restrict until)
+{
+    static int (*next)(cnd_t *, mtx_t *, const struct timespec *);
+    if (next == NULL)
+        next =
+            (int (*)(cnd_t *, mtx_t *, const struct timespec *))(uintptr_t)dlsym(RTLD_NEXT, "cnd_timedwait");
+    struct timespec at = in_kernel_time(until);
+    return next(condition, mutex, &at);
 }
 
 int

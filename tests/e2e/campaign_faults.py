@@ -27,7 +27,9 @@ def crash(campaign, stream):
     """At a named place, of those with the fewest so far, at one of its passings."""
     fewest = min(campaign.points[point] for point in campaign.all_points)
     point = campaign.pick.choice([point for point in campaign.all_points if campaign.points[point] == fewest])
-    if point.endswith(("-buffer", "-commit", "-publish", "-replace", "-rename", "-file-end")):
+    if point.endswith("-kafka-commit"):
+        stream = campaign.streams[-1]
+    elif point.endswith(("-buffer", "-commit", "-publish", "-replace", "-rename", "-file-end")):
         stream = campaign.streams[0]  # has sinks of every kind, and passes there all the time
     passing = campaign.pick.choice([1, 1, 2] if campaign.unreached[point] else [1, 1, 2, 3, 5, 10, 30])
     crash_at(campaign, stream, f"{point}:{passing}")
@@ -156,6 +158,32 @@ def forbid_writing(campaign, stream):
     return {SINK_FAILED}
 
 
+# ---- the broker ----
+
+
+def stream_into_broker(campaign):
+    stream = campaign.streams[-1]
+    if not stream.alive():
+        campaign.restart(stream)
+    return stream
+
+
+def kill_broker(campaign, stream):
+    stream = stream_into_broker(campaign)
+    campaign.kafka.kill()
+    time.sleep(campaign.pick.uniform(0, 3))
+    campaign.kafka.start()
+    campaign.expect_progress(stream)
+
+
+def freeze_broker(campaign, stream):
+    stream = stream_into_broker(campaign)
+    campaign.kafka.freeze()
+    time.sleep(campaign.pick.uniform(0.5, 4))
+    campaign.kafka.mend()
+    campaign.expect_progress(stream)
+
+
 FAULTS = [  # how often in a deck, what the report calls it
     (3, "kill -9 of walrow", kill),
     (1, "kill -9 of every walrow", kill_all),
@@ -171,6 +199,10 @@ FAULTS = [  # how often in a deck, what the report calls it
     (1, "connections refused for a while", refuse_connections),
     (1, "connections blackholed for seconds", swallow_traffic),
     (1, "directories read-only for a while", forbid_writing),
+]
+BROKER_FAULTS = [
+    (1, "kill -9 of the broker", kill_broker),
+    (2, "the broker stands still for seconds", freeze_broker),
 ]
 if os.geteuid() == 0:
     FAULTS += [(1, "disk full for a while", fill_disk), (3, "power failure under walrow", lose_power)]

@@ -64,8 +64,8 @@ def text_of(campaign, verdicts, problems):
 
 Made by `make campaign CYCLES={campaign.cycles} SEED={campaign.seed}`; do not edit. A workload of transactions of 1 to some
 thousand rows over five tables (inserts, updates that change keys, deletes, truncates, savepoints, some rolled back)
-runs all the time; three `walrow stream` run beside it, one through the buffer into four sinks, two into one sink each
-without a buffer. Each cycle breaks one thing. In the end the power fails once more, and every sink is held against what
+runs all the time; {len(campaign.streams)} `walrow stream` run beside it, one through the buffer into four sinks, the others into one sink each
+without a buffer{", one of them Kafka" if campaign.kafka else ""}. Each cycle breaks one thing. In the end the power fails once more, and every sink is held against what
 PostgreSQL's own `test_decoding` says was committed: each position there once, none between, in order, with its values, and
 the tables they add up to against the source's.
 
