@@ -19,7 +19,7 @@ NINJA  = .deps/venv/bin/ninja -j$(JOBS)
 PYTHON = .deps/venv/bin/python
 PYTEST = $(PYTHON) -m pytest tests/e2e
 ASAN_OPTIONS_FOR_MESON = -Dunit_tests=true -Db_sanitize=address,undefined -Db_lundef=false
-THREAD_TESTS = failover fanout session session_end
+THREAD_TESTS = failover fanout partition session session_end
 
 PGXS         = $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 PG_MAJOR     = $(shell $(PG_CONFIG) --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
@@ -129,7 +129,7 @@ campaign: ## crashes of every kind under load, and the proof that nothing is los
 bench: ## the measurements, with their peers in the same run: bench/RESULTS.md; ROWS=30000 for a quick look
 	@scripts/bootstrap bench
 	@$(MAKE) --no-print-directory build
-	@$(NINJA) -C build --quiet bench/commits bench/latency
+	@$(NINJA) -C build --quiet bench/commits bench/latency bench/partition
 	@mkdir -p build/null_plugin
 	@$(MAKE) --no-print-directory -s -C build/null_plugin -f $(CURDIR)/bench/null_plugin/Makefile \
 		VPATH=$(CURDIR)/bench/null_plugin PG_CONFIG=$(DEFAULT_PG_CONFIG)

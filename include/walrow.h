@@ -481,6 +481,75 @@ WALROW_API walrow_code walrow_reader(walrow_stream *stream, const char *table, s
 /** Stop, confirm what was acknowledged, disconnect, free. The slot stays. NULL is allowed. */
 WALROW_API void walrow_close(walrow_stream *stream);
 
+/* ---- partitions ---- */
+
+/*
+ * Rows go to partitions by a hash of their key, which is a function of its values alone: of no batch, table, type's
+ * width or process. hash = seed; then for each key column in the order given, hash = MurmurHash3(bytes of the
+ * value, seed: hash). The partition is the hash's low 32 bits modulo their number.
+ *
+ * The bytes of a value, numbers least significant byte first:
+ *   booleans (0, 1), integers, dates, times, timestamps  the number in 8 bytes, its sign carried on
+ *   floats                                               as a double in 8 bytes; -0 as 0, any NaN as 7FF8000000000000
+ *   decimals                                             the unscaled number in 32 bytes, its sign carried on
+ *   intervals, UUIDs                                     their 16 bytes
+ *   text, JSON, binary                                   their bytes
+ *   lists, maps                                          their length in 8 bytes; then each element, of a map each key
+ *                                                        and value, is hashed with the hash so far as its seed
+ *   structs                                              each field in the same way
+ *   null                                                 the one byte FF
+ */
+typedef enum walrow_hash {
+    WALROW_HASH_MURMUR3_X64_128, /* of its 128 bits the first 64, which are also the next value's seed */
+    WALROW_HASH_MURMUR3_X86_32
+} walrow_hash;
+
+typedef enum walrow_partition_by {
+    WALROW_PARTITION_BY_COLUMNS,
+    WALROW_PARTITION_BY_TABLE /* by the table's schema and name, as two texts: a batch goes to one partition */
+} walrow_partition_by;
+
+typedef struct walrow_partitioning {
+    uint32_t n; /* partitions, at least 1 */
+    walrow_partition_by by;
+    const char *const
+        *columns; /* the key, of columns of the table; none: "walrow.key" of the schema's metadata */
+    size_t n_columns;
+    walrow_hash hash;
+    uint32_t seed;
+} walrow_partitioning;
+
+/**
+ * Divide a batch's rows among partitions, in order.
+ *
+ * out[p] is an array of the same schema with the rows of partition p; if there are none its release is NULL. Rows that
+ * follow each other are not copied: they are a slice of the batch (its columns have offsets) and keep its memory.
+ *
+ * Any struct array will do. In a change batch, so that the owner of a key sees all that happens to it:
+ * - a delete goes to the owner of the row that it deletes;
+ * - an update whose old and new key have different owners becomes two rows with the update's position
+ *   (_commit_lsn, _seq), _xid and _commit_time: for the old owner a D that holds what _old held, and for the new
+ *   one an I that holds the new row. Both have a null _old. What a column listed in _unchanged has is not in the
+ *   stream: the I keeps the list, and the value is with the old owner only (not under REPLICA IDENTITY FULL);
+ * - any other update stays whole, so in no partition do two rows have the same position;
+ * - a truncate goes to every partition;
+ * - a key column that is not of the replica identity is an error at the first update or delete, which do not have
+ *   its old value.
+ *
+ * @param batch  taken over: released, or by the slices, when all went well; else as before
+ * @param out    room for partitioning->n arrays
+ * Errors:    WALROW_ERR_USAGE, WALROW_ERR_MEMORY, WALROW_ERR_UNEXPECTED (an Arrow type PostgreSQL has no use for)
+ * Ownership: caller releases each out[p] that has a release
+ * Threads:   any; the arrays may go to different ones
+ */
+WALROW_API walrow_code walrow_partition(struct ArrowArray *batch, const struct ArrowSchema *schema,
+                                        const walrow_partitioning *partitioning, struct ArrowArray *out,
+                                        walrow_error *err) WALROW_MUST_CHECK;
+/** MurmurHash3_x86_32 of size bytes, for who must find a partition without a batch. */
+WALROW_API uint32_t walrow_murmur3_x86_32(const void *bytes, size_t size, uint32_t seed);
+/** MurmurHash3_x64_128. A value that is not the key's first has the 64 bits before it as its seed, so seed has as many. */
+WALROW_API void walrow_murmur3_x64_128(const void *bytes, size_t size, uint64_t seed, uint64_t out[2]);
+
 /* ---- the whole job ---- */
 
 typedef struct walrow_report {

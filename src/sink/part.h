@@ -7,8 +7,8 @@
 #define WALROW_SINK_PART_H
 
 #include "columns/batch.h"
+#include "kernels/rows.h"
 #include "sink/format.h"
-#include "sink/rows.h"
 
 enum {
     WALROW__RECORD_BATCH_ROWS = 64 * 1024,

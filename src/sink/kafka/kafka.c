@@ -11,11 +11,11 @@
  */
 #include "base/error.h"
 #include "base/json.h"
+#include "kernels/rows.h"
 #include "sink/event/style.h"
 #include "sink/kafka/outlet.h"
 #include "sink/kafka/position.h"
 #include "sink/names.h"
-#include "sink/rows.h"
 #include "sink/sinks.h"
 
 #include <inttypes.h>

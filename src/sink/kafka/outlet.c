@@ -3,10 +3,10 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "columns/ipc.h"
+#include "kernels/rows.h"
 #include "sink/dead_letters.h"
 #include "sink/event/table.h"
 #include "sink/kafka/errors.h"
-#include "sink/rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,8 +7,8 @@
 #ifndef WALROW_SINK_REPLICA_STAGE_H
 #define WALROW_SINK_REPLICA_STAGE_H
 
+#include "kernels/rows.h"
 #include "sink/replica/state.h"
-#include "sink/rows.h"
 
 typedef struct walrow__stage_column {
     char *pg_name; /* in PostgreSQL, as `_unchanged` names it */

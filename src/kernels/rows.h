@@ -1,10 +1,10 @@
 /*
- * sink/rows.h
- *	  Rows of a table gathered from many small batches into a larger one. Works from the batches' Arrow schema
- *	  alone, for a sink sees nothing else of a table.
+ * kernels/rows.h
+ *	  Rows of a table gathered from many batches into one. Works from the batches' Arrow schema alone, for a
+ *	  sink sees nothing else of a table.
  */
-#ifndef WALROW_SINK_ROWS_H
-#define WALROW_SINK_ROWS_H
+#ifndef WALROW_KERNELS_ROWS_H
+#define WALROW_KERNELS_ROWS_H
 
 #include "columns/column.h"
 
@@ -16,6 +16,10 @@ typedef struct walrow__rows {
 walrow_code walrow__rows_init(walrow__rows *rows, const struct ArrowSchema *schema,
                               walrow_error *err) WALROW_MUST_CHECK;
 void walrow__rows_release(walrow__rows *rows);
+/** A batch from elsewhere has the buffers and children that its schema says. */
+walrow_code walrow__rows_check(const walrow__rows *rows, const struct ArrowArray *batch,
+                               walrow_error *err) WALROW_MUST_CHECK;
+/** Of a batch without an offset. */
 walrow_code walrow__rows_append(walrow__rows *rows, const struct ArrowArray *batch, int64_t start, int64_t n,
                                 walrow_error *err) WALROW_MUST_CHECK;
 /** Move them into *out, a struct array; there are none again. */

@@ -1,6 +1,7 @@
-#include "sink/rows.h"
+#include "kernels/rows.h"
 
 #include "base/error.h"
+#include "columns/append.h"
 #include "columns/batch.h"
 
 #include <stdlib.h>
@@ -46,9 +47,11 @@ static walrow_code
 init_type(walrow__type *type, const struct ArrowSchema *schema, walrow_error *err)
 {
     memset(type, 0, sizeof *type);
-    if (!find_kind(schema, &type->kind))
-        return walrow__fail(err, WALROW_ERR_UNEXPECTED, "column \"%s\" has an Arrow type no sink knows: %s",
-                            schema->name == NULL ? "" : schema->name, schema->format);
+    if (schema->dictionary != NULL || !find_kind(schema, &type->kind))
+        return walrow__fail(err, WALROW_ERR_UNEXPECTED,
+                            "column \"%s\" has an Arrow type walrow does not know: %s%s",
+                            schema->name == NULL ? "" : schema->name, schema->format,
+                            schema->dictionary == NULL ? "" : ", as a dictionary");
     if (type->kind == WALROW__MAP) /* its one child is the struct of key and value */
         schema = schema->children[0];
     type->children = calloc((size_t)schema->n_children + 1, sizeof *type->children);
@@ -88,6 +91,31 @@ walrow__rows_release(walrow__rows *rows)
         walrow__column_release(&rows->column);
     release_type(&rows->type);
     memset(rows, 0, sizeof *rows);
+}
+
+static bool
+fits(const walrow__type *type, const struct ArrowArray *array)
+{
+    bool is_map = type->kind == WALROW__MAP, has_offsets = walrow__has_offsets(type->kind);
+    bool has_data = type->kind < WALROW__LIST;
+    if (array->n_buffers != 1 + has_offsets + has_data ||
+        array->n_children != (is_map ? 1 : type->n_children))
+        return false;
+    if (is_map && (array->children[0]->n_buffers != 1 || array->children[0]->n_children != type->n_children))
+        return false;
+    struct ArrowArray **children = is_map ? array->children[0]->children : array->children;
+    for (int i = 0; i < type->n_children; i++)
+        if (!fits(&type->children[i], children[i]))
+            return false;
+    return array->length >= 0 && array->offset >= 0;
+}
+
+walrow_code
+walrow__rows_check(const walrow__rows *rows, const struct ArrowArray *batch, walrow_error *err)
+{
+    if (batch->release == NULL || !fits(&rows->type, batch))
+        return walrow__fail(err, WALROW_ERR_USAGE, "the batch is not of the schema that came with it");
+    return WALROW_OK;
 }
 
 walrow_code
