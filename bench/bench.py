@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 
 import delivery  # noqa: E402
 import machine  # noqa: E402
+import partitioning  # noqa: E402
 import peers  # noqa: E402
 import plot  # noqa: E402
 from clients import RAW, essential_contestants, more_contestants  # noqa: E402
@@ -126,11 +127,12 @@ def everything(bench, arguments):
     for workload in workloads.others:
         bench.rates(workload, essential)
     latency = bench.latency(arguments.tip_seconds)
+    partition_rate = partitioning.measure(report, bench.folder)
     mine = next((latencies for name, latencies in latency.items() if name.startswith("walrow")), None)
 
     report.heading("Goals")
     p50_p99 = mine and (percentile(mine, 50), percentile(mine, 99))
-    report.table(HEADER, goal_rows(small, p50_p99))
+    report.table(HEADER, goal_rows(small, p50_p99, partition_rate))
     bench.say_commands(workloads.small, small)
     for failure in bench.failures:
         report.say("", f"**Failed, and left out: {failure}**")
@@ -155,6 +157,7 @@ def parse_arguments():
     parser.add_argument("--runs", type=int, default=3, help="of each contestant; the median counts")
     parser.add_argument("--tip-seconds", type=int, default=30, help="how long latency is measured")
     parser.add_argument("--delivery", action="store_true", help="what state, buffer and several sinks cost, instead")
+    parser.add_argument("--partition", action="store_true", help="rows divided among partitions, instead; no server")
     parser.add_argument("--output", help="folder of RESULTS.md and rates.svg: bench/, with fewer rows build/bench/")
     arguments = parser.parse_args()
     arguments.output = arguments.output or os.path.join(ROOT, "bench" if arguments.rows >= ROWS else "build/bench")
@@ -164,6 +167,10 @@ def parse_arguments():
 def main():
     arguments = parse_arguments()
     started = time.monotonic()
+    if arguments.partition:
+        with tempfile.TemporaryDirectory(prefix="walrow-bench-") as folder:
+            partitioning.measure(Report(), folder)
+        return
     folder = tempfile.mkdtemp(prefix="walrow-bench-")
     try:
         with start_server(folder) as server:

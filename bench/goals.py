@@ -1,5 +1,6 @@
 """What was wanted, and what came out."""
 
+import partitioning
 from clients import RAW, RAW_WAL2JSON
 
 HEADER = ("goal", "measured", "resolve at", "goal at", "")
@@ -26,8 +27,8 @@ RATIOS = (
 )  # fmt: skip
 
 
-def goal_rows(small, latency):
-    """small: contestant -> Measured on 10-row transactions; latency: (p50, p99) of walrow in ms, or None."""
+def goal_rows(small, latency, partition_rate):
+    """small: contestant -> Measured on 10-row transactions; latency: (p50, p99) of walrow in ms, or None; M rows/s."""
     rates = {contestant.name: its.rate for contestant, its in small.items()}
     peers = {contestant: its.rate for contestant, its in small.items() if contestant.group == "peer"}
     rates["best peer"] = max(peers.values(), default=None)
@@ -36,6 +37,9 @@ def goal_rows(small, latency):
         one, other = rates.get(one), rates.get(other)
         value = one / other if one and other else None
         yield (what, *verdict(value, resolve_at, goal, "{:.2f}", lambda value, bound: value >= bound))
+    bounds = partitioning.RESOLVE_AT, partitioning.GOAL
+    what = "rows of 8 columns divided among partitions, M rows/s on one core"
+    yield (what, *verdict(partition_rate, *bounds, "{:.1f}", lambda value, bound: value >= bound))
     for what, value, resolve_at, goal, form in (
         ("latency p50 at 1,000 transactions/s", latency and latency[0], 2, 1, "{:.2f} ms"),
         ("latency p99 at 1,000 transactions/s", latency and latency[1], 10, 5, "{:.2f} ms"),

@@ -512,8 +512,8 @@ typedef enum walrow_partition_by {
 typedef struct walrow_partitioning {
     uint32_t n; /* partitions, at least 1 */
     walrow_partition_by by;
-    const char *const
-        *columns; /* the key, of columns of the table; none: "walrow.key" of the schema's metadata */
+    /* The key; none: "walrow.key" of the schema's metadata, which under REPLICA IDENTITY FULL is all columns. */
+    const char *const *columns;
     size_t n_columns;
     walrow_hash hash;
     uint32_t seed;
