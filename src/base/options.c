@@ -87,6 +87,9 @@ typedef struct option_rule {
       RULE(LSN, start_lsn))                                                                                  \
     X("until", 'E', NULL, "LSN|now", NULL, "stop once everything committed up to there is delivered", false, \
       RULE(UNTIL, until_lsn))                                                                                \
+    X("batch", 0, NULL, "OF", "size",                                                                        \
+      "a change set holds what the limits allow: size; or one transaction at a time: transaction", false,    \
+      RULE_CHOICE(batch, "size transaction"))                                                                \
     X("batch-rows", 0, NULL, "N", "65536", "most rows of a change set", false,                               \
       RULE_LIVE(NUMBER, batch_rows, 1, 1 << 30))                                                             \
     X("batch-bytes", 0, NULL, "SIZE", "16MB", "most bytes of a change set", false,                           \

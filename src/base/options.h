@@ -44,6 +44,8 @@ typedef enum walrow__buffering {
     WALROW__BUFFER_OFF
 } walrow__buffering;
 
+typedef enum walrow__batching { WALROW__BATCH_OF_SIZE, WALROW__BATCH_OF_TRANSACTION } walrow__batching;
+
 typedef enum walrow__publish { WALROW__PUBLISH_LISTED, WALROW__PUBLISH_WIDE } walrow__publish;
 
 typedef enum walrow__identity_choice { WALROW__IDENTITY_KEEP, WALROW__IDENTITY_FULL } walrow__identity_choice;
@@ -80,6 +82,7 @@ struct walrow_options {
     uint64_t start_lsn; /* 0: not asked for */
     uint64_t until_lsn; /* 0: not asked for */
     bool until_now;
+    int batch; /* walrow__batching */
     int64_t batch_rows;
     int64_t batch_bytes;
     int64_t batch_delay_ms;

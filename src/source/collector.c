@@ -438,6 +438,12 @@ walrow__collector_empty(const walrow__collector *collector)
            set->messages.count == 0;
 }
 
+bool
+walrow__collector_whole(const walrow__collector *collector)
+{
+    return !collector->in_transaction && !walrow__collector_empty(collector);
+}
+
 static void
 count_anew(walrow__collector *collector)
 {

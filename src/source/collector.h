@@ -100,6 +100,8 @@ walrow_code walrow__collector_dead_letter_at(walrow__collector *collector, walro
 
 /** There is nothing in the open change set. */
 bool walrow__collector_empty(const walrow__collector *collector);
+/** There is something, and all of it is of whole transactions. */
+bool walrow__collector_whole(const walrow__collector *collector);
 /** Forget all that was not cut, as if it had never come: it will come again. For a connection that broke. */
 walrow_code walrow__collector_abandon(walrow__collector *collector, walrow_error *err) WALROW_MUST_CHECK;
 /** Move what there is into *out: a change set; partial if a transaction is under way and part of it is

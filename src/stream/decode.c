@@ -48,6 +48,8 @@ deliver(decoding *d, walrow_error *err)
 static bool
 is_full(const decoding *d)
 {
+    if (d->options->batch == WALROW__BATCH_OF_TRANSACTION && walrow__collector_whole(&d->collector))
+        return true;
     return d->collector.rows >= walrow__live(&d->options->batch_rows) ||
            (int64_t)d->collector.bytes >= walrow__live(&d->options->batch_bytes);
 }

@@ -124,6 +124,8 @@ emit(walrow__receiver *r, walrow_error *err)
 static bool
 is_full(const walrow__receiver *r)
 {
+    if (r->up->options->batch == WALROW__BATCH_OF_TRANSACTION && walrow__collector_whole(&r->collector))
+        return true;
     return r->collector.rows >= walrow__live(&r->up->options->batch_rows) ||
            (int64_t)r->collector.bytes >= walrow__batch_share(r->up->options, r->up->shares);
 }
@@ -132,7 +134,7 @@ is_full(const walrow__receiver *r)
 static bool
 is_due(walrow__receiver *r, bool idle, int64_t now)
 {
-    if (r->collector.in_transaction || walrow__collector_empty(&r->collector))
+    if (!walrow__collector_whole(&r->collector))
         return false;
     if (r->opened_at == 0)
         r->opened_at = now;
