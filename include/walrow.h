@@ -470,16 +470,105 @@ WALROW_API walrow_code walrow_next(walrow_stream *stream, walrow_changes *out, i
 WALROW_API walrow_code walrow_ack(walrow_stream *stream, uint64_t end_lsn,
                                   walrow_error *err) WALROW_MUST_CHECK;
 /**
- * The batches of one table as an Arrow stream, on a walrow_stream of its own use (not together with
- * walrow_next).
- * @param table  "schema.table"
- * It ends when the table's schema changes, or with the stream. A batch is acknowledged when the next is asked
- * for. Ownership: caller releases *out, before walrow_close.
+ * A descriptor for event loops: readable while walrow_next would not wait. Only to be polled; the stream closes it.
+ * Once asked for, change sets are handed on as soon as the connection has nothing more, as if somebody waited.
+ * @return -1 if readers have the stream
  */
-WALROW_API walrow_code walrow_reader(walrow_stream *stream, const char *table, struct ArrowArrayStream *out,
-                                     walrow_error *err) WALROW_MUST_CHECK;
+WALROW_API int walrow_stream_fd(walrow_stream *stream);
 /** Stop, confirm what was acknowledged, disconnect, free. The slot stays. NULL is allowed. */
 WALROW_API void walrow_close(walrow_stream *stream);
+
+/* ---- readers ---- */
+
+/*
+ * One stream, many readers: each has the changes of a table, or of all, reads at its own pace in whatever thread, and
+ * acknowledges what it made durable. The stream confirms to the server what every reader has acknowledged.
+ *
+ * Open all readers first: the stream begins to be handed out when the first of them is read, waited for or asked for
+ * its descriptor, and what comes for a table that nobody reads is passed over. Change sets are handed out whole and in
+ * order; while a reader has its bound of bytes and does not take any, the others get nothing more, either: who reads
+ * several in one thread waits for whichever has something (walrow_reader_fd) or merges them (walrow_merge).
+ * A stream that has readers is not for walrow_next and walrow_ack.
+ *
+ * Threads: different readers may be in different threads; one of them is read in one thread at a time, and may be
+ * acknowledged and closed in another.
+ */
+struct walrow_reader;
+
+/* Some rows, of one schema, in the order of their positions. */
+typedef struct walrow_rows {
+    const struct ArrowSchema *schema; /* borrowed: valid until the reader is closed */
+    struct ArrowArray array;          /* a struct array; the caller's */
+    bool new_schema;                  /* another one than the reader's rows before had, or its first */
+    bool snapshot;                    /* rows that were there before; they share a position */
+    uint64_t commit_lsn;              /* position of the last row: for walrow_reader_ack */
+    uint32_t seq;
+} walrow_rows;
+
+/**
+ * Read the changes of one table, "schema.table", from now on.
+ * @param max_bytes  rows to be kept until they are taken; 0: "batch-bytes"
+ * Errors:    WALROW_ERR_USAGE: the table has a reader
+ * Ownership: walrow_reader_close, before or after walrow_close
+ */
+WALROW_API walrow_code walrow_reader(walrow_stream *stream, const char *table, int64_t max_bytes,
+                                     struct walrow_reader **out, walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * Wait for a table that has no reader yet: from the first call on each gets one when something of it comes, with
+ * "batch-bytes", unless its reader was closed. Until the reader is taken here, its rows wait in it.
+ * @return WALROW_OK; WALROW_TIMEOUT, WALROW_END (out untouched); else the stream's error
+ */
+WALROW_API walrow_code walrow_readers(walrow_stream *stream, int timeout_ms, struct walrow_reader **out,
+                                      walrow_error *err) WALROW_MUST_CHECK;
+/** Readable while walrow_readers would not wait; tables get readers from then on, too. Only to be polled. */
+WALROW_API int walrow_readers_fd(walrow_stream *stream);
+/**
+ * Read all there is as events, in commit order over all tables: columns event_type, schema, table, data, old_data,
+ * key_data (JSON), lsn, seq, timestamp, transaction_id, origin, message_prefix, message_content, transactional,
+ * unchanged; what jsonl: prints (docs/sinks.md). Beside readers of tables, too.
+ */
+WALROW_API walrow_code walrow_events(walrow_stream *stream, int64_t max_bytes, struct walrow_reader **out,
+                                     walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * Read several tables as one, in position order: shards. The schema has the columns of all tables that came so far,
+ * by their names; in a row of a table without one of them it is null. A last column "_table" has "schema.table".
+ * To walrow_partition these are any rows, not a change batch.
+ * @param readers  of tables of one stream, nothing read of them yet; taken over when all went well
+ * Errors:    WALROW_ERR_USAGE; when read, too, if tables have columns of one name and different types
+ */
+WALROW_API walrow_code walrow_merge(struct walrow_reader **readers, size_t n, struct walrow_reader **out,
+                                    walrow_error *err) WALROW_MUST_CHECK;
+
+/** "schema" and "table" of a reader of one table; else both are "". Borrowed until it is closed. */
+WALROW_API void walrow_reader_table(const struct walrow_reader *reader, const char **schema,
+                                    const char **table);
+/**
+ * Wait for rows; a table's schema may be another than before.
+ * @param timeout_ms  milliseconds; 0 polls, -1 waits for ever
+ * @return WALROW_OK; WALROW_TIMEOUT or WALROW_END (out untouched); else the stream's error
+ */
+WALROW_API walrow_code walrow_reader_next(struct walrow_reader *reader, walrow_rows *out, int timeout_ms,
+                                          walrow_error *err) WALROW_MUST_CHECK;
+/** Readable while walrow_reader_next would not wait. Only to be polled; the reader closes it. */
+WALROW_API int walrow_reader_fd(struct walrow_reader *reader);
+/**
+ * The rows of the reader's present schema as an Arrow stream: it ends where the schema changes, and the next one is
+ * to be asked for then; or with the reader's end. Nothing is acknowledged by it.
+ * Ownership: caller releases *out, before or after the reader is closed (which ends it)
+ */
+WALROW_API walrow_code walrow_reader_stream(struct walrow_reader *reader, struct ArrowArrayStream *out,
+                                            walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * Say that what was taken from the reader up to a position is durable; of what was not taken nothing is. Going back
+ * changes nothing. (UINT64_MAX, UINT32_MAX) is all that was taken.
+ */
+WALROW_API walrow_code walrow_reader_ack(struct walrow_reader *reader, uint64_t commit_lsn, uint32_t seq,
+                                         walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * It no longer counts for what is confirmed, nor does what it had and did not acknowledge; what comes for it is passed
+ * over. To have that again later, walrow_close the stream first. NULL is allowed.
+ */
+WALROW_API void walrow_reader_close(struct walrow_reader *reader);
 
 /* ---- partitions ---- */
 

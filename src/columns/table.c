@@ -44,9 +44,15 @@ owns_meta_name(const walrow__table *table)
 }
 
 const char *
+walrow__meta_name(bool prefixed, int meta)
+{
+    return meta_names[prefixed][meta];
+}
+
+const char *
 walrow__table_meta_name(const walrow__table *table, int meta)
 {
-    return meta_names[owns_meta_name(table)][meta];
+    return walrow__meta_name(owns_meta_name(table), meta);
 }
 
 /* ---- columns ---- */

@@ -64,6 +64,8 @@ void walrow__table_unref(walrow__table *table); /* NULL is allowed */
 bool walrow__table_has_binary(const walrow__table *table, const char **column);
 /* The type of `_unchanged`: list of utf8. */
 const walrow__type *walrow__table_unchanged_type(void);
+/** Of one of the seven: "_op", prefixed "_walrow_op". */
+const char *walrow__meta_name(bool prefixed, int meta);
 /** The batch column's name: "_op", or "_walrow_op" in a table that owns one of the seven names. */
 const char *walrow__table_meta_name(const walrow__table *table, int meta);
 

@@ -4,6 +4,7 @@
 #include "base/nearest.h"
 #include "base/strbuf.h"
 #include "base/texts.h"
+#include "kernels/rows.h"
 
 #include <stdlib.h>
 #include <yyjson.h>
@@ -24,17 +25,6 @@ name_of(const struct ArrowSchema *field)
     return field->name == NULL ? "" : field->name;
 }
 
-static bool
-same_type(const struct ArrowSchema *a, const struct ArrowSchema *b)
-{
-    if (strcmp(a->format, b->format) != 0 || a->n_children != b->n_children)
-        return false;
-    for (int64_t i = 0; i < a->n_children; i++)
-        if (!same_type(a->children[i], b->children[i]))
-            return false;
-    return true;
-}
-
 /* The table's columns, and old ones of the same types. */
 static bool
 has_old_columns(const struct ArrowSchema *schema)
@@ -43,7 +33,7 @@ has_old_columns(const struct ArrowSchema *schema)
     if (old->n_children != schema->n_children - WALROW__N_META)
         return false;
     for (int64_t i = 0; i < old->n_children; i++)
-        if (!same_type(old->children[i], schema->children[WALROW__N_META + i]))
+        if (!walrow__same_type(old->children[i], schema->children[WALROW__N_META + i]))
             return false;
     return true;
 }
@@ -52,20 +42,14 @@ has_old_columns(const struct ArrowSchema *schema)
 static bool
 is_change_batch(const struct ArrowSchema *schema)
 {
-    static const struct {
-        const char *name, *format;
-    } meta[WALROW__N_META] = {{"_op", "u"},  {"_commit_lsn", "L"},        {"_seq", "I"},
-                              {"_xid", "I"}, {"_commit_time", "tsu:UTC"}, {"_unchanged", "+l"},
-                              {"_old", "+s"}};
+    static const char *const formats[WALROW__N_META] = {"u", "L", "I", "I", "tsu:UTC", "+l", "+s"};
     if (walrow__metadata(schema, "walrow.key").data == NULL || schema->n_children < WALROW__N_META)
         return false;
-    size_t prefix = strncmp(name_of(schema->children[0]), "_walrow", 7) == 0 ? 7 : 0;
-    for (int i = 0; i < WALROW__N_META; i++) {
-        const char *name = name_of(schema->children[i]);
-        if (strlen(name) < prefix || strcmp(name + prefix, meta[i].name) != 0 ||
-            strcmp(schema->children[i]->format, meta[i].format) != 0)
+    bool prefixed = strcmp(name_of(schema->children[0]), walrow__meta_name(true, 0)) == 0;
+    for (int i = 0; i < WALROW__N_META; i++)
+        if (strcmp(name_of(schema->children[i]), walrow__meta_name(prefixed, i)) != 0 ||
+            strcmp(schema->children[i]->format, formats[i]) != 0)
             return false;
-    }
     return has_old_columns(schema);
 }
 

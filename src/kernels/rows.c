@@ -43,6 +43,17 @@ find_kind(const struct ArrowSchema *schema, walrow__kind *out)
     return false;
 }
 
+bool
+walrow__same_type(const struct ArrowSchema *a, const struct ArrowSchema *b)
+{
+    if (strcmp(a->format, b->format) != 0 || a->n_children != b->n_children)
+        return false;
+    for (int64_t i = 0; i < a->n_children; i++)
+        if (!walrow__same_type(a->children[i], b->children[i]))
+            return false;
+    return true;
+}
+
 static walrow_code
 init_type(walrow__type *type, const struct ArrowSchema *schema, walrow_error *err)
 {

@@ -13,6 +13,9 @@ typedef struct walrow__rows {
     walrow__column column;
 } walrow__rows;
 
+/** The fields' types are the same, whatever their names. */
+bool walrow__same_type(const struct ArrowSchema *a, const struct ArrowSchema *b);
+
 walrow_code walrow__rows_init(walrow__rows *rows, const struct ArrowSchema *schema,
                               walrow_error *err) WALROW_MUST_CHECK;
 void walrow__rows_release(walrow__rows *rows);

@@ -18,6 +18,12 @@ walrow__queue_init(walrow__queue *queue, size_t max_bytes, walrow_error *err)
     queue->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (queue->wake_fd < 0)
         return walrow__fail_errno(err, WALROW_ERR_UNEXPECTED, errno, "cannot make an event descriptor");
+    walrow_code code = walrow__signal_init(&queue->ready, err);
+    if (code != WALROW_OK) {
+        close(queue->wake_fd);
+        queue->max_bytes = 0; /* it was not made */
+        return code;
+    }
     walrow__cond_init(&queue->changed);
     pthread_mutex_init(&queue->lock, NULL);
     return WALROW_OK;
@@ -34,6 +40,7 @@ walrow__queue_release(walrow__queue *queue)
     }
     pthread_cond_destroy(&queue->changed);
     pthread_mutex_destroy(&queue->lock);
+    walrow__signal_release(&queue->ready);
     close(queue->wake_fd);
 }
 
@@ -50,7 +57,7 @@ bool
 walrow__queue_is_awaited(walrow__queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
-    bool awaited = queue->waiting && queue->first == NULL;
+    bool awaited = (queue->waiting || queue->polled) && queue->first == NULL;
     pthread_mutex_unlock(&queue->lock);
     return awaited;
 }
@@ -72,6 +79,7 @@ walrow__queue_put(walrow__queue *queue, walrow_changes *changes, size_t bytes, w
         queue->last->next = item;
     queue->last = item;
     queue->bytes += bytes;
+    walrow__signal_set(&queue->ready, true);
     pthread_cond_signal(&queue->changed);
     pthread_mutex_unlock(&queue->lock);
     return WALROW_OK;
@@ -84,6 +92,7 @@ walrow__queue_end(walrow__queue *queue, const walrow_error *why)
     if (!queue->ended)
         queue->end = *why;
     queue->ended = true;
+    walrow__signal_set(&queue->ready, true);
     pthread_cond_signal(&queue->changed);
     pthread_mutex_unlock(&queue->lock);
 }
@@ -124,7 +133,8 @@ wait_for_item(walrow__queue *queue, int timeout_ms)
 }
 
 walrow_code
-walrow__queue_take(walrow__queue *queue, walrow_changes *out, int timeout_ms, walrow_error *err)
+walrow__queue_take(walrow__queue *queue, walrow_changes *out, size_t *bytes, int timeout_ms,
+                   walrow_error *err)
 {
     pthread_mutex_lock(&queue->lock);
     if (queue->first == NULL && !queue->ended && timeout_ms != 0)
@@ -137,8 +147,9 @@ walrow__queue_take(walrow__queue *queue, walrow_changes *out, int timeout_ms, wa
             queue->last = NULL;
         bool was_full = queue->bytes >= queue->max_bytes;
         queue->bytes -= item->bytes;
-        if (was_full)
+        if (was_full || (queue->polled && queue->first == NULL))
             walrow__queue_wake(queue);
+        walrow__signal_set(&queue->ready, queue->first != NULL || queue->ended);
         code = WALROW_OK;
     } else if (queue->ended) {
         code = queue->end.code;
@@ -148,7 +159,19 @@ walrow__queue_take(walrow__queue *queue, walrow_changes *out, int timeout_ms, wa
     pthread_mutex_unlock(&queue->lock);
     if (item != NULL) {
         *out = item->changes;
+        if (bytes != NULL)
+            *bytes = item->bytes;
         free(item);
     }
     return code;
+}
+
+int
+walrow__queue_fd(walrow__queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->polled = true;
+    pthread_mutex_unlock(&queue->lock);
+    walrow__queue_wake(queue);
+    return queue->ready.fd;
 }

@@ -8,6 +8,8 @@
 #ifndef WALROW_STREAM_QUEUE_H
 #define WALROW_STREAM_QUEUE_H
 
+#include "stream/signal.h"
+
 #include <pthread.h>
 #include <walrow.h>
 
@@ -24,8 +26,10 @@ typedef struct walrow__queue {
     size_t bytes, max_bytes;
     bool waiting; /* the caller waits and there is nothing for it */
     bool ended;
-    walrow_error end; /* why, when ended: WALROW_END or an error */
-    int wake_fd;      /* eventfd */
+    walrow_error end;     /* why, when ended: WALROW_END or an error */
+    int wake_fd;          /* eventfd */
+    walrow__signal ready; /* there is something to be taken, or an end; for walrow_stream_fd */
+    bool polled;          /* the caller looks at that: it waits whenever there is nothing */
 } walrow__queue;
 
 walrow_code walrow__queue_init(walrow__queue *queue, size_t max_bytes, walrow_error *err) WALROW_MUST_CHECK;
@@ -43,9 +47,10 @@ void walrow__queue_sleep_over(walrow__queue *queue); /* read wake_fd empty */
 /* Until the caller took something, waits or stops the stream; at most timeout_ms. */
 void walrow__queue_wait(walrow__queue *queue, int timeout_ms);
 
-/* The caller's side. timeout_ms as in walrow_next. */
-walrow_code walrow__queue_take(walrow__queue *queue, walrow_changes *out, int timeout_ms,
+/* The caller's side. timeout_ms as in walrow_next; bytes: as they were put, may be NULL. */
+walrow_code walrow__queue_take(walrow__queue *queue, walrow_changes *out, size_t *bytes, int timeout_ms,
                                walrow_error *err) WALROW_MUST_CHECK;
+int walrow__queue_fd(walrow__queue *queue);
 void walrow__queue_wake(walrow__queue *queue);
 
 #endif

@@ -1,162 +1,372 @@
 /*
  * stream/reader.c
- *	  walrow_reader: one table's batches as an ArrowArrayStream.
- *
- * The change set that is being read lives in the stream, so that the reader after a change of schema goes on
- *	  where this one ended.
+ *	  Readers as callers have them: opened, read, acknowledged, closed.
  */
+#include "base/clock.h"
 #include "base/error.h"
+#include "sink/event/rows.h"
+#include "stream/merged.h"
 #include "stream/stream.h"
 
 #include <errno.h>
-#include <nanoarrow/nanoarrow.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct reader {
-    walrow_stream *stream; /* borrowed */
-    char *table;           /* "schema.table" */
-    struct ArrowSchema schema;
-    uint64_t epoch;
-    bool ended;
-    walrow_error err;
-} reader;
+/* ---- opening ---- */
 
-static bool
-is_of_table(const reader *r, const walrow_batch *batch)
-{
-    size_t n = strlen(batch->schema_name);
-    return strncmp(r->table, batch->schema_name, n) == 0 && r->table[n] == '.' &&
-           strcmp(r->table + n + 1, batch->table_name) == 0;
-}
-
-/* The change set is through: its rows are the caller's, who asks for more. */
 static walrow_code
-finish_changes(walrow_stream *stream, walrow_error *err)
+prepare(walrow_stream *stream, walrow__router **out, walrow_error *err)
 {
-    uint64_t end_lsn = stream->reading.end_lsn;
-    stream->reading.release(&stream->reading);
-    stream->read_at = 0;
-    return end_lsn == 0 ? WALROW_OK : walrow_ack(stream, end_lsn, err);
+    if (stream->upstream.dialect != NULL && stream->upstream.dialect->has_documents)
+        return walrow__fail(err, WALROW_ERR_USAGE,
+                            "documents of wal2json's format 1 have no rows to be read");
+    return walrow__router_of(stream, out, err);
 }
 
-/* The next batch of the table, borrowed; WALROW_END when there are no more. */
+static int64_t
+bound(const walrow_stream *stream, int64_t max_bytes)
+{
+    return max_bytes > 0 ? max_bytes : walrow__live(&stream->upstream.options->batch_bytes);
+}
+
 static walrow_code
-find_batch(reader *r, walrow_batch **out)
+open_table(walrow__router *router, const char *schema, const char *table, int64_t max_bytes,
+           struct walrow_reader **out, walrow_error *err)
 {
-    walrow_stream *stream = r->stream;
-    for (;;) {
-        if (stream->reading.release == NULL)
-            WALROW_TRY(walrow_next(stream, &stream->reading, -1, &r->err));
-        while (stream->read_at < stream->reading.n_batches) {
-            walrow_batch *batch = &stream->reading.batches[stream->read_at];
-            if (batch->array.release != NULL && batch->array.length > 0 && is_of_table(r, batch)) {
-                *out = batch;
-                return WALROW_OK;
-            }
-            stream->read_at++;
-        }
-        WALROW_TRY(finish_changes(stream, &r->err));
-    }
-}
-
-static int
-status_of(walrow_code code)
-{
-    switch (code) {
-    case WALROW_ERR_MEMORY:
-        return ENOMEM;
-    case WALROW_ERR_NET:
-    case WALROW_ERR_CONNECT:
-        return ECONNRESET;
-    default:
-        return EIO;
-    }
-}
-
-/* The first batch decides the schema. */
-static int
-find_schema(reader *r)
-{
-    walrow_batch *batch;
-    if (r->schema.release != NULL)
-        return 0;
-    walrow_code code = find_batch(r, &batch);
-    if (code == WALROW_END) {
-        walrow__fail(&r->err, WALROW_END, "the stream ended before the table's first change");
-        return ENODATA;
-    }
-    if (code != WALROW_OK)
-        return status_of(code);
-    r->epoch = batch->epoch;
-    return ArrowSchemaDeepCopy(batch->schema, &r->schema);
-}
-
-static int
-get_schema(struct ArrowArrayStream *self, struct ArrowSchema *out)
-{
-    reader *r = self->private_data;
-    int status = find_schema(r);
-    return status != 0 ? status : ArrowSchemaDeepCopy(&r->schema, out);
-}
-
-static int
-get_next(struct ArrowArrayStream *self, struct ArrowArray *out)
-{
-    reader *r = self->private_data;
-    walrow_batch *batch;
-    out->release = NULL;
-    if (r->ended)
-        return 0;
-    int status = find_schema(r);
-    if (status == ENODATA) {
-        r->ended = true;
-        return 0;
-    }
-    if (status != 0)
-        return status;
-    walrow_code code = find_batch(r, &batch);
-    if (code == WALROW_END || (code == WALROW_OK && batch->epoch != r->epoch)) {
-        r->ended = true;
-        return 0;
-    }
-    if (code != WALROW_OK)
-        return status_of(code);
-    ArrowArrayMove(&batch->array, out);
-    return 0;
-}
-
-static const char *
-get_last_error(struct ArrowArrayStream *self)
-{
-    reader *r = self->private_data;
-    return r->err.message;
-}
-
-static void
-release(struct ArrowArrayStream *self)
-{
-    reader *r = self->private_data;
-    if (r->schema.release != NULL)
-        ArrowSchemaRelease(&r->schema);
-    free(r->table);
-    free(r);
-    memset(self, 0, sizeof *self);
+    pthread_mutex_lock(&router->lock);
+    struct walrow_reader *other = walrow__router_find(router, schema, table);
+    bool taken = other != NULL && !other->closed;
+    if (other != NULL && !taken)
+        walrow__router_unlink(router, other);
+    walrow_code code =
+        taken ? walrow__fail(err, WALROW_ERR_USAGE, "%s.%s has a reader already", schema, table)
+              : walrow__reader_new(router, WALROW__READER_OF_TABLE, schema, table, max_bytes, out, err);
+    pthread_mutex_unlock(&router->lock);
+    return code;
 }
 
 walrow_code
-walrow_reader(walrow_stream *stream, const char *table, struct ArrowArrayStream *out, walrow_error *err)
+walrow_reader(walrow_stream *stream, const char *table, int64_t max_bytes, struct walrow_reader **out,
+              walrow_error *err)
 {
-    reader *r = calloc(1, sizeof *r);
-    if (r == NULL || (r->table = strdup(table)) == NULL) {
-        free(r);
-        return walrow__fail_memory(err);
+    walrow__router *router;
+    const char *dot = strchr(table, '.');
+    if (dot == NULL || dot == table || dot[1] == '\0') {
+        walrow__fail(err, WALROW_ERR_USAGE, "\"%s\" is not the name of a table with its schema", table);
+        return walrow__hint(err, "write public.%s", dot == NULL ? table : "orders");
     }
-    r->stream = stream;
-    *out = (struct ArrowArrayStream){.get_schema = get_schema,
-                                     .get_next = get_next,
-                                     .get_last_error = get_last_error,
-                                     .release = release,
-                                     .private_data = r};
+    WALROW_TRY(prepare(stream, &router, err));
+    char *schema = strndup(table, (size_t)(dot - table));
+    if (schema == NULL)
+        return walrow__fail_memory(err);
+    walrow_code code = open_table(router, schema, dot + 1, bound(stream, max_bytes), out, err);
+    free(schema);
+    return code;
+}
+
+walrow_code
+walrow_events(walrow_stream *stream, int64_t max_bytes, struct walrow_reader **out, walrow_error *err)
+{
+    walrow__router *router;
+    struct walrow__event_rows *events;
+    WALROW_TRY(prepare(stream, &router, err));
+    WALROW_TRY(walrow__event_rows_new(&events, err));
+    pthread_mutex_lock(&router->lock);
+    walrow_code code =
+        walrow__reader_new(router, WALROW__READER_OF_EVENTS, "", "", bound(stream, max_bytes), out, err);
+    if (code == WALROW_OK)
+        (*out)->events = events;
+    pthread_mutex_unlock(&router->lock);
+    if (code != WALROW_OK)
+        walrow__event_rows_free(events);
+    return code;
+}
+
+/* ---- merging ---- */
+
+static walrow_code
+check_mergeable(struct walrow_reader *const *readers, size_t n, walrow_error *err)
+{
+    if (n == 0)
+        return walrow__fail(err, WALROW_ERR_USAGE, "there are no readers to be merged");
+    for (size_t i = 0; i < n; i++)
+        if (readers[i]->router != readers[0]->router || readers[i]->kind != WALROW__READER_OF_TABLE)
+            return walrow__fail(err, WALROW_ERR_USAGE, "only readers of tables of one stream can be merged");
+        else if (readers[i]->into != NULL || readers[i]->had != NULL ||
+                 readers[i]->held.array.release != NULL)
+            return walrow__fail(err, WALROW_ERR_USAGE, "the reader of %s.%s is in use already",
+                                readers[i]->schema_name, readers[i]->table_name);
     return WALROW_OK;
+}
+
+/* With the lock held. */
+static walrow_code
+merge(struct walrow_reader **readers, size_t n, struct walrow_reader **members, walrow__merged *merged,
+      struct walrow_reader **out, walrow_error *err)
+{
+    WALROW_TRY(check_mergeable(readers, n, err));
+    WALROW_TRY(walrow__reader_new(readers[0]->router, WALROW__READER_MERGED, "", "", 0, out, err));
+    memcpy(members, readers, n * sizeof *members);
+    (*out)->merged = merged;
+    (*out)->members = members;
+    (*out)->n_members = n;
+    for (size_t i = 0; i < n; i++)
+        members[i]->into = *out;
+    walrow__reader_show(*out);
+    return WALROW_OK;
+}
+
+walrow_code
+walrow_merge(struct walrow_reader **readers, size_t n, struct walrow_reader **out, walrow_error *err)
+{
+    walrow__merged *merged;
+    WALROW_TRY(walrow__merged_new(&merged, err));
+    struct walrow_reader **members = calloc(n + 1, sizeof *members);
+    walrow_code code = members == NULL ? walrow__fail_memory(err) : WALROW_OK;
+    if (code == WALROW_OK && n > 0)
+        pthread_mutex_lock(&readers[0]->router->lock);
+    if (code == WALROW_OK)
+        code = merge(readers, n, members, merged, out, err);
+    if (members != NULL && n > 0)
+        pthread_mutex_unlock(&readers[0]->router->lock);
+    if (code != WALROW_OK) {
+        free(members);
+        walrow__merged_free(merged);
+    }
+    return code;
+}
+
+/* ---- reading ---- */
+
+/* With the lock held: until there is something, an end, or the time is over. */
+static bool
+wait_until(pthread_cond_t *cond, walrow__router *router, int timeout_ms, bool (*there)(const void *arg),
+           const void *arg)
+{
+    struct timespec deadline = walrow__deadline_in(timeout_ms < 0 ? 0 : timeout_ms);
+    int outcome = 0;
+    while (!there(arg) && !router->ended && timeout_ms != 0 && outcome != ETIMEDOUT)
+        outcome = timeout_ms < 0 ? pthread_cond_wait(cond, &router->lock)
+                                 : pthread_cond_timedwait(cond, &router->lock, &deadline);
+    return there(arg);
+}
+
+static bool
+has_rows_or_end(const void *arg)
+{
+    const struct walrow_reader *reader = arg;
+    return reader->closed || reader->failure.code != WALROW_OK || walrow__reader_has_rows(reader);
+}
+
+static walrow_code
+tell_end(const walrow__router *router, walrow_error *err)
+{
+    if (!router->ended)
+        return WALROW_TIMEOUT;
+    if (err != NULL)
+        *err = router->end;
+    return router->end.code;
+}
+
+static void
+take_waiting(struct walrow_reader *reader, walrow_rows *out, uint64_t *number)
+{
+    walrow__item *item = walrow__reader_pop(reader);
+    *out = (walrow_rows){.schema = &item->shape->schema,
+                         .snapshot = item->snapshot,
+                         .commit_lsn = item->last.commit_lsn,
+                         .seq = item->last.seq};
+    ArrowArrayMove(&item->array, &out->array);
+    *number = item->of->number;
+}
+
+/* It cannot go on without what it failed with. */
+static walrow_code
+take_merged(struct walrow_reader *reader, walrow_rows *out, uint64_t *number, walrow_error *err)
+{
+    walrow_error failure = reader->failure;
+    if (failure.code == WALROW_OK && walrow__merged_take(reader, out, number, &failure) == WALROW_OK)
+        return WALROW_OK;
+    reader->failure = failure;
+    if (err != NULL)
+        *err = failure;
+    return failure.code;
+}
+
+/* With the lock held, and something there. */
+static walrow_code
+take(struct walrow_reader *reader, walrow_rows *out, uint64_t *number, walrow_error *err)
+{
+    walrow_code code = WALROW_OK;
+    if (reader->held.array.release != NULL) {
+        *out = reader->held;
+        memset(&reader->held, 0, sizeof reader->held);
+    } else if (reader->kind == WALROW__READER_MERGED) {
+        *out = (walrow_rows){0};
+        code = take_merged(reader, out, number, err);
+    } else {
+        take_waiting(reader, out, number);
+    }
+    out->new_schema = out->schema != reader->had;
+    return code;
+}
+
+/* hold: what is taken is held, too. */
+static walrow_code
+next(struct walrow_reader *reader, walrow_rows *out, bool hold, int timeout_ms, walrow_error *err)
+{
+    walrow__router *router = reader->router;
+    uint64_t number;
+    WALROW_TRY(walrow__router_start(router, err));
+    pthread_mutex_lock(&router->lock);
+    walrow_code code;
+    if (!wait_until(&reader->arrived, router, timeout_ms, has_rows_or_end, reader))
+        code = tell_end(router, err);
+    else if (reader->closed)
+        code = walrow__fail(err, WALROW_END, "the reader was closed");
+    else
+        code = take(reader, out, &number, err);
+    if (code == WALROW_OK && hold) {
+        reader->held = *out;
+        reader->held_from = number;
+    }
+    walrow__reader_show(reader);
+    pthread_mutex_unlock(&router->lock);
+    return code;
+}
+
+walrow_code
+walrow_reader_next(struct walrow_reader *reader, walrow_rows *out, int timeout_ms, walrow_error *err)
+{
+    WALROW_TRY(next(reader, out, false, timeout_ms, err));
+    reader->had = out->schema;
+    return WALROW_OK;
+}
+
+walrow_code
+walrow__reader_hold(struct walrow_reader *reader, walrow_error *err)
+{
+    walrow_rows rows;
+    return reader->held.array.release != NULL ? WALROW_OK : next(reader, &rows, true, -1, err);
+}
+
+int
+walrow_reader_fd(struct walrow_reader *reader)
+{
+    walrow_error ignored;
+    return walrow__router_start(reader->router, &ignored) == WALROW_OK ? reader->signal.fd : -1;
+}
+
+void
+walrow_reader_table(const struct walrow_reader *reader, const char **schema, const char **table)
+{
+    *schema = reader->schema_name;
+    *table = reader->table_name;
+}
+
+/* ---- tables that appear ---- */
+
+static bool
+has_new(const void *arg)
+{
+    return ((const walrow__router *)arg)->new_readers != NULL;
+}
+
+/* From now on tables without a reader get one. */
+static walrow_code
+take_all(walrow_stream *stream, walrow__router **out, walrow_error *err)
+{
+    WALROW_TRY(prepare(stream, out, err));
+    pthread_mutex_lock(&(*out)->lock);
+    (*out)->takes_all = true;
+    pthread_mutex_unlock(&(*out)->lock);
+    return walrow__router_start(*out, err);
+}
+
+walrow_code
+walrow_readers(walrow_stream *stream, int timeout_ms, struct walrow_reader **out, walrow_error *err)
+{
+    walrow__router *router;
+    walrow_code code = WALROW_OK;
+    WALROW_TRY(take_all(stream, &router, err));
+    pthread_mutex_lock(&router->lock);
+    if (wait_until(&router->appeared, router, timeout_ms, has_new, router)) {
+        *out = router->new_readers;
+        router->new_readers = (*out)->next_new;
+        (*out)->next_new = NULL;
+    } else {
+        code = tell_end(router, err);
+    }
+    walrow__signal_set(&router->appeared_signal, router->ended || has_new(router));
+    pthread_mutex_unlock(&router->lock);
+    return code;
+}
+
+int
+walrow_readers_fd(walrow_stream *stream)
+{
+    walrow__router *router;
+    walrow_error ignored;
+    return take_all(stream, &router, &ignored) == WALROW_OK ? router->appeared_signal.fd : -1;
+}
+
+/* ---- acknowledging, closing ---- */
+
+/* Not what is held: the caller has not seen it. */
+static void
+drop_taken(const struct walrow_reader *reader, walrow__items *taken, walrow__position position)
+{
+    bool holds = reader->held.array.release != NULL;
+    while (taken->first != NULL && walrow__position_compare(taken->first->last, position) <= 0 &&
+           !(holds && taken->first->of->number == reader->held_from))
+        walrow__items_drop_first(taken);
+}
+
+walrow_code
+walrow_reader_ack(struct walrow_reader *reader, uint64_t commit_lsn, uint32_t seq, walrow_error *err)
+{
+    walrow__position position = {.commit_lsn = commit_lsn, .seq = seq};
+    walrow__router *router = reader->router;
+    pthread_mutex_lock(&router->lock);
+    drop_taken(reader, &reader->taken, position);
+    for (size_t i = 0; i < reader->n_members; i++)
+        drop_taken(reader, &reader->members[i]->taken, position);
+    bool open = router->stream != NULL;
+    if (open)
+        walrow__router_confirm(router);
+    pthread_mutex_unlock(&router->lock);
+    return open ? WALROW_OK : walrow__fail(err, WALROW_END, "the stream was closed");
+}
+
+/* With the lock held. */
+static void
+close_reader(struct walrow_reader *reader)
+{
+    reader->closed = true;
+    walrow__items_drop(&reader->waiting);
+    walrow__items_drop(&reader->taken);
+    reader->bytes = 0;
+    walrow__reader_show(reader);
+    pthread_cond_broadcast(&reader->arrived);
+}
+
+void
+walrow_reader_close(struct walrow_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    walrow__router *router = reader->router;
+    pthread_mutex_lock(&router->lock);
+    for (size_t i = 0; i < reader->n_members; i++)
+        close_reader(reader->members[i]);
+    close_reader(reader);
+    if (router->stream != NULL)
+        walrow__router_confirm(router);
+    size_t n_members = reader->n_members;
+    reader->n_members = 0;
+    pthread_cond_signal(&router->room);
+    pthread_mutex_unlock(&router->lock);
+    for (size_t i = 0; i < n_members; i++)
+        walrow__reader_unref(reader->members[i]);
+    walrow__reader_unref(reader);
 }

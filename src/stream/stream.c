@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "stream/prepare.h"
 #include "stream/receiver_thread.h"
+#include "stream/router.h"
 
 #include <stdlib.h>
 
@@ -50,12 +51,22 @@ walrow_open(const walrow_options *options, walrow_stream **out, walrow_error *er
 walrow_code
 walrow_next(walrow_stream *stream, walrow_changes *out, int timeout_ms, walrow_error *err)
 {
-    return walrow__queue_take(&stream->receiver.queue, out, timeout_ms, err);
+    if (stream->router != NULL)
+        return walrow__fail(err, WALROW_ERR_USAGE, "the stream's changes go to its readers");
+    return walrow__queue_take(&stream->receiver.queue, out, NULL, timeout_ms, err);
+}
+
+int
+walrow_stream_fd(walrow_stream *stream)
+{
+    return stream->router != NULL ? -1 : walrow__queue_fd(&stream->receiver.queue);
 }
 
 walrow_code
 walrow_ack(walrow_stream *stream, uint64_t end_lsn, walrow_error *err)
 {
+    if (stream->router != NULL)
+        return walrow__fail(err, WALROW_ERR_USAGE, "the stream's readers acknowledge what they took");
     uint64_t before = atomic_load(&stream->receiver.acked_lsn);
     if (end_lsn < before)
         return walrow__fail(err, WALROW_ERR_USAGE, "an acknowledgement cannot be taken back");
@@ -75,8 +86,8 @@ walrow_close(walrow_stream *stream)
 {
     if (stream == NULL)
         return;
-    if (stream->reading.release != NULL)
-        stream->reading.release(&stream->reading);
+    if (stream->router != NULL)
+        walrow__router_stop(stream->router);
     walrow__receiver_stop(&stream->receiver);
     walrow__upstream_release(&stream->upstream);
     free(stream);

@@ -10,8 +10,7 @@
 struct walrow_stream {
     walrow__upstream upstream;
     walrow__receiver receiver;
-    walrow_changes reading; /* what walrow_reader is in the middle of; release is NULL if nothing */
-    size_t read_at;         /* its next batch */
+    struct walrow__router *router; /* NULL: it has no readers */
 };
 
 walrow_code walrow__stream_open(const walrow_options *options, const walrow__stream_hooks *hooks,

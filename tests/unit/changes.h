@@ -115,7 +115,7 @@ test_type(walrow__catalog *catalog, uint32_t oid, const walrow__pg_type **out, w
 static walrow_code
 test_format(walrow__catalog *catalog, uint32_t oid, int32_t typmod, const char **out, walrow_error *err)
 {
-    const walrow__pg_type *type;
+    const walrow__pg_type *type = NULL;
     (void)typmod;
     WALROW_TRY(test_type(catalog, oid, &type, err));
     *out = type->name;

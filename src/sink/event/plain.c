@@ -15,6 +15,7 @@
  */
 #include "base/json.h"
 #include "base/utf8.h"
+#include "sink/event/data.h"
 #include "sink/event/style.h"
 #include "sink/event/value_text.h"
 
@@ -79,45 +80,6 @@ boundary(walrow__event_printer *printer, bool is_commit)
 
 /* ---- rows ---- */
 
-typedef enum choice {
-    ALL,   /* the new row: what came */
-    KNOWN, /* an old row: the key, and what is not null */
-    KEY
-} choice;
-
-static bool
-is_chosen(const walrow__event_column *column, const walrow__value *value, choice choice, bool of_old,
-          int64_t row)
-{
-    switch (choice) {
-    case ALL:
-        return !column->is_skipped;
-    case KNOWN:
-        return column->is_key || !walrow__value_is_null(value, row);
-    default: /* the old key is known, whatever was not sent of the new row */
-        return column->is_key && (of_old || !column->is_skipped);
-    }
-}
-
-static void
-add_columns(const walrow__event_table *table, choice choice, bool of_old, int64_t row, walrow__strbuf *buf)
-{
-    char separator = '{';
-    for (int i = 0; i < table->n_columns; i++) {
-        const walrow__event_column *column = &table->columns[i];
-        const walrow__value *value = of_old ? &column->old : &column->value;
-        if (!is_chosen(column, value, choice, of_old, row))
-            continue;
-        walrow__strbuf_add_char(buf, separator);
-        walrow__strbuf_add_text(buf, value->key);
-        walrow__value_print(value, row, buf);
-        separator = ',';
-    }
-    if (separator == '{')
-        walrow__strbuf_add_char(buf, '{');
-    walrow__strbuf_add_char(buf, '}');
-}
-
 static const char *
 event_type(char op)
 {
@@ -142,10 +104,10 @@ add_data(const walrow__event_table *table, char op, bool has_old, int64_t row, w
     if (op == 'D' || op == 'T')
         walrow__strbuf_add_text(buf, "null");
     else
-        add_columns(table, ALL, false, row, buf);
+        walrow__event_add_columns(table, WALROW__EVENT_ALL, false, row, buf);
     walrow__strbuf_add_text(buf, ",\"old_data\":");
     if (op == 'D' || has_old)
-        add_columns(table, KNOWN, has_old, row, buf);
+        walrow__event_add_columns(table, WALROW__EVENT_KNOWN, has_old, row, buf);
     else
         walrow__strbuf_add_text(buf, "null");
 }
@@ -178,7 +140,7 @@ row(walrow__event_printer *printer, walrow__event_table *table, int64_t row, wal
         if (op == 'T' || !table->has_key)
             walrow__strbuf_add_text(buf, "null");
         else
-            add_columns(table, KEY, has_old, row, buf);
+            walrow__event_add_columns(table, WALROW__EVENT_KEY, has_old, row, buf);
     }
     walrow__strbuf_add_text(buf, table->types);
     add_place(printer, &position.seq);
@@ -188,21 +150,13 @@ row(walrow__event_printer *printer, walrow__event_table *table, int64_t row, wal
 static void
 schema_change(walrow__event_printer *printer, const walrow__event_table *table, walrow__position position)
 {
-    const struct ArrowSchema *schema = table->bound->schema;
     walrow__strbuf *buf = &printer->buf;
     walrow__strbuf_add_text(buf, "{\"event_type\":\"schema_change\"");
     walrow__strbuf_add_text(buf, table->names);
-    walrow__strbuf_add_text(buf, ",\"data\":{");
-    for (int i = 0; i < table->n_columns; i++) {
-        struct ArrowStringView type = walrow__event_metadata(schema->children[WALROW__N_META + i], "pg.type");
-        walrow__strbuf_add_text(buf, i > 0 ? "," : "");
-        walrow__strbuf_add_text(buf, table->columns[i].value.key);
-        walrow__json_add_string(buf, type.data, (size_t)type.size_bytes);
-    }
-    struct ArrowStringView key = walrow__event_metadata(schema, "walrow.key");
-    walrow__strbuf_add_text(buf, "},\"key\":");
-    walrow__strbuf_add(buf, key.size_bytes == 0 ? "[]" : key.data,
-                       key.size_bytes == 0 ? 2 : (size_t)key.size_bytes);
+    walrow__strbuf_add_text(buf, ",\"data\":");
+    walrow__event_add_types(table, buf);
+    walrow__strbuf_add_text(buf, ",\"key\":");
+    walrow__event_add_key(table, buf);
     add_place(printer, &position.seq);
 }
 

@@ -24,7 +24,7 @@ struct walrow__event_style {
                           walrow__position position);
 };
 
-extern const walrow__event_style walrow__event_plain, walrow__event_wal2json, walrow__event_documents,
-    walrow__event_debezium;
+extern const walrow__event_style walrow__event_plain, walrow__event_arrow, walrow__event_wal2json,
+    walrow__event_documents, walrow__event_debezium;
 
 #endif
