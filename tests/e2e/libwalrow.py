@@ -140,7 +140,7 @@ class Stream:
 
 class Reader:
     def __init__(self, library, handle):
-        self.library, self.handle = library, handle
+        self.library, self.handle, self.schema = library, handle, None
         self.position = (0, 0)
 
     @property
@@ -160,8 +160,9 @@ class Reader:
         if code != OK:
             return None
         self.position = (rows.commit_lsn, rows.seq)
-        array = ctypes.addressof(rows) + Rows.array.offset
-        return pa.RecordBatch._import_from_c(array, copy_of_schema(rows.schema))
+        if rows.new_schema:
+            self.schema = import_borrowed(rows.schema)
+        return pa.RecordBatch._import_from_c(ctypes.addressof(rows) + Rows.array.offset, self.schema)
 
     def __iter__(self):
         return iter(self.next, None)
@@ -185,17 +186,15 @@ class Reader:
         self.handle = c_void_p()
 
 
-def copy_of_schema(address):
-    """pyarrow takes what it imports; the reader's schema is borrowed."""
-    schema = ArrowSchema.from_address(address)
-    copy = ArrowSchema.from_buffer_copy(schema)
-    copy.release = ctypes.cast(keep, c_void_p)
-    copy_of_schema.kept = copy  # until the import is over
-    return ctypes.addressof(copy)
+def import_borrowed(address):
+    """pyarrow takes what it imports: it gets a copy of the struct, whose release does nothing."""
+    copy = ArrowSchema.from_buffer_copy(ArrowSchema.from_address(address))
+    copy.release = ctypes.cast(release_nothing, c_void_p)
+    return pa.Schema._import_from_c(ctypes.addressof(copy))
 
 
 @ctypes.CFUNCTYPE(None, c_void_p)
-def keep(address):
+def release_nothing(address):
     ArrowSchema.from_address(address).release = None
 
 
@@ -206,16 +205,5 @@ def partition(library, batch, n, columns=(), by_table=False):
     names = (c_char_p * len(columns))(*(name.encode() for name in columns))
     how = Partitioning(n=n, by=int(by_table), columns=names, n_columns=len(columns))
     library.call("walrow_partition", byref(array), byref(schema), byref(how), out)
-    pa.Schema._import_from_c(ctypes.addressof(schema))
-    return [
-        pa.RecordBatch._import_from_c(ctypes.addressof(out[p]), ctypes.addressof(exported(batch.schema)))
-        if out[p].release else None
-        for p in range(n)
-    ]  # fmt: skip
-
-
-def exported(schema):
-    out = ArrowSchema()
-    schema._export_to_c(ctypes.addressof(out))
-    exported.kept = out  # until it is imported
-    return out
+    schema = pa.Schema._import_from_c(ctypes.addressof(schema))
+    return [pa.RecordBatch._import_from_c(ctypes.addressof(one), schema) if one.release else None for one in out]
