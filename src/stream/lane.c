@@ -57,18 +57,23 @@ note_taken(walrow__lane *lane, const walrow_changes *changes, walrow_error *err)
     return WALROW_OK;
 }
 
-/* A table's rows are durable once its last chunk is synced, changes once the sink says so. */
+/*
+ * A table's rows are durable once its last chunk is synced, changes once the sink says so. A table that was met in
+ * the middle of a transaction is read between two of its parts: those before are no more durable for that.
+ */
 static void
 move_cursor(walrow__lane *lane, uint64_t durable_lsn)
 {
     uint64_t cursor = lane->cursor;
+    bool parts = false;
     for (uint64_t i = cursor; i < lane->next; i++) {
         const taken *entry = taken_at(lane, i);
-        if (!entry->whole)
-            continue;
-        if (!entry->snapshot && entry->end_lsn > durable_lsn)
+        if (!entry->snapshot && entry->whole && entry->end_lsn > durable_lsn)
             break;
-        cursor = i + 1;
+        if (!entry->snapshot)
+            parts = !entry->whole;
+        if (entry->whole && !parts)
+            cursor = i + 1;
     }
     pthread_mutex_lock(&lane->lock);
     lane->cursor = cursor;
