@@ -639,6 +639,27 @@ WALROW_API uint32_t walrow_murmur3_x86_32(const void *bytes, size_t size, uint32
 /** MurmurHash3_x64_128. A value that is not the key's first has the 64 bits before it as its seed, so seed has as many. */
 WALROW_API void walrow_murmur3_x64_128(const void *bytes, size_t size, uint64_t seed, uint64_t out[2]);
 
+/* ---- handing on ---- */
+
+/**
+ * Another array over the memory of a batch that walrow made, for a consumer of its own. Nothing is copied: the last of
+ * them that is released frees it.
+ * @param array  replaced by an equal one; not in use elsewhere meanwhile. After an error it is as before
+ * Ownership: caller releases *out and *array, in any order and in whatever threads
+ */
+WALROW_API walrow_code walrow_array_share(struct ArrowArray *array, struct ArrowArray *out,
+                                          walrow_error *err) WALROW_MUST_CHECK;
+/** A copy of a borrowed schema. Ownership: caller releases *out */
+WALROW_API walrow_code walrow_schema_copy(const struct ArrowSchema *schema, struct ArrowSchema *out,
+                                          walrow_error *err) WALROW_MUST_CHECK;
+/**
+ * A batch as an Arrow stream of one.
+ * @param array  taken over when all went well
+ * Ownership: caller releases *out
+ */
+WALROW_API walrow_code walrow_array_stream(struct ArrowArray *array, const struct ArrowSchema *schema,
+                                           struct ArrowArrayStream *out, walrow_error *err) WALROW_MUST_CHECK;
+
 /* ---- the whole job ---- */
 
 typedef struct walrow_report {
