@@ -31,7 +31,7 @@ export PKG_CONFIG_PATH := $(CURDIR)/.deps/prefix/lib/pkgconfig$(if $(PKG_CONFIG_
 export WALROW_BIN      ?= $(CURDIR)/build/walrow
 export CLANG_FORMAT    ?= clang-format-14
 
-.PHONY: all build build-asan build-campaign build-tsan campaign plugin plugin-library plugin-regress install-plugin deb demo test test-matrix test-threads test-plugin-memory unit e2e bench bench-peers install format format-check clean distclean help
+.PHONY: all build build-asan build-campaign build-tsan campaign plugin plugin-library plugin-regress install-plugin deb demo python test test-matrix test-threads test-plugin-memory unit e2e bench bench-peers install format format-check clean distclean help
 .DEFAULT_GOAL := all
 
 all: ## build/walrow, build/libwalrow.so and build/wal2arrow.so, installing first what that needs
@@ -110,6 +110,11 @@ test-plugin-memory: ## the plugin's own tests under the sanitizers and under val
 	@scripts/bootstrap memory
 	@$(MAKE) --no-print-directory plugin
 	@RESULTS=$(RESULTS) scripts/test-plugin-memory $(PG_CONFIG)
+
+python: ## the Python package, into .deps/venv; elsewhere, after make: pip install ./python
+	@scripts/bootstrap build
+	@$(MAKE) --no-print-directory build
+	@$(PYTHON) -m pip --disable-pip-version-check install --quiet --no-index --force-reinstall ./python
 
 unit: ## only the unit tests; ARGS=name for one
 	@scripts/bootstrap test

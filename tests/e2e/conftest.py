@@ -13,6 +13,8 @@ from postgres import Postgres
 from streaming import Job
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BINARY = os.path.abspath(os.environ.get("WALROW_BIN") or os.path.join(ROOT, "build", "walrow"))
+os.environ["WALROW_LIBRARY"] = os.path.join(os.path.dirname(BINARY), "libwalrow.so")  # of the Python package
 _numbers = itertools.count(1)
 SEEDS = "0-79"
 
@@ -77,8 +79,7 @@ def walrow(tmp_path):
 @contextlib.contextmanager
 def new_walrow(folder):
     """The same for fixtures of a longer life."""
-    binary = os.environ.get("WALROW_BIN") or os.path.join(ROOT, "build", "walrow")
-    command = Walrow(os.path.abspath(binary), folder)
+    command = Walrow(BINARY, folder)
     yield command
     command.close()
 

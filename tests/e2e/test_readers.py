@@ -4,30 +4,26 @@ import json
 import select
 from concurrent.futures import ThreadPoolExecutor
 
+import pyarrow as pa
 import pytest
 
-from libwalrow import load, partition
 from postgres import lsn_value, wait_until
 from streaming import own_values, ways
+from walrow import Stream, merge, partition
 
 pytestmark = ways("pgoutput", "wal2arrow")
-
-
-@pytest.fixture(scope="module")
-def library():
-    return load()
+SOON = 60
 
 
 @pytest.fixture
-def stream(library, db, job, tmp_path):
+def stream(db, job, tmp_path):
     """stream(option=...): a stream of the job's slot, with a state of its own; until "now" it ends by itself."""
     streams = []
 
     def open_stream(**options):
         options = {"snapshot": "never", "until": "now", "state": tmp_path / "state", "ack_interval": 50} | options
-        options = {name: value for name, value in options.items() if value is not None}
         source = {"source": db.url(), "tables": job.tables, "slot": job.slot, "publication": job.slot}
-        streams.append(library.open(plugin=job.plugin, **source, **options))
+        streams.append(Stream(plugin=job.plugin, **source, **options))
         return streams[-1]
 
     yield open_stream
@@ -35,10 +31,24 @@ def stream(library, db, job, tmp_path):
         one.close()
 
 
+def batches(reader):
+    """All until the stream ends, as pyarrow's."""
+    return [pa.record_batch(batch) for batch in reader]
+
+
+def rows(reader):
+    return [row for batch in batches(reader) for row in batch.to_pylist()]
+
+
+def soon(reader):
+    """The next batch, as pyarrow's."""
+    return pa.record_batch(reader.read(SOON))
+
+
 def in_threads(*readers):
     """[rows of each], every reader in its own thread."""
     with ThreadPoolExecutor(len(readers)) as pool:
-        return list(pool.map(lambda reader: reader.rows(), readers))
+        return list(pool.map(rows, readers))
 
 
 def positions(rows):
@@ -75,19 +85,19 @@ def test_what_a_reader_did_not_acknowledge_comes_again(db, job, stream):
     shop(db, 3)
     with stream(batch="transaction") as opened:
         orders, users = opened.reader("public.orders"), opened.reader("public.users")
-        batches = list(orders)
+        those = batches(orders)
         orders.ack()
-        seen = users.next()
+        seen = soon(users)
         users.ack()
-        assert len(batches) == 3 and seen.column("id").to_pylist() == [0]
+        assert len(those) == 3 and seen.column("id").to_pylist() == [0]
     with stream(batch="transaction") as opened:
         orders, users = opened.reader("public.orders"), opened.reader("public.users")
-        assert [row["id"] for row in users.rows()] == [1, 2]
-        assert {row["id"] for row in orders.rows()} == {1, 2}  # at least once: the slowest decides
+        assert [row["id"] for row in rows(users)] == [1, 2]
+        assert {row["id"] for row in rows(orders)} == {1, 2}  # at least once: the slowest decides
         orders.ack()
         users.ack()
     with stream() as opened:
-        assert opened.reader("public.orders").rows() == []
+        assert rows(opened.reader("public.orders")) == []
 
 
 def test_the_slot_follows_the_slowest_reader(db, job, stream):
@@ -97,8 +107,8 @@ def test_the_slot_follows_the_slowest_reader(db, job, stream):
         orders, users = opened.reader("public.orders"), opened.reader("public.users")
         before = lsn_value(db.slot(job.slot)["confirmed_flush_lsn"])
         shop(db, 1)
-        orders.next()
-        users.next()
+        orders.read(SOON)
+        users.read(SOON)
         orders.ack()
         confirmed = lambda: lsn_value(db.slot(job.slot)["confirmed_flush_lsn"])  # noqa: E731
         assert before <= confirmed() <= users.position[0]
@@ -111,26 +121,26 @@ def test_existing_rows_come_first(db, stream):
     shop(db, 5)
     with stream(snapshot="initial", until=None) as opened:
         users, orders = opened.reader("public.users"), opened.reader("public.orders")
-        assert users.next().column("_op").to_pylist() == ["R"] * 5
-        assert [float(total) for total in orders.next().column("total").to_pylist()] == [n + 1.5 for n in range(5)]
+        assert soon(users).column("_op").to_pylist() == ["R"] * 5
+        assert [float(total) for total in soon(orders).column("total").to_pylist()] == [n + 1.5 for n in range(5)]
         users.ack()
         orders.ack()
         db.sql("INSERT INTO users VALUES (99, 'late')")
-        assert users.next().column("name").to_pylist() == ["late"]
+        assert soon(users).column("name").to_pylist() == ["late"]
 
 
 def test_tables_that_appear_get_readers(db, stream):
     orders_and_users(db)
     shop(db, 1)
     with stream(snapshot="initial", until=None) as opened:
-        users, orders = opened.reader("public.users"), opened.appeared()
+        users, orders = opened.reader("public.users"), opened.appeared(SOON)
         assert orders.table == "public.orders"
-        assert orders.next().column("id").to_pylist() == [0]
+        assert soon(orders).column("id").to_pylist() == [0]
         db.sql("CREATE TABLE later (id int PRIMARY KEY); INSERT INTO later VALUES (1)")
-        later = opened.appeared()
+        later = opened.appeared(SOON)
         assert later.table == "public.later"
-        assert later.next().column("id").to_pylist() == [1]
-        assert users.next().column("name").to_pylist() == ["u0"]
+        assert soon(later).column("id").to_pylist() == [1]
+        assert soon(users).column("name").to_pylist() == ["u0"]
 
 
 def test_an_arrow_stream_ends_at_a_new_schema(db, job, stream):
@@ -140,7 +150,7 @@ def test_an_arrow_stream_ends_at_a_new_schema(db, job, stream):
     db.sql("ALTER TABLE users ADD COLUMN age int; INSERT INTO users VALUES (2, 'b', 42)")
     with stream() as opened:
         users = opened.reader("public.users")
-        first, second = users.arrow().read_all(), users.arrow().read_all()
+        first, second = (pa.RecordBatchReader.from_stream(users).read_all() for _ in range(2))
         assert first.num_rows == 1 and "age" not in first.schema.names
         assert second.column("age").to_pylist() == [42]
 
@@ -151,9 +161,9 @@ def test_a_batch_is_of_one_transaction_if_asked(db, job, stream):
     shop(db, 20)
     for transport in "push", "pull":
         with stream(batch="transaction", transport=transport) as opened:
-            batches = list(opened.reader("public.orders"))
-        assert [set(batch.column("id").to_pylist()) for batch in batches] == [{n} for n in range(20)]
-        assert all(len(set(batch.column("_commit_lsn").to_pylist())) == 1 for batch in batches)
+            those = batches(opened.reader("public.orders"))
+        assert [set(batch.column("id").to_pylist()) for batch in those] == [{n} for n in range(20)]
+        assert all(len(set(batch.column("_commit_lsn").to_pylist())) == 1 for batch in those)
 
 
 def test_the_descriptor_is_readable_when_there_are_rows(db, job, stream):
@@ -161,12 +171,12 @@ def test_the_descriptor_is_readable_when_there_are_rows(db, job, stream):
     job.setup()
     with stream(until=None, batch_delay=3600000) as opened:
         users = opened.reader("public.users")
-        readable = lambda timeout_s: select.select([users.fd], [], [], timeout_s)[0] != []  # noqa: E731
+        readable = lambda timeout_s: select.select([users], [], [], timeout_s)[0] != []  # noqa: E731
         for n in range(3):
             assert not readable(0)
             db.sql("INSERT INTO users VALUES (%s, 'x')", (n,))
             assert readable(60)
-            assert users.next(timeout_ms=0).column("id").to_pylist() == [n]
+            assert pa.record_batch(users.read(0)).column("id").to_pylist() == [n]
 
 
 # ---- events --------------------------------------------------------------------------------------------------
@@ -194,7 +204,7 @@ def test_events_are_those_of_json_lines(db, job, new_job, stream):
     db.sql("BEGIN; INSERT INTO users VALUES (8, 'a', 1); INSERT INTO orders VALUES (8, 8); DELETE FROM users; COMMIT")
     lines.stream(to=[f"jsonl:{lines.jsonl}"])
     with stream() as opened:
-        events = opened.events().rows()
+        events = rows(opened.events())
     assert [as_line(event) for event in events] == lines.events()
     assert {event["event_type"] for event in events} > {"schema_change", "truncate", "message", "begin", "update"}
 
@@ -234,16 +244,14 @@ def test_shards_are_read_as_one_in_position_order(db, job, stream):
         db.sql(f"BEGIN; INSERT INTO {one} (id, name) VALUES ({n}, 'n'); UPDATE {one} SET name = 'm';"
                f"INSERT INTO {other} (id) VALUES ({guest}); DELETE FROM {other} WHERE id = {guest}; COMMIT")  # fmt: skip
     with stream() as opened:
-        merged = opened.merge(*(opened.reader(f"public.user_{n}") for n in range(3)))
-        batches = list(merged)
+        together = rows(merge(opened.reader(f"public.user_{n}") for n in range(3)))
     with stream() as opened:
         apart = dict(zip(range(3), in_threads(*(opened.reader(f"public.user_{n}") for n in range(3)))))
-    rows = [row for batch in batches for row in batch.to_pylist()]
-    assert positions(rows) == sorted(positions(rows)) and len(rows) == sum(map(len, apart.values()))
+    assert positions(together) == sorted(positions(together)) and len(together) == sum(map(len, apart.values()))
     for n, its in apart.items():
-        mine = [row for row in rows if row["_table"] == f"public.user_{n}"]
+        mine = [row for row in together if row["_table"] == f"public.user_{n}"]
         assert [without_others(row, its[0]) for row in mine] == its
-    assert all(row.get("age") is None for row in rows if row["_table"] != "public.user_2")
+    assert all(row.get("age") is None for row in together if row["_table"] != "public.user_2")
 
 
 def without_others(row, like):
@@ -256,7 +264,7 @@ def without_others(row, like):
 
 
 @pytest.mark.parametrize("identity", ("DEFAULT", "FULL"))
-def test_each_owner_of_keys_sees_all_that_happens_to_them(db, job, library, stream, identity):
+def test_each_owner_of_keys_sees_all_that_happens_to_them(db, job, stream, identity):
     orders_and_users(db)
     db.sql(f"ALTER TABLE users REPLICA IDENTITY {identity}")
     job.setup()
@@ -267,8 +275,8 @@ def test_each_owner_of_keys_sees_all_that_happens_to_them(db, job, library, stre
     owners = [{} for _ in range(4)]
     with stream() as opened:
         for batch in opened.reader("public.users"):
-            for owned, rows in zip(owners, partition(library, batch, 4, ["id"])):
-                for row in rows.to_pylist() if rows is not None else []:
+            for owned, part in zip(owners, partition(batch, 4, ["id"])):
+                for row in pa.record_batch(part).to_pylist() if part else []:
                     replay(owned, row)
     assert sorted(row for owned in owners for row in owned.items()) == sorted(db.sql("SELECT id, name FROM users"))
     assert all(10 < len(owned) < 90 for owned in owners)
