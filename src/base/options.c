@@ -80,8 +80,8 @@ typedef struct option_rule {
     X("snapshot", 0, NULL, "S", "initial", "existing rows: initial (first run), never, or only", false,      \
       RULE_CHOICE(snapshot, "initial never only"))                                                           \
     X("to", 0, NULL, "SINK", NULL,                                                                           \
-      "where changes go: ipc:DIR, parquet:DIR, duckdb:FILE, kafka://BROKERS/PREFIX, jsonl:FILE, arrow:-, "   \
-      "null:",                                                                                               \
+      "where changes go: ipc:DIR, parquet:DIR, duckdb:FILE, kafka://BROKERS/PREFIX, redis://HOST, "          \
+      "jsonl:FILE, arrow:-, null:",                                                                          \
       true, RULE(LIST, to))                                                                                  \
     X("start", 'I', NULL, "LSN", NULL, "begin here instead of at the stored position", false,                \
       RULE(LSN, start_lsn))                                                                                  \

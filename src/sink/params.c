@@ -17,9 +17,8 @@ hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* In place; false where a percent sign is not followed by two hexadecimal digits, or hides a NUL. */
-static bool
-percent_decode(char *text)
+bool
+walrow__percent_decode(char *text)
 {
     char *to = text;
     for (const char *at = text; *at != '\0'; at++, to++) {
@@ -141,7 +140,7 @@ read_pair(const char *uri, char *pair, const walrow__param *params, size_t n, wa
         if (params[i].kind == WALROW__PARAM_DOTTED ? strchr(pair, '.') == NULL
                                                    : strcmp(pair, params[i].name) != 0)
             continue;
-        if (value == NULL || !percent_decode(value) || !read_value(&params[i], pair, value))
+        if (value == NULL || !walrow__percent_decode(value) || !read_value(&params[i], pair, value))
             return fail_value(uri, &params[i], value == NULL ? "" : value, err);
         return WALROW_OK;
     }

@@ -28,6 +28,9 @@ typedef struct walrow__param {
     walrow__texts *texts;
 } walrow__param;
 
+/* In place; false where a percent sign is not followed by two hexadecimal digits, or hides a NUL. */
+bool walrow__percent_decode(char *text);
+
 /**
  * Read them.
  * @param uri   whole, for messages

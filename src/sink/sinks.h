@@ -27,6 +27,9 @@ walrow_code walrow__arrow_make(const char *uri, const char *path, const char *pa
 walrow_code walrow__kafka_make(const char *uri, const char *path, const char *params, walrow__sink **out,
                                walrow_error *err) WALROW_MUST_CHECK;
 
+walrow_code walrow__redis_make(const char *uri, const char *path, const char *params, walrow__sink **out,
+                               walrow_error *err) WALROW_MUST_CHECK;
+
 walrow_code walrow__replica_make(const char *uri, const char *path, const char *params, walrow__sink **out,
                                  walrow_error *err) WALROW_MUST_CHECK;
 

@@ -42,7 +42,7 @@ walrow__outlets_new(const walrow_options *options, walrow__outlets *out, walrow_
         walrow__fail(err, WALROW_ERR_USAGE, "no sink is named");
         return walrow__hint(
             err, "say where the changes go: --to parquet:DIR, ipc:DIR, duckdb:FILE, kafka://BROKERS/PREFIX, "
-                 "jsonl:FILE, jsonl:-, arrow:- or null:");
+                 "redis://HOST, jsonl:FILE, jsonl:-, arrow:- or null:");
     }
     out->sinks = calloc(options->to.count, sizeof *out->sinks);
     out->durable_lsns = calloc(options->to.count, sizeof *out->durable_lsns);
