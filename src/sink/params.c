@@ -47,9 +47,9 @@ fail_unknown(const char *uri, const char *name, const walrow__param *params, siz
     }
     walrow__fail(err, WALROW_ERR_USAGE, "sink \"%s\" has no parameter \"%s\"", uri, name);
     if (n == 0)
-        walrow__hint(err, "this sink takes no parameters");
+        walrow__hint(err, "this sink takes no parameters but tables and events, as all do");
     else
-        walrow__hint(err, "its parameters are %s", names);
+        walrow__hint(err, "its parameters are %s; and tables and events, as of all sinks", names);
     return WALROW_ERR_USAGE;
 }
 

@@ -36,6 +36,23 @@ find_scheme(const char *uri)
     return NULL;
 }
 
+/* The filter's parameters are not the sink's own. */
+static walrow_code
+make_filtered(walrow__sink_make_fn make, const char *uri, const char *path, const char *params,
+              walrow__sink **out, walrow_error *err)
+{
+    walrow__filter *filter;
+    char *rest;
+    WALROW_TRY(walrow__filter_new(uri, params, &filter, &rest, err));
+    walrow_code code = make(uri, path, rest, out, err);
+    free(rest);
+    if (code == WALROW_OK)
+        (*out)->filter = filter;
+    else
+        walrow__filter_free(filter);
+    return code;
+}
+
 walrow_code
 walrow__sink_new(const char *uri, walrow__sink **out, walrow_error *err)
 {
@@ -46,13 +63,24 @@ walrow__sink_new(const char *uri, walrow__sink **out, walrow_error *err)
     size_t size = strcspn(start, "?");
     const char *params = start[size] == '?' ? start + size + 1 : NULL;
     char *path = strndup(start, size), *copy = strdup(uri);
-    walrow_code code =
-        path == NULL || copy == NULL ? walrow__fail_memory(err) : make(uri, path, params, out, err);
+    walrow_code code = path == NULL || copy == NULL ? walrow__fail_memory(err)
+                                                    : make_filtered(make, uri, path, params, out, err);
     if (code == WALROW_OK)
         (*out)->uri = copy;
     else
         free(copy);
     free(path);
+    return code;
+}
+
+walrow_code
+walrow__sink_write_filtered(walrow__sink *sink, const walrow_changes *changes, walrow_error *err)
+{
+    walrow__filtered filtered;
+    walrow_code code = walrow__filter_changes(sink->filter, changes, &filtered, err);
+    if (code == WALROW_OK && !filtered.is_left_out)
+        code = sink->ops->write(sink, &filtered.changes, err);
+    walrow__filtered_release(&filtered);
     return code;
 }
 

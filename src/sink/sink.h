@@ -18,6 +18,7 @@
 
 #include "base/identity.h"
 #include "columns/batch.h"
+#include "sink/filter.h"
 
 #include <stdatomic.h>
 
@@ -41,10 +42,11 @@ typedef struct walrow__sink_ops {
 struct walrow__sink {
     const walrow__sink_ops *ops;
     char *uri;
-    bool takes_documents; /* of wal2json's format 1 */
-    bool has_documents;   /* it will get them and nothing else; set before open */
-    bool eager;           /* wants change sets as soon as they are whole; a sink of files does not */
-    bool keeps_position;  /* stores the position with the data: exactly once */
+    walrow__filter *filter; /* NULL: it gets everything; above ops, which know nothing of it */
+    bool takes_documents;   /* of wal2json's format 1 */
+    bool has_documents;     /* it will get them and nothing else; set before open */
+    bool eager;             /* wants change sets as soon as they are whole; a sink of files does not */
+    bool keeps_position;    /* stores the position with the data: exactly once */
     /* known once it is open, and 0 of a sink that remembers nothing */
     uint32_t timeline;    /* of the server, when it was last written */
     uint64_t reached_lsn; /* the end of what open found in it */
@@ -100,6 +102,10 @@ walrow__sink_follow(walrow__sink *sink, uint32_t timeline, walrow_error *err)
     return code;
 }
 
+/* What its filter leaves of a change set. */
+walrow_code walrow__sink_write_filtered(walrow__sink *sink, const walrow_changes *changes,
+                                        walrow_error *err) WALROW_MUST_CHECK;
+
 /**
  * Take a change set, in order; nothing of it is kept. Rows at or below the stored position are dropped. Follows
  * timeline_now first.
@@ -112,7 +118,10 @@ walrow__sink_write(walrow__sink *sink, const walrow_changes *changes, walrow_err
 {
     uint32_t timeline = sink->timeline_now == NULL ? 0 : atomic_load(sink->timeline_now);
     walrow_code code = walrow__sink_follow(sink, timeline, err);
-    return code == WALROW_OK ? sink->ops->write(sink, changes, err) : code;
+    if (code != WALROW_OK)
+        return code;
+    return sink->filter == NULL ? sink->ops->write(sink, changes, err)
+                                : walrow__sink_write_filtered(sink, changes, err);
 }
 
 /**
@@ -139,8 +148,11 @@ walrow__sink_finish(walrow__sink *sink, walrow_error *err)
 static inline void
 walrow__sink_free(walrow__sink *sink)
 {
-    if (sink != NULL)
-        sink->ops->free(sink);
+    if (sink == NULL)
+        return;
+    walrow__filter *filter = sink->filter;
+    sink->ops->free(sink);
+    walrow__filter_free(filter);
 }
 
 /**
@@ -152,9 +164,10 @@ static inline walrow_code
 walrow__sink_snapshot(walrow__sink *sink, const char *schema_name, const char *table_name, uint32_t relid,
                       bool *done, uint64_t *point, walrow_error *err)
 {
-    *done = false;
+    /* what it does not want it has */
+    *done = sink->filter != NULL && !walrow__filter_wants_snapshot(sink->filter, schema_name, table_name);
     *point = 0;
-    return sink->ops->snapshot == NULL
+    return *done || sink->ops->snapshot == NULL
                ? WALROW_OK
                : sink->ops->snapshot(sink, schema_name, table_name, relid, done, point, err);
 }
@@ -175,7 +188,8 @@ walrow__sink_position(walrow__sink *sink, walrow__position *out, walrow_error *e
 static inline bool
 walrow__sink_adopt(walrow__sink *sink, const walrow__sink *newer)
 {
-    return sink->ops == newer->ops && sink->ops->adopt != NULL && sink->ops->adopt(sink, newer);
+    return sink->ops == newer->ops && sink->ops->adopt != NULL &&
+           walrow__filter_is_same(sink->filter, newer->filter) && sink->ops->adopt(sink, newer);
 }
 
 /* Milliseconds until the sink wants sync(finish_files); 0 now, -1 never. */

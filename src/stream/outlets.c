@@ -14,7 +14,7 @@
 static walrow_code
 check_documents(const walrow__sink *sink, walrow_error *err)
 {
-    if (sink->takes_documents)
+    if (sink->takes_documents && sink->filter == NULL)
         return WALROW_OK;
     walrow__fail(
         err, WALROW_ERR_USAGE,
