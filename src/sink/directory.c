@@ -145,6 +145,7 @@ lock_directory(directory_sink *self, walrow_error *err)
     return WALROW_ERR_SINK;
 }
 
+/* What the names say counts as durable: a run that was killed may not have come to the fsync of the directory. */
 static walrow_code
 recover_dir(directory_sink *self, const char *key, void *arg, walrow_error *err)
 {
@@ -152,6 +153,7 @@ recover_dir(directory_sink *self, const char *key, void *arg, walrow_error *err)
     walrow__table_dir *dir;
     WALROW_TRY(find_dir(self, key, &dir, err));
     WALROW_TRY(walrow__table_dir_recover(dir, err));
+    WALROW_TRY(walrow__files_sync_dir(dir->path, err));
     bool is_table = strchr(key, '/') == NULL;
     return self->by_day && is_table ? visit(self, key, recover_dir, NULL, err) : WALROW_OK;
 }
@@ -219,6 +221,7 @@ directory_open(walrow__sink *sink, const walrow__identity *identity, walrow_erro
     WALROW_TRY(walrow__manifest_claim(&self->lake.manifest, identity, self->lake.format->name,
                                       self->by_day ? "day" : NULL, err));
     WALROW_TRY(visit(self, NULL, recover_dir, NULL, err));
+    WALROW_TRY(walrow__files_sync_dir(self->lake.path, err));
     WALROW_TRY(complete_snapshots(self, err));
     if (!self->lake.manifest.found)
         WALROW_TRY(walrow__manifest_save(&self->lake.manifest, err));
