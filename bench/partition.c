@@ -6,6 +6,7 @@
  *
  * FILE gets the rows with their owners in a ninth column, as an Arrow IPC stream, so that others can take the same.
  */
+#include "base/clock.h"
 #include "columns/ipc.h"
 #include "kernels/hash.h"
 #include "kernels/rows.h"
@@ -14,7 +15,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { ROWS = 65536, PARTITIONS = 16, ROUNDS = 2, SLICES = 150 };
 
@@ -173,27 +173,19 @@ take(subject *self)
     }
 }
 
-static double
-now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
 /* A quiet machine's slice is the one that says what the code costs: the best of many counts. */
 static void
 measure(const char *name, void (*work)(subject *), subject *self)
 {
-    double best = 1e18;
+    int64_t best = INT64_MAX;
     for (int slice = 0; slice < SLICES; slice++) {
-        double start = now_ns();
+        int64_t start = walrow__now_us();
         for (int round = 0; round < ROUNDS; round++)
             work(self);
-        double ns = now_ns() - start;
-        best = ns < best ? ns : best;
+        int64_t us = walrow__now_us() - start;
+        best = us < best ? us : best;
     }
-    printf("%s %.1f\n", name, 1e3 * ROWS * ROUNDS / best);
+    printf("%s %.1f\n", name, (double)ROWS * ROUNDS / (double)best);
 }
 
 int

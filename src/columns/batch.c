@@ -154,21 +154,13 @@ walrow__batch_truncate(walrow__batch_builder *batch, int64_t rows)
         walrow__column_truncate(&batch->values[i], rows);
 }
 
-static int64_t
-column_bytes(const walrow__column *column)
-{
-    int64_t bytes = column->validity.size_bytes + column->offsets.size_bytes + column->data.size_bytes;
-    for (int i = 0; i < column->n_children; i++)
-        bytes += column_bytes(&column->children[i]);
-    return bytes;
-}
-
 int64_t
 walrow__batch_bytes(const walrow__batch_builder *batch)
 {
-    int64_t bytes = batch->rows * ROW_BYTES + column_bytes(&batch->unchanged) + column_bytes(&batch->old);
+    int64_t bytes =
+        batch->rows * ROW_BYTES + walrow__column_bytes(&batch->unchanged) + walrow__column_bytes(&batch->old);
     for (int i = 0; i < batch->table->n_columns; i++)
-        bytes += column_bytes(&batch->values[i]);
+        bytes += walrow__column_bytes(&batch->values[i]);
     return bytes;
 }
 

@@ -73,6 +73,15 @@ walrow__column_init(walrow__column *column, const walrow__type *type, struct Arr
     return code;
 }
 
+int64_t
+walrow__column_bytes(const walrow__column *column)
+{
+    int64_t bytes = column->validity.size_bytes + column->offsets.size_bytes + column->data.size_bytes;
+    for (int i = 0; i < column->n_children; i++)
+        bytes += walrow__column_bytes(&column->children[i]);
+    return bytes;
+}
+
 void
 walrow__column_release(walrow__column *column)
 {

@@ -61,6 +61,9 @@ walrow__appended walrow__column_append_utf8(walrow__column *column, const char *
 /* STRUCT or LIST or MAP whose children were filled by hand: close the slot. */
 walrow__appended walrow__column_append_nested(walrow__column *column) WALROW_MUST_CHECK;
 
+/* What is in its buffers, and its children's. */
+int64_t walrow__column_bytes(const walrow__column *column);
+
 /* Forget slots past length (children too): the way back after a value that failed half way. */
 void walrow__column_truncate(walrow__column *column, int64_t length);
 

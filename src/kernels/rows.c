@@ -150,19 +150,10 @@ walrow__rows_count(const walrow__rows *rows)
     return rows->column.length;
 }
 
-static int64_t
-column_bytes(const walrow__column *column)
-{
-    int64_t bytes = column->validity.size_bytes + column->offsets.size_bytes + column->data.size_bytes;
-    for (int i = 0; i < column->n_children; i++)
-        bytes += column_bytes(&column->children[i]);
-    return bytes;
-}
-
 int64_t
 walrow__rows_bytes(const walrow__rows *rows)
 {
-    return column_bytes(&rows->column);
+    return walrow__column_bytes(&rows->column);
 }
 
 int64_t

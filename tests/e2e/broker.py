@@ -11,16 +11,14 @@ import dataclasses
 import glob
 import json
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import uuid
 
 import confluent_kafka
 from confluent_kafka import admin
 
-from command import _die_with_the_tests
+from daemon import Daemon
 from postgres import clean_environment, free_port, wait_until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -69,14 +67,15 @@ class Record:
         return None if self.bytes is None else json.loads(self.bytes)
 
 
-class Kafka:
+class Kafka(Daemon):
     """One broker, in a folder of its own; at guarded_address it wants to know who asks: walrow, with PASSWORD."""
 
+    what = "kafka"
+
     def __init__(self):
+        super().__init__()
         self.port, self.guarded_port, self.controller_port = free_port(), free_port(), free_port()
-        self.folder = tempfile.mkdtemp(prefix="walrow-kafka-")
         self.admin = admin.AdminClient({"bootstrap.servers": self.address, "log_level": 0})
-        self.process = None
         self.settings = SETTINGS | {
             "log.dirs": os.path.join(self.folder, "data"),
             "listeners": f"PLAINTEXT://{self.address},SASL_PLAINTEXT://{self.guarded_address},"
@@ -109,15 +108,11 @@ class Kafka:
         return ["java", *JVM, *archive, "-cp", ":".join(jars), *words]
 
     def start(self, *options):
-        with open(os.path.join(self.folder, "log"), "ab") as log:
-            self.process = subprocess.Popen(
-                self._java(*options, "kafka.Kafka", self._file), env=clean_environment(), stdin=subprocess.DEVNULL,
-                stdout=log, stderr=subprocess.STDOUT, cwd=self.folder, preexec_fn=_die_with_the_tests,
-            )  # fmt: skip
+        self.run(*self._java(*options, "kafka.Kafka", self._file))
         wait_until(self._answers, timeout_s=120, what="the broker to answer")
 
     def _answers(self):
-        assert self.process.poll() is None, f"the broker ended\n{self.log()}"
+        self.check_alive()
         with contextlib.suppress(confluent_kafka.KafkaException):
             return len(self.admin.list_topics(timeout=1).brokers) == 1
 
@@ -126,36 +121,6 @@ class Kafka:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(60)
-
-    def kill(self):
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-
-    def freeze(self):
-        """It answers no more, and its connections stay."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def mend(self):
-        """As before a kill or freeze."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-        else:
-            self.start()
-
-    def close(self):
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def log(self):
-        with open(os.path.join(self.folder, "log"), encoding="utf-8", errors="replace") as file:
-            return file.read()
 
     # -- talking to it --
 

@@ -7,15 +7,11 @@
 """
 
 import contextlib
-import os
-import shutil
-import signal
 import socket
 import subprocess
-import tempfile
 
-from command import _die_with_the_tests
-from postgres import clean_environment, free_port, wait_until
+from daemon import Daemon
+from postgres import free_port, wait_until
 
 
 class Refused(Exception):
@@ -67,13 +63,14 @@ class Client:
         self.close()
 
 
-class Redis:
+class Redis(Daemon):
     """One server, in a folder of its own, that keeps what it has acknowledged; with TLS at tls_port."""
 
+    what = "redis"
+
     def __init__(self):
+        super().__init__()
         self.port, self.tls_port = free_port(), free_port()
-        self.folder = tempfile.mkdtemp(prefix="walrow-redis-")
-        self.process = None
         try:
             self._make_certificate()
             self.start()
@@ -88,9 +85,6 @@ class Redis:
              "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True,
         )  # fmt: skip
 
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
     # -- life and death --
 
     def start(self):
@@ -98,48 +92,14 @@ class Redis:
                  "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--databases", "100",
                  "--tls-port", self.tls_port, "--tls-cert-file", self.path("cert.pem"),
                  "--tls-key-file", self.path("key.pem"), "--tls-auth-clients", "no"]  # fmt: skip
-        with open(self.path("log"), "ab") as log:
-            self.process = subprocess.Popen(
-                ["redis-server", *map(str, words)], env=clean_environment(), stdin=subprocess.DEVNULL,
-                stdout=log, stderr=subprocess.STDOUT, cwd=self.folder, preexec_fn=_die_with_the_tests,
-            )  # fmt: skip
+        self.run("redis-server", *words)
         wait_until(self._answers, what="Redis to answer")
 
     def _answers(self):
-        assert self.process.poll() is None, f"Redis ended\n{self.log()}"
+        self.check_alive()
         with contextlib.suppress(OSError, Refused):
             with self.client() as client:
                 return client.do("PING") == b"PONG"
-
-    def kill(self):
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-
-    def freeze(self):
-        """It answers no more, and its connections stay."""
-        self.process.send_signal(signal.SIGSTOP)
-
-    def mend(self):
-        """As before a kill or freeze."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-        else:
-            self.start()
-
-    def close(self):
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def log(self):
-        with open(self.path("log"), encoding="utf-8", errors="replace") as file:
-            return file.read()
 
     # -- talking to it --
 

@@ -58,3 +58,20 @@ walrow__event_add_key(const walrow__event_table *table, walrow__strbuf *buf)
     walrow__strbuf_add(buf, key.size_bytes == 0 ? "[]" : key.data,
                        key.size_bytes == 0 ? 2 : (size_t)key.size_bytes);
 }
+
+const char *
+walrow__event_type(char op)
+{
+    switch (op) {
+    case 'I':
+        return "insert";
+    case 'U':
+        return "update";
+    case 'D':
+        return "delete";
+    case 'T':
+        return "truncate";
+    default:
+        return "read";
+    }
+}

@@ -16,6 +16,8 @@ typedef enum walrow__event_choice {
 /* of_old: of the row's _old */
 void walrow__event_add_columns(const walrow__event_table *table, walrow__event_choice choice, bool of_old,
                                int64_t row, walrow__strbuf *buf);
+/* insert, update, delete, truncate; read, by a snapshot. */
+const char *walrow__event_type(char op);
 /* Instead of values the columns' types, as PostgreSQL names them. */
 void walrow__event_add_types(const walrow__event_table *table, walrow__strbuf *buf);
 /* A list of names. */

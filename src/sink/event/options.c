@@ -1,6 +1,7 @@
 #include "sink/event/options.h"
 
 #include "base/error.h"
+#include "sink/event/data.h"
 #include "sink/params.h"
 
 #include <stdlib.h>
@@ -106,25 +107,10 @@ is_in_list(const char *list, const char *word, size_t size)
     return false;
 }
 
-static const char *
-action_of(char op)
-{
-    switch (op) {
-    case 'U':
-        return "update";
-    case 'D':
-        return "delete";
-    case 'T':
-        return "truncate";
-    default: /* rows that a snapshot reads, too */
-        return "insert";
-    }
-}
-
 bool
 walrow__event_options_want_op(const walrow__event_options *options, char op)
 {
-    const char *action = action_of(op);
+    const char *action = walrow__event_type(op == 'R' ? 'I' : op); /* wal2json reads no snapshots */
     return options->actions == NULL || is_in_list(options->actions, action, strlen(action));
 }
 

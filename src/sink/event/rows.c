@@ -157,23 +157,6 @@ boundary(walrow__event_printer *printer, bool is_commit)
     end_event(printer->arg, is_commit ? "commit" : "begin", NULL);
 }
 
-static const char *
-event_type(char op)
-{
-    switch (op) {
-    case 'I':
-        return "insert";
-    case 'U':
-        return "update";
-    case 'D':
-        return "delete";
-    case 'T':
-        return "truncate";
-    default:
-        return "read";
-    }
-}
-
 static void
 put_unchanged(walrow__event_rows *self, const walrow__event_table *table, int64_t row)
 {
@@ -207,7 +190,7 @@ row(walrow__event_printer *printer, walrow__event_table *table, int64_t row, wal
     if (op != 'T' && table->has_key)
         put_columns(self, KEY_DATA, table, WALROW__EVENT_KEY, has_old, row);
     put_unchanged(self, table, row);
-    end_event(self, event_type(op), &position.seq);
+    end_event(self, walrow__event_type(op), &position.seq);
 }
 
 static void

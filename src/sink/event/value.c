@@ -16,12 +16,16 @@
 
 /* ---- scalars, as their output functions print them ---- */
 
+static bool
+is_true(const walrow__value *value, int64_t row)
+{
+    return ArrowBitGet(value->array->buffers[1], row + value->array->offset);
+}
+
 static void
 text_bool(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
-    int64_t bit = row + value->array->offset;
-    bool is_true = ((const uint8_t *)value->array->buffers[1])[bit / 8] >> bit % 8 & 1;
-    walrow__strbuf_add_char(buf, is_true ? 't' : 'f');
+    walrow__strbuf_add_char(buf, is_true(value, row) ? 't' : 'f');
 }
 
 static void
@@ -202,9 +206,7 @@ text_map(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 static void
 json_bool(const walrow__value *value, int64_t row, walrow__strbuf *buf)
 {
-    int64_t bit = row + value->array->offset;
-    bool is_true = ((const uint8_t *)value->array->buffers[1])[bit / 8] >> bit % 8 & 1;
-    walrow__strbuf_add_text(buf, is_true ? "true" : "false");
+    walrow__strbuf_add_text(buf, is_true(value, row) ? "true" : "false");
 }
 
 /* JSON has no number for NaN and the infinities: they stay text. */
