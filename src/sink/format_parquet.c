@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "columns/ipc.h"
-#include "sink/duckdb.h"
+#include "duckdb/duckdb.h"
 #include "sink/format.h"
 
 #include <errno.h>

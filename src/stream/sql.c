@@ -4,7 +4,7 @@
  */
 #include "base/error.h"
 #include "base/strbuf.h"
-#include "sink/duckdb.h"
+#include "duckdb/duckdb.h"
 
 #include <stdlib.h>
 

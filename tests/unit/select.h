@@ -8,7 +8,7 @@
 #include "lake.h"
 
 #include "base/strbuf.h"
-#include "sink/duckdb.h"
+#include "duckdb/duckdb.h"
 
 /* The fixture; skips the test without libduckdb. */
 static fixture *

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "base/strbuf.h"
-#include "sink/duckdb.h"
-#include "sink/parquet_schema.h"
+#include "duckdb/duckdb.h"
+#include "duckdb/parquet_schema.h"
 
 typedef struct fixture {
     walrow__duckdb *duckdb;

@@ -1,7 +1,7 @@
 #include "sink/replica/stage.h"
 
 #include "base/error.h"
-#include "sink/parquet_schema.h"
+#include "duckdb/parquet_schema.h"
 
 #include <inttypes.h>
 #include <jansson.h>

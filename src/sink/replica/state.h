@@ -15,7 +15,7 @@
 #ifndef WALROW_SINK_REPLICA_STATE_H
 #define WALROW_SINK_REPLICA_STATE_H
 
-#include "sink/duckdb.h"
+#include "duckdb/duckdb.h"
 #include "sink/sink.h"
 
 #define WALROW__REPLICA "walrow_replica" /* the file's name as a database */

@@ -1,4 +1,4 @@
-#include "sink/duckdb_library.h"
+#include "duckdb/library.h"
 
 #include "base/error.h"
 #include "base/strbuf.h"

@@ -1,4 +1,4 @@
-#include "sink/parquet_schema.h"
+#include "duckdb/parquet_schema.h"
 
 #include "base/error.h"
 #include "base/json.h"

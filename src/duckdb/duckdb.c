@@ -1,8 +1,8 @@
-#include "sink/duckdb.h"
+#include "duckdb/duckdb.h"
 
 #include "base/error.h"
-#include "sink/duckdb_library.h"
-#include "sink/parquet_schema.h"
+#include "duckdb/library.h"
+#include "duckdb/parquet_schema.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,13 +1,13 @@
 /*
- * sink/duckdb.h
+ * duckdb/duckdb.h
  *	  DuckDB through libduckdb, which is loaded when first needed and may be missing: Parquet files, and SQL
  *	  over them.
  *
  * libduckdb is looked for at $WALROW_DUCKDB (a file; nothing else is tried then), as libduckdb.so in
  * WALROW_DUCKDB_DIR (set when building), beside libwalrow itself, and where the dynamic linker looks.
  */
-#ifndef WALROW_SINK_DUCKDB_H
-#define WALROW_SINK_DUCKDB_H
+#ifndef WALROW_DUCKDB_H
+#define WALROW_DUCKDB_H
 
 #include "base/strbuf.h"
 
@@ -29,7 +29,7 @@ void walrow__duckdb_free(walrow__duckdb *duckdb); /* NULL is allowed */
 /**
  * Write all batches of a stream, in order, to a new Parquet file (zstd).
  *
- * Types are adapted as in sink/parquet_schema.h; the file's key-value metadata is what it says there, and kv.
+ * Types are adapted as in duckdb/parquet_schema.h; the file's key-value metadata is what it says there, and kv.
  * Memory: the batch in hand and one row group, of at most 122880 rows and about 8 MB. The file is not
  * synced; on an error there is none.
  * @param stream  batches without offset, see walrow__parquet_adapt_array; read to its end; the caller

@@ -1,5 +1,5 @@
 /*
- * sink/parquet_schema.h
+ * duckdb/parquet_schema.h
  *	  What must change in a change batch before DuckDB can take it, as Parquet or as a table, and what a Parquet
  * file says of it.
  *
@@ -18,8 +18,8 @@
  * For a table of DuckDB's own the same, but intervals stay, for it has that type; no struct may repeat a name;
  * and PostgreSQL's -infinity of dates and timestamps, the integer's minimum, becomes DuckDB's, one above that.
  */
-#ifndef WALROW_SINK_PARQUET_SCHEMA_H
-#define WALROW_SINK_PARQUET_SCHEMA_H
+#ifndef WALROW_DUCKDB_PARQUET_SCHEMA_H
+#define WALROW_DUCKDB_PARQUET_SCHEMA_H
 
 #include <nanoarrow/nanoarrow.h>
 #include <walrow.h>

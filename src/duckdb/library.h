@@ -1,9 +1,9 @@
 /*
- * sink/duckdb_library.h
+ * duckdb/library.h
  *	  libduckdb's functions, found at run time.
  */
-#ifndef WALROW_SINK_DUCKDB_LIBRARY_H
-#define WALROW_SINK_DUCKDB_LIBRARY_H
+#ifndef WALROW_DUCKDB_LIBRARY_H
+#define WALROW_DUCKDB_LIBRARY_H
 
 #include <nanoarrow/nanoarrow.h>
 #include <walrow.h>
@@ -61,7 +61,7 @@ typedef struct walrow__duckdb_library {
 #undef DUCKDB_MEMBER
 } walrow__duckdb_library;
 
-/** Load it from the first place of sink/duckdb.h where there is one. On an error there is nothing to close.
+/** Load it from the first place of duckdb/duckdb.h where there is one. On an error there is nothing to close.
  */
 walrow_code walrow__duckdb_library_open(walrow__duckdb_library *library, walrow_error *err) WALROW_MUST_CHECK;
 /* What it gave must be gone. It stays mapped. NULL handle is allowed. */
