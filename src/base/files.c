@@ -89,20 +89,39 @@ walrow__files_sync_dir(const char *path, walrow_error *err)
 }
 
 static walrow_code
-make_dir(const char *path, walrow_error *err)
+sync_parent(const char *path, walrow_error *err)
 {
-    if (mkdir(path, 0777) != 0) {
-        struct stat st;
-        if (errno == EEXIST && stat(path, &st) == 0)
-            return S_ISDIR(st.st_mode) ? WALROW_OK
-                                       : walrow__files_fail(err, ENOTDIR, "cannot make the directory", path);
-        return walrow__files_fail(err, errno, "cannot make the directory", path);
-    }
     char *parent = walrow__files_parent(path);
     if (parent == NULL)
         return walrow__fail_memory(err);
     walrow_code code = walrow__files_sync_dir(parent, err);
     free(parent);
+    return code;
+}
+
+static walrow_code
+make_dir(const char *path, walrow_error *err)
+{
+    if (mkdir(path, 0777) == 0)
+        return sync_parent(path, err);
+    struct stat st;
+    if (errno == EEXIST && stat(path, &st) == 0)
+        return S_ISDIR(st.st_mode) ? WALROW_OK
+                                   : walrow__files_fail(err, ENOTDIR, "cannot make the directory", path);
+    return walrow__files_fail(err, errno, "cannot make the directory", path);
+}
+
+/* The last one may be of a run that was killed before its fsync; where the parent may not be read, it is not. */
+static walrow_code
+make_last_dir(const char *path, walrow_error *err)
+{
+    walrow_error refused;
+    WALROW_TRY(make_dir(path, err));
+    walrow_code code = sync_parent(path, &refused);
+    if (code == WALROW_OK || refused.sys_errno == EACCES)
+        return WALROW_OK;
+    if (err != NULL)
+        *err = refused;
     return code;
 }
 
@@ -124,7 +143,7 @@ walrow__files_make_dirs(const char *path, walrow_error *err)
         *at = '/';
     }
     if (code == WALROW_OK)
-        code = make_dir(copy, err);
+        code = make_last_dir(copy, err);
     free(copy);
     return code;
 }

@@ -21,7 +21,7 @@ char *walrow__files_parent(const char *path);
 /* What follows the last slash; borrowed. */
 const char *walrow__files_base(const char *path);
 
-/** mkdir -p, durable: the parent of every directory made is fsynced. */
+/** mkdir -p, durable: the parent of every directory made, and of the last one in any case, is fsynced. */
 walrow_code walrow__files_make_dirs(const char *path, walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__files_sync_dir(const char *path, walrow_error *err) WALROW_MUST_CHECK;
 /** All of it, at the descriptor's position. */
