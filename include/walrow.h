@@ -446,7 +446,9 @@ typedef struct walrow_changes {
 typedef struct walrow_stream walrow_stream;
 
 /**
- * Check, set up what is missing, snapshot as asked, connect.
+ * Check, set up what is missing, connect: what is committed after it returns comes, and before that the rows of the
+ * snapshot, as asked. A slot is made when the transactions that run at that moment have ended; the log says what is
+ * waited for.
  *
  * What fails before the first connection is the caller's to try again, if err->retryable. A connection that is
  * lost later is made again, as long as "retry-max" and "retry-seconds" allow.

@@ -39,6 +39,7 @@ typedef struct walrow__receiver {
     uint64_t start_lsn;        /* 0: where the slot is confirmed */
 
     walrow__queue queue;
+    walrow__signal begun; /* the slot is there, or there was a reason to end */
     _Atomic uint64_t acked_lsn;
     atomic_bool stop;    /* end the stream, keep the connection for the last acknowledgement */
     atomic_bool closing; /* say goodbye */

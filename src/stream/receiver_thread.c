@@ -7,6 +7,8 @@
 #include "stream/snapshots.h"
 #include "stream/tables.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +50,8 @@ read_snapshots(walrow__receiver *r, walrow_error *err)
             code = walrow__receiver_snapshot(r, err);
         if (code == WALROW_OK)
             walrow__retry_reset(&r->retry);
+        if (code == WALROW_OK)
+            walrow__signal_set(&r->begun, true);
         if (code == WALROW_OK || !wait_to_come_again(r, err))
             return code;
     }
@@ -118,6 +122,7 @@ receiver_main(void *arg)
     if (code == WALROW_OK || (code == WALROW_INTERRUPTED && atomic_load(&r->stop)))
         walrow__fail(&err, WALROW_END, "the stream has ended");
     walrow__queue_end(&r->queue, &err);
+    walrow__signal_set(&r->begun, true);
     if (r->source != NULL)
         walrow__session_linger(r);
     return NULL;
@@ -131,6 +136,7 @@ walrow__receiver_start(walrow__receiver *r, walrow_error *err)
     walrow__upstream *up = r->up;
     r->retry.options = up->options;
     walrow__reading_init(&r->reading);
+    WALROW_TRY(walrow__signal_init(&r->begun, err));
     WALROW_TRY(walrow__queue_init(&r->queue, (size_t)walrow__batch_share(up->options, up->shares), err));
     WALROW_TRY(walrow__collector_init(&r->collector, up->options->strict, err));
     WALROW_TRY(up->dialect->new_decoder(&r->collector, up->catalog, walrow__plan_capture(&up->plan),
@@ -139,6 +145,14 @@ walrow__receiver_start(walrow__receiver *r, walrow_error *err)
     if (failed != 0)
         return walrow__fail_errno(err, WALROW_ERR_UNEXPECTED, failed, "cannot start the receiving thread");
     return WALROW_OK;
+}
+
+void
+walrow__receiver_await(walrow__receiver *r)
+{
+    struct pollfd fd = {.fd = r->begun.fd, .events = POLLIN};
+    while (poll(&fd, 1, -1) < 0 && errno == EINTR)
+        continue;
 }
 
 void
@@ -155,6 +169,7 @@ walrow__receiver_stop(walrow__receiver *r)
     walrow__collector_release(&r->collector);
     if (r->queue.max_bytes != 0) {
         walrow__queue_release(&r->queue);
+        walrow__signal_release(&r->begun);
         walrow__reading_release(&r->reading);
     }
 }

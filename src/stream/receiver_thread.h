@@ -12,6 +12,8 @@
 #include "stream/receiver.h"
 
 walrow_code walrow__receiver_start(walrow__receiver *receiver, walrow_error *err) WALROW_MUST_CHECK;
+/** Wait until changes that are committed from now on come: the slot is there. Or until it ended. */
+void walrow__receiver_await(walrow__receiver *receiver);
 /** Ask it to end, wait for it, free what is its own. */
 void walrow__receiver_stop(walrow__receiver *receiver);
 

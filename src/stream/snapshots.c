@@ -115,6 +115,7 @@ walrow__receiver_snapshot(walrow__receiver *r, walrow_error *err)
     up->slot_exists = up->slot_exists || create;
     r->connected_once = true;
     walrow_code code = create ? note_created(r, snapshot.consistent_lsn, err) : WALROW_OK;
+    walrow__signal_set(&r->begun, true);
     if (code == WALROW_OK)
         code = read_tables(r, &snapshot, err);
     walrow__reading_end(&r->reading);

@@ -45,7 +45,9 @@ walrow__stream_open(const walrow_options *options, const walrow__stream_hooks *h
 walrow_code
 walrow_open(const walrow_options *options, walrow_stream **out, walrow_error *err)
 {
-    return walrow__stream_open(options, &(walrow__stream_hooks){.eager = true}, out, err);
+    WALROW_TRY(walrow__stream_open(options, &(walrow__stream_hooks){.eager = true}, out, err));
+    walrow__receiver_await(&(*out)->receiver);
+    return WALROW_OK;
 }
 
 walrow_code

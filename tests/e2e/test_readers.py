@@ -129,6 +129,13 @@ def test_existing_rows_come_first(db, stream):
         assert soon(users).column("name").to_pylist() == ["late"]
 
 
+def test_what_is_committed_once_a_stream_is_open_comes(db, stream):
+    orders_and_users(db)
+    with stream(until=None) as opened:
+        db.sql("INSERT INTO users VALUES (1, 'at once')")
+        assert soon(opened.reader("public.users")).column("name").to_pylist() == ["at once"]
+
+
 def test_tables_that_appear_get_readers(db, stream):
     orders_and_users(db)
     shop(db, 1)
