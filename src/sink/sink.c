@@ -1,6 +1,7 @@
 #include "sink/sink.h"
 
 #include "base/error.h"
+#include "base/uri.h"
 #include "sink/sinks.h"
 
 #include <stdlib.h>
@@ -62,13 +63,13 @@ walrow__sink_new(const char *uri, walrow__sink **out, walrow_error *err)
     const char *start = strchr(uri, ':') + 1;
     size_t size = strcspn(start, "?");
     const char *params = start[size] == '?' ? start + size + 1 : NULL;
-    char *path = strndup(start, size), *copy = strdup(uri);
-    walrow_code code = path == NULL || copy == NULL ? walrow__fail_memory(err)
-                                                    : make_filtered(make, uri, path, params, out, err);
+    char *path = strndup(start, size), *shown = walrow__uri_shown(uri);
+    walrow_code code = path == NULL || shown == NULL ? walrow__fail_memory(err)
+                                                     : make_filtered(make, shown, path, params, out, err);
     if (code == WALROW_OK)
-        (*out)->uri = copy;
+        (*out)->uri = shown;
     else
-        free(copy);
+        free(shown);
     free(path);
     return code;
 }

@@ -41,7 +41,7 @@ typedef struct walrow__sink_ops {
 
 struct walrow__sink {
     const walrow__sink_ops *ops;
-    char *uri;
+    char *uri;              /* as base/uri.h has it: nothing secret */
     walrow__filter *filter; /* NULL: it gets everything; above ops, which know nothing of it */
     bool takes_documents;   /* of wal2json's format 1 */
     bool has_documents;     /* it will get them and nothing else; set before open */

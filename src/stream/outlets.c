@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/timelines.h"
+#include "base/uri.h"
 #include "pg/plugin_options.h"
 #include "state/sinks.h"
 
@@ -184,10 +185,19 @@ adopt(walrow__sink *sink, const char *uri)
         return;
     }
     if (walrow__sink_adopt(sink, newer))
-        walrow__log(WALROW_LOG_INFO, "from now on sink %s", uri);
+        walrow__log(WALROW_LOG_INFO, "from now on sink %s", newer->uri);
     else
-        walrow__log(WALROW_LOG_WARN, "sink %s goes on as before: %s takes a restart", sink->uri, uri);
+        walrow__log(WALROW_LOG_WARN, "sink %s goes on as before: %s takes a restart", sink->uri, newer->uri);
     walrow__sink_free(newer);
+}
+
+static bool
+is_named(const walrow__sink *sink, const char *uri)
+{
+    char *shown = walrow__uri_shown(uri);
+    bool named = shown != NULL && walrow__same_sink(sink->uri, shown);
+    free(shown);
+    return named;
 }
 
 void
@@ -195,7 +205,7 @@ walrow__outlets_adopt(walrow__outlets *outlets, const walrow__texts *was, const 
 {
     bool same = outlets->count == to->count;
     for (size_t i = 0; same && i < to->count; i++)
-        same = walrow__same_sink(outlets->sinks[i]->uri, to->items[i]);
+        same = is_named(outlets->sinks[i], to->items[i]);
     if (!same)
         walrow__log(WALROW_LOG_WARN, "--to has other sinks: that takes a restart");
     for (size_t i = 0; same && i < to->count; i++)

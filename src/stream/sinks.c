@@ -4,6 +4,7 @@
  */
 #include "state/sinks.h"
 #include "base/error.h"
+#include "base/uri.h"
 #include "sink/sink.h"
 
 #include <stdlib.h>
@@ -98,8 +99,6 @@ walrow_known_sinks_release(walrow_known_sinks *sinks)
     *sinks = (walrow_known_sinks){0};
 }
 
-/* ---- add, remove ---- */
-
 /* Is it one that is known, and are those wanted? */
 static walrow_code
 check_known(walrow__state *state, const char *uri, bool wanted, walrow_error *err)
@@ -115,7 +114,20 @@ check_known(walrow__state *state, const char *uri, bool wanted, walrow_error *er
     return walrow__hint(err, "walrow sinks list says which are");
 }
 
+/* ---- add, remove: by what the sink is known as ---- */
+
 typedef walrow_code (*change_fn)(walrow__state *state, const char *uri, walrow_error *err);
+
+static walrow_code
+change_state(walrow__state *state, const char *uri, bool known, change_fn fn, walrow_error *err)
+{
+    char *shown = walrow__uri_shown(uri);
+    walrow_code code = shown == NULL ? walrow__fail_memory(err) : check_known(state, shown, known, err);
+    if (code == WALROW_OK)
+        code = fn(state, shown, err);
+    free(shown);
+    return code;
+}
 
 static walrow_code
 change(const walrow_options *options, const char *uri, bool known, change_fn fn, walrow_error *err)
@@ -127,9 +139,7 @@ change(const walrow_options *options, const char *uri, bool known, change_fn fn,
     free(path);
     if (code != WALROW_OK)
         return code;
-    code = check_known(state, uri, known, err);
-    if (code == WALROW_OK)
-        code = fn(state, uri, err);
+    code = change_state(state, uri, known, fn, err);
     walrow__state_close(state);
     return code;
 }

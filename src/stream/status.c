@@ -51,9 +51,9 @@ ask_sink(const char *uri, uint64_t flush_lsn, walrow_sink_status *out, walrow_er
     walrow__position position = {0};
     WALROW_TRY(walrow__sink_new(uri, &sink, err));
     walrow_code code = walrow__sink_position(sink, &position, err);
-    walrow__sink_free(sink);
-    if (code == WALROW_OK && (out->uri = strdup(uri)) == NULL)
+    if (code == WALROW_OK && (out->uri = strdup(sink->uri)) == NULL)
         code = walrow__fail_memory(err);
+    walrow__sink_free(sink);
     out->lsn = position.commit_lsn;
     out->seq = position.seq;
     bool known = position.commit_lsn != 0 && flush_lsn >= position.commit_lsn;

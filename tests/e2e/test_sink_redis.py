@@ -270,6 +270,21 @@ def test_who_it_is(db, cache, redis, tmp_path):
     assert cache.keys() == ["other:1"]
 
 
+def test_a_password_is_shown_nowhere_and_may_change(db, cache, redis):
+    db.sql(TABLE)
+    cache.job.setup()
+    for n, password in enumerate(["s3cret", "an0ther"]):
+        with redis.client() as client:
+            client.do("ACL", "SETUSER", "walrow", "resetpass", "on", f">{password}", "~app:*", "+ping", "+unlink")
+        db.sql(f"INSERT INTO t VALUES ({n}, 'v')")
+        run = cache.run("--buffer", "on", "--log-level", "debug", user=f"walrow:{password}@")
+        known = cache.job.walrow("sinks", "list", "-S", cache.job.slot, code=0)
+        status = cache.job.walrow(*cache.job.arguments("status"), "--to", cache.uri(user=f"walrow:{password}@"), code=0)
+        assert "redis://walrow@127.0.0.1" in known.out and "redis://walrow@127.0.0.1" in status.out
+        assert not any(password in text for text in (run.out, run.err, known.out, status.out))
+        assert len(known.out.splitlines()) == 1
+
+
 def test_tls_and_sockets(db, cache, redis):
     db.sql(TABLE)
     cache.job.setup()

@@ -4,6 +4,7 @@
  */
 #include "changes.h"
 
+#include "base/uri.h"
 #include "state/buffer.h"
 #include "state/sinks.h"
 
@@ -218,10 +219,33 @@ a_cursor_that_is_no_number_is_damage(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void
+what_is_secret_in_a_uri_is_not_shown(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"jsonl:-", "jsonl:-"},
+        {"parquet:a//b:c@d?tables=x", "parquet:a//b:c@d?tables=x"},
+        {"redis://host:1/2?key=a:b@c", "redis://host:1/2?key=a:b@c"},
+        {"redis://user:p@ss:word@host/3", "redis://user@host/3"},
+        {"redis://:pass@host", "redis://host"},
+        {"redis://user@host?password_file=/a&x=1", "redis://user@host?password_file=/a&x=1"},
+        {"kafka://b/p?sasl.username=u&sasl.password=p&password&a.secret=s",
+         "kafka://b/p?sasl.username=u&sasl.password=***&password&a.secret=***"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *shown = walrow__uri_shown(cases[i][0]);
+        assert_string_equal(shown, cases[i][1]);
+        free(shown);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_secret_in_a_uri_is_not_shown),
         CASE(a_new_state_knows_none),
         CASE(a_sink_is_known_once_with_its_position_and_its_cursor),
         CASE(a_sink_without_the_buffer_has_no_cursor),
