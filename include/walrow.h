@@ -489,7 +489,9 @@ WALROW_API void walrow_close(walrow_stream *stream);
  * Open all readers first: the stream begins to be handed out when the first of them is read, waited for or asked for
  * its descriptor, and what comes for a table that nobody reads is passed over. Change sets are handed out whole and in
  * order; while a reader has its bound of bytes and does not take any, the others get nothing more, either: who reads
- * several in one thread waits for whichever has something (walrow_reader_fd) or merges them (walrow_merge).
+ * several in one thread waits for whichever has something (walrow_reader_fd) or merges them (walrow_merge). With
+ * "buffer" "on" what passes the bound waits on disk, in the folder of the state, and the others go on; up to
+ * "buffer-bytes". It need not survive: what is not acknowledged comes again.
  * A stream that has readers is not for walrow_next and walrow_ack.
  *
  * Threads: different readers may be in different threads; one of them is read in one thread at a time, and may be

@@ -21,6 +21,9 @@ char *walrow__files_parent(const char *path);
 /* What follows the last slash; borrowed. */
 const char *walrow__files_base(const char *path);
 
+/** A new file that nobody else finds, gone once it is closed. @return -1, with errno, if it cannot be */
+int walrow__files_open_nameless(const char *directory);
+
 /** mkdir -p, durable: the parent of every directory made, and of the last one in any case, is fsynced. */
 walrow_code walrow__files_make_dirs(const char *path, walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__files_sync_dir(const char *path, walrow_error *err) WALROW_MUST_CHECK;

@@ -74,24 +74,6 @@ parquet_open(void *shared, const char *path, const struct ArrowSchema *schema, w
 
 /* ---- batches that wait ---- */
 
-static int
-open_nameless(const char *directory)
-{
-    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
-        return fd;
-    char path[4096];
-    int size = snprintf(path, sizeof path, "%s/.waiting-XXXXXX", directory);
-    if (size < 0 || (size_t)size >= sizeof path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    fd = mkostemp(path, O_CLOEXEC);
-    if (fd >= 0)
-        unlink(path);
-    return fd;
-}
-
 static walrow_code
 write_bytes(void *arg, const void *bytes, size_t size, walrow_error *err)
 {
@@ -105,7 +87,7 @@ begin_waiting(walrow__table_writer *writer, walrow_error *err)
     char *directory = walrow__files_parent(writer->path);
     if (directory == NULL)
         return walrow__fail_memory(err);
-    writer->fd = open_nameless(directory);
+    writer->fd = walrow__files_open_nameless(directory);
     free(directory);
     if (writer->fd < 0)
         return walrow__files_fail(err, errno, "cannot make", writer->path);

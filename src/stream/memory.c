@@ -51,6 +51,15 @@ walrow__memory_open(walrow__upstream *up, walrow_error *err)
     return check_timeline(up, &branch_lsn, err);
 }
 
+walrow_code
+walrow__memory_require_for_buffer(const walrow__state *state, walrow_error *err)
+{
+    if (state != NULL)
+        return WALROW_OK;
+    walrow__fail(err, WALROW_ERR_USAGE, "the buffer is part of the state, and --state off keeps none");
+    return walrow__hint(err, "leave out --state off, or --buffer on");
+}
+
 /* ---- the slot ---- */
 
 static walrow_code

@@ -15,6 +15,9 @@
  * Errors: WALROW_ERR_STATE: among others, it has what the server's timeline never had
  */
 walrow_code walrow__memory_open(walrow__upstream *up, walrow_error *err) WALROW_MUST_CHECK;
+/** Errors: WALROW_ERR_USAGE: there is no state, whose part the buffer is */
+walrow_code walrow__memory_require_for_buffer(const walrow__state *state,
+                                              walrow_error *err) WALROW_MUST_CHECK;
 /**
  * Compare the slot with what was confirmed to it. If they agree and the server is on another timeline, the state
  * follows.

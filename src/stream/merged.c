@@ -6,12 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a part is made of. */
+typedef struct source {
+    struct ArrowArray array; /* released: not read yet */
+    walrow__spill *spill;
+    walrow__spilled place;
+    char *table; /* "schema.table" */
+} source;
+
 struct walrow__merged {
     walrow__union united;
     walrow__shape *shape; /* of the schema as it is; the reader's */
     walrow__part *parts;
-    struct ArrowArray *arrays; /* of the parts */
-    char **tables;             /* "schema.table" of the parts, theirs */
+    source *sources; /* of the parts */
     size_t n, capacity;
     walrow__position last;
     bool snapshot;
@@ -28,8 +35,9 @@ static void
 forget_parts(walrow__merged *merged)
 {
     for (size_t i = 0; i < merged->n; i++) {
-        ArrowArrayRelease(&merged->arrays[i]);
-        free(merged->tables[i]);
+        if (merged->sources[i].array.release != NULL)
+            ArrowArrayRelease(&merged->sources[i].array);
+        free(merged->sources[i].table);
     }
     merged->n = 0;
 }
@@ -42,8 +50,7 @@ walrow__merged_free(walrow__merged *merged)
     forget_parts(merged);
     walrow__union_release(&merged->united);
     free(merged->parts);
-    free(merged->arrays);
-    free(merged->tables);
+    free(merged->sources);
     free(merged);
 }
 
@@ -54,13 +61,10 @@ grow(walrow__merged *merged)
     walrow__part *parts = realloc(merged->parts, capacity * sizeof *parts);
     if (parts != NULL)
         merged->parts = parts;
-    struct ArrowArray *arrays = realloc(merged->arrays, capacity * sizeof *arrays);
-    if (arrays != NULL)
-        merged->arrays = arrays;
-    char **tables = realloc(merged->tables, capacity * sizeof *tables);
-    if (tables != NULL)
-        merged->tables = tables;
-    if (parts == NULL || arrays == NULL || tables == NULL)
+    source *sources = realloc(merged->sources, capacity * sizeof *sources);
+    if (sources != NULL)
+        merged->sources = sources;
+    if (parts == NULL || sources == NULL)
         return false;
     merged->capacity = capacity;
     return true;
@@ -85,10 +89,12 @@ take_item(walrow__merged *merged, struct walrow_reader *member, walrow_error *er
     char *table = full_name(member);
     if (table == NULL)
         return walrow__fail_memory(err);
-    walrow__item *item = walrow__reader_pop(member);
     size_t i = merged->n++;
-    ArrowArrayMove(&item->array, &merged->arrays[i]);
-    merged->tables[i] = table;
+    source *from = &merged->sources[i];
+    *from = (source){.spill = member->spill, .table = table};
+    walrow__item *item = walrow__reader_pop(member, &from->place);
+    if (from->place.size == 0)
+        ArrowArrayMove(&item->array, &from->array);
     merged->parts[i] = (walrow__part){.table = table, .schema = &item->shape->schema};
     merged->snapshot = item->snapshot;
     if (walrow__position_compare(merged->last, item->last) < 0)
@@ -130,10 +136,21 @@ keep_schema(walrow__merged *merged, struct walrow_reader *reader, walrow_error *
 }
 
 static walrow_code
+read_parts(walrow__merged *merged, walrow_error *err)
+{
+    for (size_t i = 0; i < merged->n; i++) {
+        source *from = &merged->sources[i];
+        if (from->place.size > 0)
+            WALROW_TRY(walrow__spill_take(from->spill, from->place, &from->array, err));
+        merged->parts[i].array = &from->array;
+    }
+    return WALROW_OK;
+}
+
+static walrow_code
 unite(walrow__merged *merged, struct walrow_reader *reader, walrow_rows *out, walrow_error *err)
 {
-    for (size_t i = 0; i < merged->n; i++)
-        merged->parts[i].array = &merged->arrays[i];
+    WALROW_TRY(read_parts(merged, err));
     int columns = merged->united.n_columns;
     bool prefixed = merged->united.prefixed;
     WALROW_TRY(walrow__union_add(&merged->united, merged->parts, merged->n, err));
@@ -152,10 +169,10 @@ walrow__merged_take(struct walrow_reader *reader, walrow_rows *out, uint64_t *nu
 {
     walrow__merged *merged = reader->merged;
     walrow_code code = take_items(merged, reader, number, err);
-    pthread_mutex_unlock(&reader->router->lock);
+    walrow__reader_unlock(reader, *number);
     if (code == WALROW_OK)
         code = unite(merged, reader, out, err);
     forget_parts(merged);
-    pthread_mutex_lock(&reader->router->lock);
+    walrow__reader_lock(reader);
     return code;
 }

@@ -169,9 +169,9 @@ tell_end(const walrow__router *router, walrow_error *err)
 }
 
 static void
-take_waiting(struct walrow_reader *reader, walrow_rows *out, uint64_t *number)
+take_waiting(struct walrow_reader *reader, walrow_rows *out, uint64_t *number, walrow__spilled *place)
 {
-    walrow__item *item = walrow__reader_pop(reader);
+    walrow__item *item = walrow__reader_pop(reader, place);
     *out = (walrow_rows){.schema = &item->shape->schema,
                          .snapshot = item->snapshot,
                          .commit_lsn = item->last.commit_lsn,
@@ -180,35 +180,43 @@ take_waiting(struct walrow_reader *reader, walrow_rows *out, uint64_t *number)
     *number = item->of->number;
 }
 
-/* It cannot go on without what it failed with. */
 static walrow_code
-take_merged(struct walrow_reader *reader, walrow_rows *out, uint64_t *number, walrow_error *err)
+take_spilled(struct walrow_reader *reader, walrow__spilled place, uint64_t number, walrow_rows *out,
+             walrow_error *err)
 {
-    walrow_error failure = reader->failure;
-    if (failure.code == WALROW_OK && walrow__merged_take(reader, out, number, &failure) == WALROW_OK)
-        return WALROW_OK;
-    reader->failure = failure;
-    if (err != NULL)
-        *err = failure;
-    return failure.code;
+    walrow__reader_unlock(reader, number);
+    walrow_code code = walrow__spill_take(reader->spill, place, &out->array, err);
+    walrow__reader_lock(reader);
+    return code;
 }
 
-/* With the lock held, and something there. */
+static walrow_code
+take_new(struct walrow_reader *reader, walrow_rows *out, uint64_t *number, walrow_error *err)
+{
+    walrow__spilled place;
+    if (reader->kind == WALROW__READER_MERGED) {
+        *out = (walrow_rows){0};
+        return walrow__merged_take(reader, out, number, err);
+    }
+    take_waiting(reader, out, number, &place);
+    return place.size == 0 ? WALROW_OK : take_spilled(reader, place, *number, out, err);
+}
+
+/* With the lock held, and something there. It cannot go on without what it failed with. */
 static walrow_code
 take(struct walrow_reader *reader, walrow_rows *out, uint64_t *number, walrow_error *err)
 {
-    walrow_code code = WALROW_OK;
     if (reader->held.array.release != NULL) {
         *out = reader->held;
         memset(&reader->held, 0, sizeof reader->held);
-    } else if (reader->kind == WALROW__READER_MERGED) {
-        *out = (walrow_rows){0};
-        code = take_merged(reader, out, number, err);
-    } else {
-        take_waiting(reader, out, number);
+    } else if (reader->failure.code != WALROW_OK ||
+               take_new(reader, out, number, &reader->failure) != WALROW_OK) {
+        if (err != NULL)
+            *err = reader->failure;
+        return reader->failure.code;
     }
     out->new_schema = out->schema != reader->had;
-    return code;
+    return WALROW_OK;
 }
 
 /* hold: what is taken is held, too. */
@@ -316,7 +324,7 @@ walrow_readers_fd(walrow_stream *stream)
 static void
 drop_taken(const struct walrow_reader *reader, walrow__items *taken, walrow__position position)
 {
-    bool holds = reader->held.array.release != NULL;
+    bool holds = reader->reading || reader->held.array.release != NULL;
     while (taken->first != NULL && walrow__position_compare(taken->first->last, position) <= 0 &&
            !(holds && taken->first->of->number == reader->held_from))
         walrow__items_drop_first(taken);
@@ -343,6 +351,8 @@ static void
 close_reader(struct walrow_reader *reader)
 {
     reader->closed = true;
+    for (const walrow__item *item = reader->waiting.first; item != NULL; item = item->next)
+        reader->router->spilled -= item->place.size;
     walrow__items_drop(&reader->waiting);
     walrow__items_drop(&reader->taken);
     reader->bytes = 0;

@@ -4,6 +4,8 @@
  *	  where its reader takes them, whole change sets at a time. A change set is confirmed when nobody has rows of it
  *	  that are not acknowledged, and of no earlier one.
  *
+ * With the buffer on, a reader whose bound is reached has the rest wait on disk, and the others go on.
+ *
  * One lock for all of it: what is done under it is moving pointers.
  */
 #ifndef WALROW_STREAM_ROUTER_H
@@ -11,6 +13,7 @@
 
 #include "columns/batch.h"
 #include "stream/signal.h"
+#include "stream/spill.h"
 
 #include <pthread.h>
 
@@ -34,9 +37,10 @@ typedef struct walrow__handed {
 typedef struct walrow__item {
     const walrow__shape *shape;
     struct ArrowArray array;
+    walrow__spilled place; /* where the array is instead, if it has a size */
     walrow__position last;
     bool snapshot;
-    size_t bytes;
+    size_t bytes; /* of memory */
     walrow__handed *of;
     struct walrow__item *next;
 } walrow__item;
@@ -58,7 +62,9 @@ typedef struct walrow__router {
     pthread_cond_t appeared;
     walrow__signal appeared_signal;
     walrow__handed *first_handed, *last_handed;
-    uint64_t handed; /* so many */
+    uint64_t handed;              /* so many */
+    char *spill_directory;        /* rows past a reader's bound go there; NULL: the stream waits */
+    int64_t spilled, max_spilled; /* bytes that wait there */
     bool closing;
     bool ended;
     walrow_error end; /* why */
@@ -78,12 +84,14 @@ struct walrow_reader {
     char *schema_name, *table_name; /* "": not of a table */
     int64_t bytes, max_bytes;       /* waiting */
     walrow__items waiting, taken;
+    walrow__spill *spill;          /* NULL: nothing was ever past its bound */
     walrow__shape *shapes;         /* the last one first */
     const struct ArrowSchema *had; /* of the rows taken last */
     pthread_cond_t arrived;
     walrow__signal signal;
     walrow_rows held;           /* taken, and not handed to the caller yet; array.release is NULL: none */
-    uint64_t held_from;         /* number of its change set */
+    bool reading;               /* others are, without the lock: likewise */
+    uint64_t held_from;         /* number of their change set */
     struct walrow_reader *into; /* merged into that one */
     struct walrow_reader **members;
     size_t n_members;
@@ -117,8 +125,13 @@ void walrow__router_unlink(walrow__router *router, struct walrow_reader *reader)
 /** What nobody holds back any more is confirmed. */
 void walrow__router_confirm(walrow__router *router);
 void walrow__items_add(walrow__items *items, walrow__item *item);
-/** The first waiting item becomes the last taken one. Its array is the caller's. */
-walrow__item *walrow__reader_pop(struct walrow_reader *reader);
+/** The first waiting item becomes the last taken one. Its array is the caller's, or its place if that has a size. */
+walrow__item *walrow__reader_pop(struct walrow_reader *reader, walrow__spilled *place);
+/** There is something for it, or an end: wake who reads it. */
+void walrow__reader_announce(struct walrow_reader *reader);
+/** For what takes time: while its rows of that change set are read or made, nobody can acknowledge them. */
+void walrow__reader_unlock(struct walrow_reader *reader, uint64_t number);
+void walrow__reader_lock(struct walrow_reader *reader);
 /** Forget items, which hold nothing back any more. */
 void walrow__items_drop(walrow__items *items);
 void walrow__items_drop_first(walrow__items *items);

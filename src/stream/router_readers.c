@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "sink/event/rows.h"
 #include "stream/merged.h"
+#include "stream/stream.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ free_reader(struct walrow_reader *reader)
     }
     if (reader->held.array.release != NULL)
         ArrowArrayRelease(&reader->held.array);
+    walrow__spill_free(reader->spill);
     walrow__event_rows_free(reader->events);
     walrow__merged_free(reader->merged);
     walrow__signal_release(&reader->signal);
@@ -126,6 +128,50 @@ walrow__reader_show(struct walrow_reader *reader)
                                             walrow__reader_has_rows(reader));
 }
 
+void
+walrow__reader_announce(struct walrow_reader *reader)
+{
+    if (reader->into != NULL)
+        reader = reader->into;
+    walrow__reader_show(reader);
+    pthread_cond_signal(&reader->arrived);
+}
+
+void
+walrow__reader_unlock(struct walrow_reader *reader, uint64_t number)
+{
+    reader->reading = true;
+    reader->held_from = number;
+    pthread_mutex_unlock(&reader->router->lock);
+}
+
+void
+walrow__reader_lock(struct walrow_reader *reader)
+{
+    pthread_mutex_lock(&reader->router->lock);
+    reader->reading = false;
+}
+
+/* ---- what is confirmed ---- */
+
+void
+walrow__router_confirm(walrow__router *router)
+{
+    uint64_t end_lsn = 0;
+    while (router->first_handed != NULL && router->first_handed->pending == 0) {
+        walrow__handed *handed = router->first_handed;
+        router->first_handed = handed->next;
+        if (handed->end_lsn > end_lsn)
+            end_lsn = handed->end_lsn;
+        free(handed);
+    }
+    if (router->first_handed == NULL)
+        router->last_handed = NULL;
+    /* an earlier one's end is not before it: change sets come in order */
+    if (router->stream != NULL && end_lsn > atomic_load(&router->stream->receiver.acked_lsn))
+        atomic_store(&router->stream->receiver.acked_lsn, end_lsn);
+}
+
 /* ---- items ---- */
 
 void
@@ -150,10 +196,12 @@ remove_first(walrow__items *items)
 }
 
 walrow__item *
-walrow__reader_pop(struct walrow_reader *reader)
+walrow__reader_pop(struct walrow_reader *reader, walrow__spilled *place)
 {
     walrow__item *item = remove_first(&reader->waiting);
+    *place = item->place;
     reader->bytes -= (int64_t)item->bytes;
+    reader->router->spilled -= place->size;
     walrow__items_add(&reader->taken, item);
     pthread_cond_signal(&reader->router->room);
     return item;

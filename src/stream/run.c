@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "stream/diary.h"
 #include "stream/fanout.h"
+#include "stream/memory.h"
 #include "stream/outlets.h"
 #include "stream/retry.h"
 #include "stream/stream.h"
@@ -43,10 +44,8 @@ wants_buffer(const run *r, walrow__state *state, bool *wanted, walrow_error *err
 {
     uint64_t used = 0;
     *wanted = r->options->buffer == WALROW__BUFFER_ON;
-    if (state == NULL && *wanted) {
-        walrow__fail(err, WALROW_ERR_USAGE, "the buffer is part of the state, and --state off keeps none");
-        return walrow__hint(err, "leave out --state off, or --buffer on");
-    }
+    if (*wanted)
+        WALROW_TRY(walrow__memory_require_for_buffer(state, err));
     if (state == NULL || r->options->buffer != WALROW__BUFFER_AUTO)
         return WALROW_OK;
     WALROW_TRY(walrow__state_log_next(state, &used, err));

@@ -1,6 +1,7 @@
 #include "stream/stream.h"
 
 #include "base/error.h"
+#include "state/buffer.h"
 #include "stream/prepare.h"
 #include "stream/receiver_thread.h"
 #include "stream/router.h"
@@ -42,10 +43,19 @@ walrow__stream_open(const walrow_options *options, const walrow__stream_hooks *h
     return code;
 }
 
+/* What is in it was confirmed, and is for the sinks of walrow_run. */
+static walrow_code
+require_empty_buffer(void *arg, const walrow__identity *identity, walrow__upstream *up, walrow_error *err)
+{
+    (void)arg, (void)identity;
+    return up->state == NULL ? WALROW_OK : walrow__buffer_require_empty(up->state, err);
+}
+
 walrow_code
 walrow_open(const walrow_options *options, walrow_stream **out, walrow_error *err)
 {
-    WALROW_TRY(walrow__stream_open(options, &(walrow__stream_hooks){.eager = true}, out, err));
+    walrow__stream_hooks hooks = {.eager = true, .opened = require_empty_buffer};
+    WALROW_TRY(walrow__stream_open(options, &hooks, out, err));
     walrow__receiver_await(&(*out)->receiver);
     return WALROW_OK;
 }

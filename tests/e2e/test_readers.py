@@ -3,13 +3,14 @@
 import json
 import select
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
 
 from postgres import lsn_value, wait_until
 from streaming import own_values, ways
-from walrow import Stream, merge, partition
+from walrow import Stream, WalrowError, merge, partition
 
 pytestmark = ways("pgoutput", "wal2arrow")
 SOON = 60
@@ -114,6 +115,57 @@ def test_the_slot_follows_the_slowest_reader(db, job, stream):
         assert before <= confirmed() <= users.position[0]
         users.ack()
         wait_until(lambda: confirmed() > users.position[0], what="the confirmation")
+
+
+@pytest.mark.parametrize("kind", ["table", "events", "merged"])
+def test_behind_the_buffer_a_reader_that_takes_nothing_holds_nobody_back(db, job, stream, kind):
+    orders_and_users(db)
+    job.setup()
+    shop(db)
+    with stream(batch="transaction", buffer="on") as opened:
+        users = opened.reader("public.users", 1)
+        slow = opened.events(1) if kind == "events" else opened.reader("public.orders", 1)
+        slow = merge([slow]) if kind == "merged" else slow
+        assert [row["id"] for row in rows(users)] == list(range(50))  # to the end: as far as "now" was
+        users.ack()
+        came = rows(slow)
+        if kind == "events":
+            assert [event["seq"] for event in came] == [None, 0, 1, 2, None] * 50
+        else:
+            assert [(row["_op"], row["id"], row["total"]) for row in came] == [
+                (op, n, Decimal(f"{n}.50") + (op == "U")) for n in range(50) for op in "IU"
+            ]
+        slow.ack()
+    with stream() as opened:
+        assert rows(opened.reader("public.orders")) == []
+
+
+def test_what_waits_on_disk_is_bounded_and_comes_again_if_not_acknowledged(db, job, stream):
+    db.sql("CREATE TABLE noise (id int PRIMARY KEY, text text); CREATE TABLE users (id int PRIMARY KEY)")
+    job.setup()
+    made = "SELECT n, string_agg(md5(random()::text), '') FROM generate_series({}, {}) n, generate_series(1, 1000) GROUP BY n ORDER BY n"
+    for n in range(1, 101, 10):
+        db.sql(f"INSERT INTO noise {made.format(n, n + 9)}")
+    db.sql("INSERT INTO users VALUES (1)")
+    options = {"batch": "transaction", "buffer": "on", "buffer_bytes": "1MB"}
+    with stream(**options) as opened:
+        noise, users = opened.reader("public.noise", 1), opened.reader("public.users")
+        with pytest.raises(TimeoutError):  # 1.6 MB, compressed, are in front of it
+            users.read(3)
+        with ThreadPoolExecutor(1) as pool:
+            soon_there = pool.submit(users.read, SOON)
+            ids = [n for batch in batches(noise) for n in batch.column("id").to_pylist()]
+        assert ids == list(range(1, 101)) and soon_there.result().num_rows == 1
+        users.ack()
+    with stream(**options) as opened:
+        assert [row["id"] for row in rows(opened.reader("public.noise", 1))] == list(range(1, 101))
+
+
+def test_without_a_state_there_is_no_buffer(db, job, stream):
+    orders_and_users(db)
+    job.setup()
+    with stream(buffer="on", state="off") as opened, pytest.raises(WalrowError, match="the buffer is part of the state"):
+        opened.reader("public.orders")
 
 
 def test_existing_rows_come_first(db, stream):

@@ -4,6 +4,9 @@
  */
 #include "streaming.h"
 
+#include "state/place.h"
+#include "stream/router.h"
+
 #include <poll.h>
 
 enum { SOON_MS = 5000, NOT_NOW_MS = 50 };
@@ -261,6 +264,64 @@ what_was_not_taken_is_not_durable(void **state)
 }
 
 static void
+expect_batch(struct ArrowArrayStream *stream, int64_t rows)
+{
+    struct ArrowArray array;
+    int status = stream->get_next(stream, &array);
+    if (status != 0)
+        fail_msg("%d: %s", status, stream->get_last_error(stream));
+    assert_int_equal(array.release == NULL ? 0 : array.length, rows);
+    if (array.release != NULL)
+        ArrowArrayRelease(&array);
+}
+
+/* A state of the test's own, with the buffer on. */
+static const char *
+set_buffer(fixture *f)
+{
+    static char path[64];
+    snprintf(path, sizeof path, "/tmp/walrow-test-readers-%d", (int)getpid());
+    set(f, "state", path);
+    set(f, "buffer", "on");
+    set(f, "batch", "transaction");
+    return path;
+}
+
+static void
+what_passes_the_bound_waits_on_disk_until_it_is_taken(void **state)
+{
+    fixture *f = *state;
+    const char *path = set_buffer(f);
+    for (uint64_t i = 1; i <= 3; i++)
+        sends_row(f, 1, "a", i << 8, "1", "x");
+    sends_row(f, 2, "b", 0x400, "2", "y");
+    open_stream(f);
+    struct walrow_reader *a = NULL, *b = reader_of(f, "public.b");
+    ASSERT_OK(walrow_reader(f->stream, "public.a", 1, &a, &f->err), f->err);
+    read_rows of_b = expect_rows(f, b, "I 400/0 2 y\n");
+    assert_true(a->router->spilled > 0);
+    acks(f, b, of_b);
+    expect_rows(f, a, "I 100/0 1 x\n");
+    expect_rows(f, a, "I 200/0 1 x\n");
+    struct ArrowArrayStream stream;
+    struct ArrowSchema schema;
+    ASSERT_OK(walrow_reader_stream(a, &stream, &f->err), f->err);
+    assert_int_equal(stream.get_schema(&stream, &schema), 0); /* holds the third, from disk */
+    ArrowSchemaRelease(&schema);
+    assert_int_equal(a->router->spilled, 0);
+    walsender_durable(f->server, 0x208);
+    ASSERT_OK(walrow_reader_ack(a, UINT64_MAX, UINT32_MAX, &f->err), f->err);
+    assert_true(walsender_wait_flush(f->server, 0x208));
+    expect_flushed(f, 0x208);
+    expect_batch(&stream, 1);
+    stream.release(&stream);
+    ends(f, a, b);
+    walrow_close(f->stream);
+    f->stream = NULL;
+    ASSERT_OK(walrow__place_remove(path, &f->err), f->err);
+}
+
+static void
 what_was_released_is_not_durable(void **state)
 {
     fixture *f = *state;
@@ -340,18 +401,6 @@ a_failure_is_told_after_the_rows_before_it(void **state)
 }
 
 /* ---- Arrow streams ---- */
-
-static void
-expect_batch(struct ArrowArrayStream *stream, int64_t rows)
-{
-    struct ArrowArray array;
-    int status = stream->get_next(stream, &array);
-    if (status != 0)
-        fail_msg("%d: %s", status, stream->get_last_error(stream));
-    assert_int_equal(array.release == NULL ? 0 : array.length, rows);
-    if (array.release != NULL)
-        ArrowArrayRelease(&array);
-}
 
 static void
 an_arrow_stream_ends_where_the_schema_changes(void **state)
@@ -552,9 +601,8 @@ read_and_ack(void *arg)
 }
 
 static void
-readers_live_in_threads(void **state)
+read_in_threads(fixture *f)
 {
-    fixture *f = *state;
     static const char *const tables[] = {"a", "b", "c", "d"};
     struct walrow_reader *readers[4];
     reading_thread threads[3] = {0};
@@ -583,6 +631,23 @@ readers_live_in_threads(void **state)
     assert_true(walsender_wait_flush(f->server, 0x1000 + (3 * TRANSACTIONS - 1) * 16 + 8));
     for (int i = 0; i < 3; i++)
         walrow_reader_close(threads[i].reader);
+}
+
+static void
+readers_live_in_threads(void **state)
+{
+    read_in_threads(*state);
+}
+
+static void
+readers_behind_the_buffer_live_in_threads(void **state)
+{
+    fixture *f = *state;
+    const char *path = set_buffer(f);
+    read_in_threads(f);
+    walrow_close(f->stream);
+    f->stream = NULL;
+    ASSERT_OK(walrow__place_remove(path, &f->err), f->err);
 }
 
 /* ---- the stream's own descriptor ---- */
@@ -619,6 +684,7 @@ main(void)
         CASE(nobody_reads_a_table_twice),
         CASE(the_slowest_reader_decides),
         CASE(what_was_not_taken_is_not_durable),
+        CASE(what_passes_the_bound_waits_on_disk_until_it_is_taken),
         CASE(what_was_released_is_not_durable),
         CASE(a_closed_reader_does_not_count),
         CASE(what_nobody_reads_is_confirmed),
@@ -630,6 +696,7 @@ main(void)
         CASE(a_new_column_is_a_new_schema),
         CASE(columns_of_different_types_are_not_merged),
         CASE(readers_live_in_threads),
+        CASE(readers_behind_the_buffer_live_in_threads),
         CASE(a_stream_says_when_it_has_something),
     };
     return cmocka_run_group_tests_name("readers", tests, NULL, NULL);
