@@ -134,7 +134,7 @@ campaign: ## crashes of every kind under load, and the proof that nothing is los
 bench: ## the measurements, with their peers in the same run: bench/RESULTS.md; ROWS=30000 for a quick look
 	@scripts/bootstrap bench
 	@$(MAKE) --no-print-directory build
-	@$(NINJA) -C build --quiet bench/commits bench/latency bench/partition
+	@$(NINJA) -C build --quiet bench/commits bench/latency bench/partition bench/reader
 	@mkdir -p build/null_plugin
 	@$(MAKE) --no-print-directory -s -C build/null_plugin -f $(CURDIR)/bench/null_plugin/Makefile \
 		VPATH=$(CURDIR)/bench/null_plugin PG_CONFIG=$(DEFAULT_PG_CONFIG)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 
 from plugin import create_extension
 from postgres import pgbin
@@ -115,6 +116,47 @@ class Walrow(Contestant):
         run.peak_rss = report["peak_rss_bytes"]
 
 
+class OwnClock(Contestant):
+    """One that prints its rows, and the seconds from the first to the last: a start costs it nothing."""
+
+    def check(self, workload, run):
+        rows, seconds = run.output.split()
+        if int(rows) < workload.rows:
+            raise Failed(f"{self.name}: {workload.rows} rows went in, and came out: {rows}")
+        run.seconds = float(seconds) * workload.rows / int(rows)  # one that reads in batches may read more
+
+
+class Reader(OwnClock):
+    """A program that reads the table's rows by the API."""
+
+    group = "walrow"
+    sink = "caller"
+    transport = "procedure"
+
+    def __init__(self, server, folder, language, *program):
+        super().__init__(server, f"walrow, wal2arrow, pulled by procedure, read in {language}", "wal2arrow")
+        self.folder = os.path.join(folder, "walrow")
+        self.program = program
+
+    def prepare(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        install_extension(self.server, True)
+
+    def command(self, workload):
+        return [
+            *self.program, "public." + workload.slot, str(workload.rows), "source=" + self.server.dsn(), "slot=copy",
+            "publication=bench", "tables=public.*", "no-setup=true", "snapshot=never", "transport=pull",
+            "plugin=wal2arrow", "state=" + self.folder, "until=" + workload.end,
+        ]  # fmt: skip
+
+
+def readers(server, folder):
+    return [
+        Reader(server, folder, "C", os.path.join(ROOT, "build", "bench", "reader")),
+        Reader(server, folder, "Python", sys.executable, os.path.join(ROOT, "bench", "reader.py")),
+    ]
+
+
 HOW = {"push": "pushed", "function": "pulled by function", "procedure": "pulled by procedure"}
 
 
@@ -150,4 +192,5 @@ def more_contestants(server, folder):
         *(Walrow(server, folder, "wal2json", transport, slow=True) for transport in HOW),
         Raw(server, "decoderbufs", "decoderbufs", slow=True),
         *(Walrow(server, folder, "wal2arrow", "procedure", sink) for sink in ("ipc", "parquet", "jsonl")),
+        *readers(server, folder),
     ]

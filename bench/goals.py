@@ -21,6 +21,11 @@ RATIOS = (
     ("walrow into jsonl: / best peer", "walrow, wal2arrow, pulled by procedure, jsonl:", "best peer", 5, 10),
     ("walrow into parquet: / best peer", "walrow, wal2arrow, pulled by procedure, parquet:", "best peer", 5, 10),
     (
+        "rows as pyarrow's batches in Python / rows in C",
+        "walrow, wal2arrow, pulled by procedure, read in Python", "walrow, wal2arrow, pulled by procedure, read in C",
+        0.95, 0.95,
+    ),
+    (
         "walrow into jsonl: / best peer into JSON lines",
         "walrow, wal2arrow, pulled by procedure, jsonl:", "best JSON", 5, 10,
     ),

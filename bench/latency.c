@@ -7,23 +7,12 @@
  *
  * Commit times are the server's, so both have to run on one machine.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "caller.h"
+
 #include <time.h>
-#include <walrow.h>
 
 static int64_t *latencies;
 static size_t wanted, came;
-
-static void
-demand(bool good, const char *what)
-{
-    if (good)
-        return;
-    fprintf(stderr, "latency: %s\n", what);
-    exit(1);
-}
 
 static void
 note(int64_t commit_time_us)
@@ -32,23 +21,6 @@ note(int64_t commit_time_us)
     clock_gettime(CLOCK_REALTIME, &now);
     if (came < wanted)
         latencies[came++] = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - commit_time_us;
-}
-
-static walrow_stream *
-open_stream(int argc, char **argv)
-{
-    walrow_error err = {.message = ""};
-    walrow_options *options;
-    walrow_stream *stream;
-    demand(walrow_options_new(&options, &err) == WALROW_OK, err.message);
-    for (int i = 0; i < argc; i++) {
-        char *value = strchr(argv[i], '=');
-        demand(value != NULL, "options are NAME=VALUE");
-        *value++ = '\0';
-        demand(walrow_options_set(options, argv[i], value, &err) == WALROW_OK, err.message);
-    }
-    demand(walrow_open(options, &stream, &err) == WALROW_OK, err.message);
-    return stream;
 }
 
 static void

@@ -321,12 +321,19 @@ close_source(walrow__source *source)
     memset(pull, 0, sizeof *pull);
 }
 
+static bool
+is_behind(const walrow__source *source)
+{
+    return ((const walrow__pull *)source)->phase >= WALROW__PULL_CALLS;
+}
+
 static const walrow__source_ops ops = {
     .name = "pull",
     .read = read_source,
     .take = take_message,
     .status = tell_status,
     .waits = source_waits,
+    .is_behind = is_behind,
     .quit = quit_source,
     .close = close_source,
 };

@@ -43,6 +43,8 @@ typedef struct walrow__source_ops {
                           bool wants_reply, walrow_error *err);
     /* Fill in the descriptors that say when to read again; lower *timeout_ms if that is sooner. How many. */
     nfds_t (*waits)(walrow__source *source, struct pollfd fds[WALROW__SOURCE_FDS], int *timeout_ms);
+    /* More is on its way, though there is none now: what came is not of this moment. NULL: never known. */
+    bool (*is_behind)(const walrow__source *source);
     /* Nothing more is wanted; statuses still are. What comes may be read away, or come no more. */
     void (*quit)(walrow__source *source);
     /* Confirm what was said last, say goodbye, disconnect. */

@@ -130,6 +130,15 @@ is_full(const walrow__receiver *r)
            (int64_t)r->collector.bytes >= walrow__batch_share(r->up->options, r->up->shares);
 }
 
+/* At the tip whoever waits gets what there is at once; far behind, larger batches are worth more. */
+static bool
+is_awaited_now(walrow__receiver *r)
+{
+    const walrow__source_ops *ops = r->source->ops;
+    return r->up->hooks.eager && walrow__queue_is_awaited(&r->queue) &&
+           (ops->is_behind == NULL || !ops->is_behind(r->source));
+}
+
 /* At a commit boundary: is it time? */
 static bool
 is_due(walrow__receiver *r, bool idle, int64_t now)
@@ -138,8 +147,7 @@ is_due(walrow__receiver *r, bool idle, int64_t now)
         return false;
     if (r->opened_at == 0)
         r->opened_at = now;
-    return (idle && r->up->hooks.eager && walrow__queue_is_awaited(&r->queue)) ||
-           now - r->opened_at >= walrow__live(&r->up->options->batch_delay_ms);
+    return (idle && is_awaited_now(r)) || now - r->opened_at >= walrow__live(&r->up->options->batch_delay_ms);
 }
 
 /* ---- what comes in ---- */
