@@ -55,17 +55,29 @@ walrow__strbuf_grow(walrow__strbuf *buf, size_t more)
     return true;
 }
 
+char *
+walrow__digits_before(char *end, uint64_t number)
+{
+    static const char pairs[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+        "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+        "8081828384858687888990919293949596979899";
+    for (; number >= 100; number /= 100)
+        end = memcpy(end - 2, pairs + 2 * (number % 100), 2);
+    if (number >= 10)
+        return memcpy(end - 2, pairs + 2 * number, 2);
+    *--end = (char)('0' + number);
+    return end;
+}
+
 void
 walrow__strbuf_add_digits(walrow__strbuf *buf, uint64_t number, int width)
 {
-    char digits[24];
-    int at = sizeof digits;
-    do
-        digits[--at] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    while (at > (int)sizeof digits - width)
-        digits[--at] = '0';
-    walrow__strbuf_add(buf, digits + at, sizeof digits - (size_t)at);
+    char digits[24], *end = digits + sizeof digits;
+    char *at = walrow__digits_before(end, number);
+    while (at > end - width)
+        *--at = '0';
+    walrow__strbuf_add(buf, at, (size_t)(end - at));
 }
 
 void

@@ -25,6 +25,8 @@ void walrow__strbuf_init_with(walrow__strbuf *buf, struct ArrowBufferAllocator a
 void walrow__strbuf_release(walrow__strbuf *buf);
 void walrow__strbuf_clear(walrow__strbuf *buf); /* keeps the memory */
 bool walrow__strbuf_grow(walrow__strbuf *buf, size_t more);
+/* The number in decimal, up to 20 digits, so that they end there; where they begin. */
+char *walrow__digits_before(char *end, uint64_t number);
 /* In decimal, with zeros in front up to the width. */
 void walrow__strbuf_add_digits(walrow__strbuf *buf, uint64_t number, int width);
 void walrow__strbuf_add_integer(walrow__strbuf *buf, int64_t number);

@@ -349,13 +349,20 @@ print_fraction(int64_t us, walrow__strbuf *out)
 }
 
 static void
+print_seconds(int64_t us, walrow__strbuf *out)
+{
+    uint64_t seconds = (uint64_t)(us / US_PER_SECOND);
+    walrow__strbuf_add_digits(out, seconds / 3600, 2);
+    walrow__strbuf_add_char(out, ':');
+    walrow__strbuf_add_digits(out, seconds / 60 % 60, 2);
+    walrow__strbuf_add_char(out, ':');
+    walrow__strbuf_add_digits(out, seconds % 60, 2);
+}
+
+static void
 print_clock(int64_t us, walrow__strbuf *out)
 {
-    walrow__strbuf_add_digits(out, (uint64_t)(us / US_PER_HOUR), 2);
-    walrow__strbuf_add_char(out, ':');
-    walrow__strbuf_add_digits(out, (uint64_t)(us / US_PER_MINUTE % 60), 2);
-    walrow__strbuf_add_char(out, ':');
-    walrow__strbuf_add_digits(out, (uint64_t)(us / US_PER_SECOND % 60), 2);
+    print_seconds(us, out);
     print_fraction(us % US_PER_SECOND, out);
 }
 
@@ -418,6 +425,18 @@ walrow__print_pg_timetz(int64_t us, int32_t zone, walrow__strbuf *out)
         walrow__strbuf_addf(out, ":%02d", (int)(seconds % 60));
 }
 
+/* And the microseconds since its midnight. */
+static int64_t
+day_of(int64_t us, int64_t *time)
+{
+    int64_t days = us / US_PER_DAY;
+    *time = us % US_PER_DAY;
+    if (*time >= 0)
+        return days;
+    *time += US_PER_DAY;
+    return days - 1;
+}
+
 static void
 print_timestamp(int64_t us, int64_t first_day, bool with_tz, walrow__strbuf *out)
 {
@@ -426,12 +445,8 @@ print_timestamp(int64_t us, int64_t first_day, bool with_tz, walrow__strbuf *out
         walrow__strbuf_add_text(out, us > 0 ? "infinity" : "-infinity");
         return;
     }
-    int64_t time = us % US_PER_DAY, days = us / US_PER_DAY;
-    if (time < 0) {
-        time += US_PER_DAY;
-        days--;
-    }
-    print_day(first_day + days, &before_christ, out);
+    int64_t time;
+    print_day(first_day + day_of(us, &time), &before_christ, out);
     walrow__strbuf_add_char(out, ' ');
     print_clock(time, out);
     walrow__strbuf_add_text(out, with_tz ? "+00" : "");
@@ -448,6 +463,19 @@ void
 walrow__print_pg_timestamp(int64_t us, bool with_tz, walrow__strbuf *out)
 {
     print_timestamp(us, DAYS_TO_2000, with_tz, out);
+}
+
+void
+walrow__print_iso8601(int64_t us, walrow__strbuf *out)
+{
+    bool before_christ;
+    int64_t time;
+    print_day(day_of(us, &time), &before_christ, out);
+    walrow__strbuf_add_char(out, 'T');
+    print_seconds(time, out);
+    walrow__strbuf_add_char(out, '.');
+    walrow__strbuf_add_digits(out, (uint64_t)(time % US_PER_SECOND), 6);
+    walrow__strbuf_add_char(out, 'Z');
 }
 
 typedef struct interval_state {

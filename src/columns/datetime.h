@@ -27,6 +27,8 @@ walrow__appended walrow__parse_interval(const uint8_t *bytes, size_t size, walro
 /* From days and microseconds since 1970-01-01, as Arrow has them; any integer is printed. */
 void walrow__print_date(int32_t days, walrow__strbuf *out);
 void walrow__print_timestamp(int64_t us, bool with_tz, walrow__strbuf *out);
+/* 2024-05-01T12:00:00.000000Z */
+void walrow__print_iso8601(int64_t us, walrow__strbuf *out);
 
 /* From what the send functions write: days and microseconds since 2000-01-01, zones in seconds west of
  * Greenwich. */

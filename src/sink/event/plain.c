@@ -15,6 +15,7 @@
  */
 #include "base/json.h"
 #include "base/utf8.h"
+#include "columns/datetime.h"
 #include "sink/event/data.h"
 #include "sink/event/style.h"
 #include "sink/event/value_text.h"
@@ -38,7 +39,7 @@ transaction(walrow__event_printer *printer, const walrow_transaction *facts, boo
         walrow__strbuf_add_text(tail, ",\"timestamp\":");
         walrow__strbuf_add_text(tail, has_time ? "\"" : "null");
         if (has_time)
-            walrow__print_iso8601(tail, facts->commit_time);
+            walrow__print_iso8601(facts->commit_time, tail);
         walrow__strbuf_add_text(tail, has_time ? "\"" : "");
     }
     if (has[WALROW__EVENT_XIDS]) {

@@ -1,9 +1,6 @@
 #include "sink/event/value_text.h"
 
 #include <string.h>
-#include <time.h>
-
-#define US_PER_SECOND INT64_C(1000000)
 
 /* ---- numbers ---- */
 
@@ -37,6 +34,8 @@ static int
 magnitude_digits(uint32_t *limbs, int n, char out[MAX_DIGITS])
 {
     int at = MAX_DIGITS;
+    if (is_zero(limbs + 2, n - 2)) /* as most are */
+        return (int)(walrow__digits_before(out + at, (uint64_t)limbs[1] << 32 | limbs[0]) - out);
     do {
         uint32_t group = divide_billion(limbs, n);
         for (int i = 0; i < 9; i++, group /= 10)
@@ -109,18 +108,4 @@ walrow__print_uuid(walrow__strbuf *buf, const uint8_t bytes[16])
         walrow__print_hex(buf, bytes, (size_t)groups[i]);
         bytes += groups[i];
     }
-}
-
-/* ---- time ---- */
-
-void
-walrow__print_iso8601(walrow__strbuf *buf, int64_t us)
-{
-    int64_t fraction = us % US_PER_SECOND;
-    time_t seconds = (time_t)(us / US_PER_SECOND - (fraction < 0));
-    struct tm tm;
-    char text[32] = "";
-    if (gmtime_r(&seconds, &tm) != NULL)
-        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-    walrow__strbuf_addf(buf, "%s.%06dZ", text, (int)(fraction < 0 ? fraction + US_PER_SECOND : fraction));
 }

@@ -7,8 +7,6 @@
 
 #include "base/strbuf.h"
 
-/* Microseconds since 1970-01-01: 2024-05-01T12:00:00.000000Z */
-void walrow__print_iso8601(walrow__strbuf *buf, int64_t us);
 void walrow__print_uuid(walrow__strbuf *buf, const uint8_t bytes[16]);
 /* Little-endian two's complement of 128 or 256 bits; all digits of the scale. */
 void walrow__print_decimal(walrow__strbuf *buf, const uint8_t *bytes, int n_bits, int scale);
