@@ -27,10 +27,9 @@ def without_lsn(lines):
 
 
 def main():
-    here = os.path.dirname(os.path.abspath(__file__))
     programs = {
         "c": (throwaway.command(os.path.join(throwaway.OUT, "basic")),),
-        "python": (throwaway.command(sys.executable), os.path.join(here, "basic.py")),
+        "python": (throwaway.command(sys.executable), os.path.join(throwaway.HERE, "basic.py")),
     }
     with throwaway.database(TABLE) as db:
         in_c, in_python = both(programs, db, "the rows that are there")

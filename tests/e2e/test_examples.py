@@ -6,12 +6,16 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 
 import pytest
 
 from conftest import ROOT
 from postgres import clean_environment, wait_until
+
+sys.path.append(os.path.join(ROOT, "examples", "02_ecommerce"))
+from ledger import Impossible, Ledger  # noqa: E402
 
 # what `make` begins with is there when tests run, and two builds at a time would be in each other's way
 COMMAND = ["make", "--no-print-directory", "-o", "ready"]
@@ -78,6 +82,40 @@ def test_basic(example):
     assert len(re.findall(r"^  R \S+ 2 quince$", printed, re.M)) == 2
     assert len(re.findall(r"^  I \S+ 3 null\n  U \S+ 2 medlar\n  D \S+ 1 null$", printed, re.M)) == 2
     assert printed.endswith("C and Python agree\n")
+
+
+def test_ecommerce(example):
+    printed = example("02_ecommerce").run()
+    _, after = printed.split("walrow is killed, and starts again\n")
+    last = after.splitlines()[-1]
+    assert last.startswith("the ledger agrees with PostgreSQL: placed 0 paid 0 shipped 0 cancelled ")
+    assert number(r"sold (\d+),", last) + number(r"in stock (\d+) ", last) == 600
+    assert number(r"delivered (\d+)", last) > 0 and number(r"revenue ([\d.,]+)", last) > 0
+
+
+ORDER = {"id": 1, "quantity": 2, "total": 5, "status": "placed"}
+DAY = [
+    ("products", {"id": 7, "stock": 3}), ("orders", ORDER), ("orders", ORDER | {"status": "paid"}),
+    ("payments", {"id": 1, "order_id": 1, "amount": 5}), ("orders", ORDER | {"status": "shipped"}),
+    ("closings", {"revenue": 5}),
+]  # fmt: skip
+
+
+def tell(day):
+    ledger = Ledger()
+    for table, row in day:
+        ledger.note({"table": table, "data": row})
+    return ledger
+
+
+def test_the_ledger_of_a_shop_refuses_what_cannot_be():
+    assert tell(DAY).closed
+    wrong = [[*DAY[:at], *DAY[at + 1 :]] for at in range(1, 4)]  # lost
+    wrong += [[*DAY[: at + 1], *DAY[at:]] for at in range(1, 5)]  # doubled
+    wrong += [[*DAY[:2], DAY[3], DAY[2], *DAY[4:]], [*DAY, ("products", {"id": 7, "stock": -1})]]
+    for day in wrong:
+        with pytest.raises((Impossible, KeyError)):
+            tell(day)
 
 
 def test_cache_invalidation(example):
