@@ -19,7 +19,7 @@ sys.path.append(os.path.join(ROOT, "tests", "e2e"))
 from broker import Kafka  # noqa: E402, F401
 from cache import Redis  # noqa: E402, F401
 from command import Walrow  # noqa: E402
-from postgres import Postgres, wait_until  # noqa: E402, F401
+from postgres import Postgres  # noqa: E402
 
 
 def command(program):
@@ -40,13 +40,19 @@ def database(script):
 
 
 @contextlib.contextmanager
-def streaming(db, *args):
-    """`walrow stream` of that database, in the background until the block ends; to kill it before is fine."""
-    stream = walrow.start("stream", "--source", db.url(), *args)
+def streaming(db, *args, visible=False):
+    """`walrow stream` of that database, in the background until the block ends; to kill it before is fine.
+
+    visible: what it prints is seen here.
+    """
+    stream = walrow.start("stream", "--source", db.url(), *args, visible=visible)
     try:
         stream.wait_for(lambda: (db.slot() or {}).get("active"), what="its slot is read")
         yield stream
-        assert stream.stop().code in (0, -signal.SIGKILL), stream.err
+        assert stream.stop().code in (0, -signal.SIGKILL), "that was no end in order"
+    except Exception:
+        print(stream.err, file=sys.stderr)
+        raise
     finally:
         stream.kill()
 

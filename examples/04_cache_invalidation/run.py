@@ -36,9 +36,9 @@ def without_walrow(db, redis):
 
 def with_walrow(db, redis):
     sink = f"{redis.uri()}?key={KEY.replace('products', '{table}')}"
-    with throwaway.streaming(db, "--snapshot", "never", "--to", sink):
+    with throwaway.streaming(db, "--snapshot", "never", "--to", sink) as stream:
         seen = go_shopping(db, redis)
-        throwaway.wait_until(lambda: not stale_keys(db, redis), what="the cache to have heard of every change")
+        stream.wait_for(lambda: not stale_keys(db, redis), what="the cache has heard of every change")
     report("with walrow", seen, stale_keys(db, redis))
     assert seen.hit_rate > 0.5, "a cache is for hits"
 
