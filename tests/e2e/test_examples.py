@@ -28,12 +28,19 @@ class Example:
         self.folder, self.place = os.path.join(ROOT, "examples", name), place
         self.files = self._files()
 
+    @contextlib.contextmanager
     def start(self):
         env = {name: value for name, value in clean_environment(TMPDIR=self.place).items() if not name.startswith("MAKE")}
-        return subprocess.Popen(
+        make = subprocess.Popen(
             COMMAND, cwd=self.folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, start_new_session=True,
         )  # fmt: skip
+        try:
+            yield make
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(make.pid, signal.SIGKILL)
+            make.communicate()
 
     def run(self):
         """What it prints."""
