@@ -24,7 +24,10 @@ from postgres import clean_environment, free_port, wait_until
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 JARS = os.path.realpath(os.path.join(ROOT, ".deps", "kafka"))
 ARCHIVE = os.path.join(JARS, "classes.jsa")  # of loaded classes: a start takes half the time; main() makes it
-JVM = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+JVM = (
+    "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",  # which is a file in /tmp
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+)  # fmt: skip
 PASSWORD = "guess&me"
 SETTINGS = {
     "process.roles": "broker,controller",

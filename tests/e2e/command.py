@@ -59,8 +59,9 @@ class Walrow:
             assert result.code == code, f"walrow {' '.join(map(str, args))}: {result.code}, not {code}\n{result.err}"
         return result
 
-    def start(self, *args, env=None, cwd=None):
-        run = Running(self, [str(arg) for arg in args], self.environment(env), cwd or self.folder)
+    def start(self, *args, env=None, cwd=None, visible=False):
+        """visible: it prints where this process does, and out stays empty."""
+        run = Running(self, [str(arg) for arg in args], self.environment(env), cwd or self.folder, visible)
         self.running.append(run)
         return run
 
@@ -72,14 +73,14 @@ class Walrow:
 class Running:
     """One run in the background. out and err are what it has said so far."""
 
-    def __init__(self, walrow, args, env, cwd):
+    def __init__(self, walrow, args, env, cwd, visible):
         name = os.path.join(walrow.folder, f".run-{len(walrow.running)}")
         self._out, self._err = name + ".out", name + ".err"
         self.args = args
         with open(self._out, "wb") as out, open(self._err, "wb") as err:
             self.process = subprocess.Popen(
-                [walrow.binary, *args], env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                preexec_fn=_die_with_the_tests,
+                [walrow.binary, *args], env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=None if visible else out,
+                stderr=err, preexec_fn=_die_with_the_tests,
             )  # fmt: skip
 
     @staticmethod

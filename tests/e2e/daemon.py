@@ -1,13 +1,12 @@
 """A server of the tests' own, other than PostgreSQL: in a folder of its own, and gone afterwards, whatever happens."""
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
 
 from command import _die_with_the_tests
-from postgres import clean_environment
+from postgres import Watchdog, clean_environment
 
 
 class Daemon:
@@ -17,6 +16,7 @@ class Daemon:
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix=f"walrow-{self.what}-")
+        self._watchdog = Watchdog(self.folder)
         self.process = None
 
     def path(self, name):
@@ -53,7 +53,7 @@ class Daemon:
 
     def close(self):
         self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._watchdog.release()
 
     def __enter__(self):
         return self

@@ -39,10 +39,10 @@ def test_the_installed_command_finds_its_library(installed, walrow):
 
 @pytest.fixture(scope="module")
 def example(installed, tmp_path_factory):
-    """examples/basic.c, built with what pkg-config says."""
+    """examples/01_basic/basic.c, built with what pkg-config says."""
     folder = tmp_path_factory.mktemp("example")
     program = str(folder / "basic")
-    source = os.path.join(ROOT, "examples", "basic.c")
+    source = os.path.join(ROOT, "examples", "01_basic", "basic.c")
     flags = pkg_config(installed, "--cflags", "--libs")
     subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", source, "-o", program, *flags], check=True)
 
@@ -55,12 +55,12 @@ def example(installed, tmp_path_factory):
 
 def test_the_example_prints_rows_and_changes(example, db):
     db.sql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
-    first = example(db.dsn(), "public.t", "now")
+    first = example(db.dsn(), "public.t", "basic", "now")
     db.sql("INSERT INTO t VALUES (2); DELETE FROM t WHERE id = 1")
-    second = example(db.dsn(), "public.t", "now")
+    second = example(db.dsn(), "public.t", "basic", "now")
     assert (first.returncode, second.returncode) == (0, 0)
-    assert [line.split()[:2] for line in first.stdout.splitlines()] == [["public.t", "R"]]
-    assert [line.split()[:2] for line in second.stdout.splitlines()] == [["public.t", "I"], ["public.t", "D"]]
+    assert [line.split()[::2] for line in first.stdout.splitlines()] == [["R", "1"]]
+    assert [line.split()[::2] for line in second.stdout.splitlines()] == [["I", "2"], ["D", "1"]]
 
 
 def test_only_what_belongs_to_it_is_installed(installed):
