@@ -158,13 +158,14 @@ run_command(const command *command, int argc, char **argv)
 /*
  * Batches are a few large buffers that come and go all the time. What is kept of them on the heap, one heap for each
  * thread, is reused, but never fits quite; what is mapped is gone when it is freed, and every page of it is cleared
- * by the kernel again. So only the largest are mapped.
+ * by the kernel again. So only the largest are mapped, and a thread's heap keeps room for the next batches.
  */
 static void
 bound_heap(void)
 {
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
     mallopt(M_TRIM_THRESHOLD, 4 << 20);
+    mallopt(M_TOP_PAD, 16 << 20);
 }
 
 int
