@@ -14,17 +14,18 @@
 #include <string.h>
 
 typedef enum option_type {
-    FLAG,    /* bool */
-    TEXT,    /* char * */
-    NAME,    /* char *: a PostgreSQL name, 1 to 63 bytes */
-    SLOT,    /* char *: a replication slot's name */
-    LIST,    /* walrow__texts */
-    CHOICE,  /* int: position among the choices */
-    NUMBER,  /* int64_t, min to max */
-    SIZE,    /* int64_t, bytes, min to max */
-    LSN,     /* uint64_t */
-    UNTIL,   /* until_lsn and until_now */
-    OVERRIDE /* types */
+    FLAG,     /* bool */
+    TEXT,     /* char * */
+    NAME,     /* char *: a PostgreSQL name, 1 to 63 bytes */
+    SLOT,     /* char *: a replication slot's name */
+    LIST,     /* walrow__texts */
+    CHOICE,   /* int: position among the choices */
+    NUMBER,   /* int64_t, min to max */
+    SIZE,     /* int64_t, bytes, min to max */
+    DURATION, /* int64_t, milliseconds, min to max */
+    LSN,      /* uint64_t */
+    UNTIL,    /* until_lsn and until_now */
+    OVERRIDE  /* types */
 } option_type;
 
 typedef struct option_rule {
@@ -34,6 +35,8 @@ typedef struct option_rule {
     const char *choices; /* CHOICE: names, separated by spaces */
     bool live;           /* may change while a stream runs */
 } option_rule;
+
+#define LONGEST_MS (INT64_C(366) * 86400000)
 
 #define AT(field) offsetof(struct walrow_options, field)
 #define RULE(type, field)                                                                                    \
@@ -81,8 +84,22 @@ typedef struct option_rule {
       RULE_CHOICE(snapshot, "initial never only"))                                                           \
     X("to", 0, NULL, "SINK", NULL,                                                                           \
       "where changes go: ipc:DIR, parquet:DIR, duckdb:FILE, kafka://BROKERS/PREFIX, redis://HOST, "          \
-      "jsonl:FILE, arrow:-, null:",                                                                          \
+      "jsonl:FILE, table:-, arrow:-, null:",                                                                 \
       true, RULE(LIST, to))                                                                                  \
+    X("sql", 0, NULL, "NAME=QUERY", NULL,                                                                    \
+      "a query over the changes of each window, in DuckDB's SQL: its rows go to the sinks, not the changes", \
+      true, RULE(LIST, sql))                                                                                 \
+    X("window", 0, NULL, "DURATION", NULL,                                                                   \
+      "how long the windows of --sql are, by commit time: 500ms, 10s, 5min, 1h", false,                      \
+      RULE_RANGE(DURATION, window_ms, 1, LONGEST_MS))                                                        \
+    X("slide", 0, NULL, "DURATION", NULL,                                                                    \
+      "a window begins that often; without it when the one before is over", false,                           \
+      RULE_RANGE(DURATION, slide_ms, 1, LONGEST_MS))                                                         \
+    X("every", 0, NULL, "DURATION", NULL,                                                                    \
+      "instead of --window: run --sql that often over all changes that --retain holds", false,               \
+      RULE_RANGE(DURATION, every_ms, 1, LONGEST_MS))                                                         \
+    X("retain", 0, NULL, "SIZE", "256MB", "most bytes of changes that --sql keeps for its queries", false,   \
+      RULE_RANGE(SIZE, retain_bytes, 1 << 20, INT64_C(1) << 40))                                             \
     X("start", 'I', NULL, "LSN", NULL, "begin here instead of at the stored position", false,                \
       RULE(LSN, start_lsn))                                                                                  \
     X("until", 'E', NULL, "LSN|now", NULL, "stop once everything committed up to there is delivered", false, \
@@ -269,12 +286,18 @@ static walrow_code
 set_number(int64_t *field, const walrow_option_info *info, const option_rule *rule, const char *value,
            walrow_error *err)
 {
-    bool is_size = rule->type == SIZE;
+    static const struct {
+        bool (*parse)(const char *text, int64_t *out);
+        const char *what;
+    } kinds[] = {[NUMBER] = {walrow__parse_int, "a whole number"},
+                 [SIZE] = {walrow__parse_size, "a size"},
+                 [DURATION] = {walrow__parse_duration, "a duration"}};
     int64_t number;
-    if (!(is_size ? walrow__parse_size(value, &number) : walrow__parse_int(value, &number))) {
+    if (!kinds[rule->type].parse(value, &number)) {
         walrow__fail(err, WALROW_ERR_USAGE, "--%s: \"%s\" is not %s", info->name, value,
-                     is_size ? "a size" : "a whole number");
-        return walrow__hint(err, "as in --%s %s", info->name, info->default_text);
+                     kinds[rule->type].what);
+        return walrow__hint(err, "as in --%s %s", info->name,
+                            rule->type == DURATION ? "10s (ms, s, min, h, d)" : info->default_text);
     }
     if (number < rule->min || number > rule->max) {
         walrow__fail(err, WALROW_ERR_USAGE, "--%s: %s is out of range", info->name, value);
@@ -380,6 +403,7 @@ apply(walrow_options *options, size_t at, const char *value, walrow_error *err)
         return set_choice(field, info, rule, value, err);
     case NUMBER:
     case SIZE:
+    case DURATION:
         return set_number(field, info, rule, value, err);
     case LSN:
         return set_lsn(field, info, value, err);
@@ -584,6 +608,13 @@ walrow__options_is_set(const walrow_options *options, const char *name)
 {
     size_t at = find_option(name);
     return at < N_OPTIONS && options->texts[at] != NULL;
+}
+
+int
+walrow__options_snapshot(const walrow_options *options)
+{
+    bool queries = options->sql.count > 0 && !walrow__options_is_set(options, "snapshot");
+    return queries ? WALROW__SNAPSHOT_NEVER : options->snapshot;
 }
 
 const char *

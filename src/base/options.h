@@ -79,6 +79,9 @@ struct walrow_options {
     int snapshot;                 /* walrow__snapshot_mode */
     walrow__texts to;             /* sink URIs, as the stream began with; later see walrow__options_to */
     walrow__adopted_to *adopted_to;
+    walrow__texts sql;                     /* each NAME=QUERY */
+    int64_t window_ms, slide_ms, every_ms; /* 0: not asked for */
+    int64_t retain_bytes;
     uint64_t start_lsn; /* 0: not asked for */
     uint64_t until_lsn; /* 0: not asked for */
     bool until_now;
@@ -137,6 +140,8 @@ const char *walrow__plugin_name(int plugin);
 /** The plugin of that name; WALROW__PLUGIN_AUTO: not one that walrow reads. */
 walrow__plugin walrow__plugin_number(const char *name);
 bool walrow__options_is_set(const walrow_options *options, const char *name);
+/** As asked for; a query sees changes, not the rows that were there: with "sql" there is none unless asked for. */
+int walrow__options_snapshot(const walrow_options *options);
 /** The Arrow type asked for a column by --type, or NULL; borrowed. */
 const char *walrow__options_override(const walrow_options *options, const char *schema, const char *table,
                                      const char *column);

@@ -52,6 +52,23 @@ walrow__parse_size(const char *text, int64_t *out)
 }
 
 bool
+walrow__parse_duration(const char *text, int64_t *out_ms)
+{
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"min", 60000}, {"h", 3600000}, {"d", 86400000}};
+    char *end;
+    if (!read_digits(text, out_ms, &end))
+        return false;
+    end += strspn(end, " ");
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (strcmp(end, units[i].name) == 0)
+            return !__builtin_mul_overflow(*out_ms, units[i].ms, out_ms);
+    return false;
+}
+
+bool
 walrow__parse_bool(const char *text, bool *out)
 {
     static const struct {

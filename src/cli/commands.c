@@ -10,7 +10,9 @@
 #define WAL2JSON "plugin-option wal2json-format "
 #define MAKING "publish replica-identity insert-only no-setup allow-empty grant-to "
 #define RETRY "receive-timeout retry-max retry-seconds "
-#define DELIVERY "to batch batch-rows batch-bytes batch-delay strict type ack-interval report progress until "
+#define QUERIES "sql window slide every retain "
+#define DELIVERY                                                                                             \
+    QUERIES "to batch batch-rows batch-bytes batch-delay strict type ack-interval report progress until "
 
 const command commands[] = {
     {"check", "", "say everything that keeps a stream from working, with the fix",

@@ -156,6 +156,43 @@ walrow__duckdb_query(walrow__duckdb *duckdb, const char *sql, walrow__duckdb_row
     return code;
 }
 
+/* ---- batches out ---- */
+
+static walrow_code
+give_batches(walrow__duckdb *duckdb, void *result, walrow__duckdb_arrow_fn fn, void *arg, walrow_error *err)
+{
+    struct ArrowSchema schema = {.release = NULL}, *schema_at = &schema;
+    walrow_code code = WALROW_OK;
+    if (duckdb->library.query_arrow_schema(result, &schema_at) != DUCKDB_SUCCESS || schema.release == NULL)
+        return walrow__fail(err, WALROW_ERR_SINK, "DuckDB: the result has no Arrow schema");
+    for (;;) {
+        struct ArrowArray rows = {.release = NULL}, *rows_at = &rows;
+        if (duckdb->library.query_arrow_array(result, &rows_at) != DUCKDB_SUCCESS)
+            code =
+                walrow__fail(err, WALROW_ERR_SINK, "DuckDB: %s", duckdb->library.query_arrow_error(result));
+        if (code != WALROW_OK || rows.release == NULL)
+            break;
+        code = fn(arg, &schema, &rows, err);
+        ArrowArrayRelease(&rows);
+    }
+    ArrowSchemaRelease(&schema);
+    return code;
+}
+
+walrow_code
+walrow__duckdb_query_arrow(walrow__duckdb *duckdb, const char *sql, walrow__duckdb_arrow_fn fn, void *arg,
+                           walrow_error *err)
+{
+    void *result = NULL;
+    walrow_code code;
+    if (duckdb->library.query_arrow(duckdb->connection, sql, &result) != DUCKDB_SUCCESS)
+        code = walrow__fail(err, WALROW_ERR_SINK, "DuckDB: %s", duckdb->library.query_arrow_error(result));
+    else
+        code = give_batches(duckdb, result, fn, arg, err);
+    duckdb->library.destroy_arrow(&result);
+    return code;
+}
+
 /* ---- quoting ---- */
 
 static void

@@ -74,4 +74,18 @@ typedef walrow_code (*walrow__duckdb_row_fn)(void *arg, int64_t n_cells, const s
 walrow_code walrow__duckdb_query(walrow__duckdb *duckdb, const char *sql, walrow__duckdb_row_fn fn, void *arg,
                                  walrow_error *err) WALROW_MUST_CHECK;
 
+/* Some rows of a result, a struct array; both are valid during the call. An error ends the query. */
+typedef walrow_code (*walrow__duckdb_arrow_fn)(void *arg, const struct ArrowSchema *schema,
+                                               const struct ArrowArray *rows, walrow_error *err);
+
+/**
+ * Run a SELECT, and give its rows as Arrow batches, in order; of an empty result none.
+ *
+ * There may be validity bits where nothing is null, and anything under nulls.
+ * Memory: the whole result is DuckDB's before the first batch is given
+ * Errors: WALROW_ERR_SINK; what fn returned
+ */
+walrow_code walrow__duckdb_query_arrow(walrow__duckdb *duckdb, const char *sql, walrow__duckdb_arrow_fn fn,
+                                       void *arg, walrow_error *err) WALROW_MUST_CHECK;
+
 #endif

@@ -11,7 +11,8 @@
 /*
  * The part of duckdb.h (1.2 to 1.5) that is used here; handles are pointers to nothing we know. The rows of
  * an ArrowArrayStream go in by duckdb_arrow_scan, which copies nothing that has the same layout in DuckDB. It
- * is marked as deprecated and has no successor that streams.
+ * is marked as deprecated and has no successor that streams. So are the duckdb_query_arrow functions, by which rows
+ * come out; their successors are in 1.4 and later only.
  */
 typedef struct duckdb_result {
     uint64_t deprecated_counts[3];
@@ -50,6 +51,11 @@ enum { DUCKDB_SUCCESS = 0, DUCKDB_STATEMENT_SELECT = 1, DUCKDB_INLINE_SIZE = 12 
     X(void *, data_chunk_get_vector, (void *chunk, uint64_t column))                                         \
     X(void *, vector_get_data, (void *vector))                                                               \
     X(uint64_t *, vector_get_validity, (void *vector))                                                       \
+    X(int, query_arrow, (void *connection, const char *sql, void **out))                                     \
+    X(int, query_arrow_schema, (void *result, struct ArrowSchema **out))                                     \
+    X(int, query_arrow_array, (void *result, struct ArrowArray **out))                                       \
+    X(const char *, query_arrow_error, (void *result))                                                       \
+    X(void, destroy_arrow, (void **result))                                                                  \
     X(int, arrow_scan, (void *connection, const char *view, struct ArrowArrayStream *stream))                \
     X(void, free, (void *memory))
 /* clang-format on */

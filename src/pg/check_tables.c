@@ -94,7 +94,7 @@ static walrow_code
 check_select(walrow__check *check, const char *id, walrow_error *err)
 {
     PGconn *conn = check->conn;
-    bool needed = check->options->snapshot != WALROW__SNAPSHOT_NEVER;
+    bool needed = walrow__options_snapshot(check->options) != WALROW__SNAPSHOT_NEVER;
     for (size_t i = 0; i < check->tables.count && needed; i++) {
         const walrow__found *table = &check->tables.items[i];
         if (!table->streamable || table->can_select)
@@ -193,7 +193,7 @@ check_identity(walrow__check *check, const char *id, walrow_error *err)
 static walrow_code
 check_row_security(walrow__check *check, const char *id, walrow_error *err)
 {
-    bool needed = check->options->snapshot != WALROW__SNAPSHOT_NEVER;
+    bool needed = walrow__options_snapshot(check->options) != WALROW__SNAPSHOT_NEVER;
     for (size_t i = 0; i < check->tables.count && needed; i++) {
         const walrow__found *table = &check->tables.items[i];
         if (!table->streamable || !table->row_security)

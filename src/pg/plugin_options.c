@@ -109,7 +109,7 @@ check_classic(const walrow_options *options, walrow_error *err)
         return walrow__hint(err,
                             "leave it out, and choose tables with --plugin-option add-tables=public.orders");
     }
-    if (options->snapshot == WALROW__SNAPSHOT_ONLY) {
+    if (walrow__options_snapshot(options) == WALROW__SNAPSHOT_ONLY) {
         walrow__fail(err, WALROW_ERR_USAGE, "--snapshot only: format 1 has no rows that are there already");
         return walrow__hint(err, "leave out --wal2json-format 1");
     }

@@ -11,9 +11,10 @@ static const struct {
     const char *scheme;
     walrow__sink_make_fn make;
 } schemes[] = {
-    {"ipc", walrow__ipc_make},     {"parquet", walrow__parquet_make}, {"jsonl", walrow__jsonl_make},
-    {"arrow", walrow__arrow_make}, {"null", walrow__null_make},       {"duckdb", walrow__replica_make},
-    {"kafka", walrow__kafka_make}, {"redis", walrow__redis_make},     {"rediss", walrow__redis_make},
+    {"ipc", walrow__ipc_make},      {"parquet", walrow__parquet_make}, {"jsonl", walrow__jsonl_make},
+    {"arrow", walrow__arrow_make},  {"null", walrow__null_make},       {"duckdb", walrow__replica_make},
+    {"table", walrow__table_make},  {"kafka", walrow__kafka_make},     {"redis", walrow__redis_make},
+    {"rediss", walrow__redis_make},
 };
 
 static walrow_code
@@ -22,7 +23,7 @@ fail_scheme(const char *uri, walrow_error *err)
     walrow__fail(err, WALROW_ERR_USAGE, "unknown sink \"%s\"", uri);
     walrow__hint(
         err, "sinks are parquet:DIR, ipc:DIR, duckdb:FILE, kafka://BROKERS/PREFIX, redis://HOST, jsonl:FILE, "
-             "jsonl:-, arrow:- and null:");
+             "jsonl:-, table:-, arrow:- and null:");
     return WALROW_ERR_USAGE;
 }
 

@@ -52,6 +52,9 @@ struct walrow__sink {
     uint64_t reached_lsn; /* the end of what open found in it */
     /* of what is written, borrowed: it may change at any time. NULL: not known */
     const _Atomic uint32_t *timeline_now;
+    /* for a sink that keeps changes back (sink/query) */
+    uint64_t resume_lsn; /* set after open: what an earlier run had said was durable; 0: not known */
+    bool ends;           /* set before the last sync: nothing will follow, in this run or another */
 };
 
 /**

@@ -21,6 +21,8 @@ walrow_code walrow__ipc_make(const char *uri, const char *path, const char *para
                              walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__parquet_make(const char *uri, const char *path, const char *params, walrow__sink **out,
                                  walrow_error *err) WALROW_MUST_CHECK;
+walrow_code walrow__table_make(const char *uri, const char *path, const char *params, walrow__sink **out,
+                               walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__arrow_make(const char *uri, const char *path, const char *params, walrow__sink **out,
                                walrow_error *err) WALROW_MUST_CHECK;
 

@@ -37,7 +37,7 @@ walrow_code
 walrow__memory_open(walrow__upstream *up, walrow_error *err)
 {
     /* without a slot of its own, nothing is confirmed */
-    if (walrow__state_is_off(up->options) || up->options->snapshot == WALROW__SNAPSHOT_ONLY)
+    if (walrow__state_is_off(up->options) || walrow__options_snapshot(up->options) == WALROW__SNAPSHOT_ONLY)
         return WALROW_OK;
     char *path;
     uint64_t branch_lsn;

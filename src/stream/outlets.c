@@ -5,6 +5,7 @@
 #include "base/timelines.h"
 #include "base/uri.h"
 #include "pg/plugin_options.h"
+#include "sink/query/query.h"
 #include "state/sinks.h"
 
 #include <stdio.h>
@@ -31,6 +32,7 @@ add_sink(walrow__outlets *out, const walrow_options *options, const char *uri, w
     walrow__sink **sink = &out->sinks[out->count];
     WALROW_TRY(walrow__sink_new(uri, sink, err));
     out->count++;
+    WALROW_TRY(walrow__query_wrap(options, sink, err));
     (*sink)->has_documents = walrow__plugin_has_documents(options);
     return (*sink)->has_documents ? check_documents(*sink, err) : WALROW_OK;
 }
@@ -43,7 +45,7 @@ walrow__outlets_new(const walrow_options *options, walrow__outlets *out, walrow_
         walrow__fail(err, WALROW_ERR_USAGE, "no sink is named");
         return walrow__hint(
             err, "say where the changes go: --to parquet:DIR, ipc:DIR, duckdb:FILE, kafka://BROKERS/PREFIX, "
-                 "redis://HOST, jsonl:FILE, jsonl:-, arrow:- or null:");
+                 "redis://HOST, jsonl:FILE, jsonl:-, table:-, arrow:- or null:");
     }
     out->sinks = calloc(options->to.count, sizeof *out->sinks);
     out->durable_lsns = calloc(options->to.count, sizeof *out->durable_lsns);
@@ -91,6 +93,21 @@ walrow__outlets_check(const walrow__outlets *outlets, const walrow__identity *id
             *reached_lsn = sink->reached_lsn;
     }
     return WALROW_OK;
+}
+
+walrow_code
+walrow__outlets_resume(walrow__outlets *outlets, walrow__state *state, walrow_error *err)
+{
+    for (size_t i = 0; i < outlets->count; i++)
+        WALROW_TRY(walrow__state_sink(state, outlets->sinks[i]->uri, &outlets->sinks[i]->resume_lsn, err));
+    return WALROW_OK;
+}
+
+void
+walrow__outlets_end(walrow__outlets *outlets)
+{
+    for (size_t i = 0; i < outlets->count; i++)
+        outlets->sinks[i]->ends = true;
 }
 
 void

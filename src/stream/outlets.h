@@ -7,6 +7,7 @@
 
 #include "base/options.h"
 #include "sink/sink.h"
+#include "state/state.h"
 
 typedef struct walrow__outlets {
     walrow__sink **sinks;
@@ -26,6 +27,11 @@ walrow_code walrow__outlets_open(walrow__outlets *outlets, const walrow__identit
  */
 walrow_code walrow__outlets_check(const walrow__outlets *outlets, const walrow__identity *identity,
                                   uint64_t *reached_lsn, walrow_error *err) WALROW_MUST_CHECK;
+/** They go on where the state says they were. */
+walrow_code walrow__outlets_resume(walrow__outlets *outlets, walrow__state *state,
+                                   walrow_error *err) WALROW_MUST_CHECK;
+/** Nothing follows what was written, ever: to be said before the last sync. */
+void walrow__outlets_end(walrow__outlets *outlets);
 /** What is written from now on is of *timeline, borrowed, whatever that is by then. */
 void walrow__outlets_watch(walrow__outlets *outlets, const _Atomic uint32_t *timeline);
 bool walrow__outlets_eager(const walrow__outlets *outlets);

@@ -37,18 +37,19 @@ plan_tables(walrow__upstream *up, const walrow__discovery *tables, bool slot_exi
 {
     /* a slot that is there already has been read from: unless somebody remembers, its tables have been, too
      */
-    bool wanted = up->options->snapshot != WALROW__SNAPSHOT_NEVER;
+    bool wanted = walrow__options_snapshot(up->options) != WALROW__SNAPSHOT_NEVER;
     if (wanted && slot_exists && !walrow__memory_knows_snapshots(up) &&
-        up->options->snapshot == WALROW__SNAPSHOT_INITIAL)
+        walrow__options_snapshot(up->options) == WALROW__SNAPSHOT_INITIAL)
         walrow__log(WALROW_LOG_INFO, "slot %s was there already: rows that are there are not read again",
                     up->options->slot);
-    bool unread =
-        !slot_exists || walrow__memory_knows_snapshots(up) || up->options->snapshot == WALROW__SNAPSHOT_ONLY;
+    bool unread = !slot_exists || walrow__memory_knows_snapshots(up) ||
+                  walrow__options_snapshot(up->options) == WALROW__SNAPSHOT_ONLY;
     for (size_t i = 0; i < tables->count; i++)
         if (tables->items[i].streamable)
             WALROW_TRY(walrow__tables_plan(up, &tables->items[i], wanted && unread, err));
-    return slot_exists || up->options->snapshot == WALROW__SNAPSHOT_ONLY ? WALROW_OK
-                                                                         : check_nothing_read(up, err);
+    return slot_exists || walrow__options_snapshot(up->options) == WALROW__SNAPSHOT_ONLY
+               ? WALROW_OK
+               : check_nothing_read(up, err);
 }
 
 static walrow_code
@@ -132,7 +133,7 @@ static walrow_code
 check_readable(const walrow__upstream *up, const walrow__discovery *tables, bool slot_exists,
                walrow_error *err)
 {
-    if (slot_exists || up->options->snapshot == WALROW__SNAPSHOT_NEVER)
+    if (slot_exists || walrow__options_snapshot(up->options) == WALROW__SNAPSHOT_NEVER)
         return WALROW_OK;
     for (size_t i = 0; i < tables->count; i++) {
         const walrow__found *table = &tables->items[i];
@@ -158,7 +159,7 @@ check_slot(walrow__upstream *up, walrow__slot *slot, walrow_error *err)
     if (slot->exists) {
         return check_start(up, slot, err);
     }
-    if (up->options->no_setup && up->options->snapshot != WALROW__SNAPSHOT_ONLY)
+    if (up->options->no_setup && walrow__options_snapshot(up->options) != WALROW__SNAPSHOT_ONLY)
         return walrow__slot_fits(slot, up->options, up->server.database, err);
     return walrow__check_server(up->sql, up->options, err); /* before anything is made there */
 }
@@ -239,7 +240,7 @@ walrow__upstream_prepare(walrow__upstream *up, walrow_error *err)
     WALROW_TRY(walrow__upstream_identify(up, err));
     up->plan.options = up->options;
     up->plan.reads_new = !up->options->no_setup && up->options->publish != WALROW__PUBLISH_WIDE &&
-                         up->options->snapshot != WALROW__SNAPSHOT_NEVER;
+                         walrow__options_snapshot(up->options) != WALROW__SNAPSHOT_NEVER;
     if (up->keeps_state)
         WALROW_TRY(walrow__memory_open(up, err));
     walrow__identity identity = walrow__upstream_identity(up);

@@ -92,7 +92,7 @@ static walrow_code
 receive(walrow__receiver *r, walrow_error *err)
 {
     WALROW_TRY(read_snapshots(r, err));
-    if (r->up->options->snapshot == WALROW__SNAPSHOT_ONLY)
+    if (walrow__options_snapshot(r->up->options) == WALROW__SNAPSHOT_ONLY)
         return WALROW_OK;
     for (;;) {
         walrow__session_end end = stream_until_ended(r, err);

@@ -69,6 +69,7 @@ open_sinks(void *arg, const walrow__identity *identity, walrow__upstream *up, wa
     WALROW_TRY(wants_buffer(r, state, &buffered, err));
     if (state == NULL)
         return WALROW_OK;
+    WALROW_TRY(walrow__outlets_resume(&r->outlets, state, err));
     if (!buffered)
         WALROW_TRY(walrow__buffer_require_empty(state, err));
     WALROW_TRY(walrow__fanout_check_named(state, &r->outlets, r->options->slot, err));

@@ -81,7 +81,7 @@ walrow_code
 walrow__receiver_snapshot(walrow__receiver *r, walrow_error *err)
 {
     walrow__upstream *up = r->up;
-    bool only = up->options->snapshot == WALROW__SNAPSHOT_ONLY;
+    bool only = walrow__options_snapshot(up->options) == WALROW__SNAPSHOT_ONLY;
     walrow__slot slot;
     if (!up->slot_exists && !only) { /* a connection may have broken just after it was made */
         WALROW_TRY(walrow__slot_get(up->sql, up->options->slot, &slot, err));

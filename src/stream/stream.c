@@ -54,6 +54,10 @@ require_empty_buffer(void *arg, const walrow__identity *identity, walrow__upstre
 walrow_code
 walrow_open(const walrow_options *options, walrow_stream **out, walrow_error *err)
 {
+    if (options->sql.count > 0) {
+        walrow__fail(err, WALROW_ERR_USAGE, "\"sql\" has results for sinks, and here the caller is the sink");
+        return walrow__hint(err, "give \"to\" and use walrow_run, or query the batches yourself");
+    }
     walrow__stream_hooks hooks = {.eager = true, .opened = require_empty_buffer};
     WALROW_TRY(walrow__stream_open(options, &hooks, out, err));
     walrow__receiver_await(&(*out)->receiver);

@@ -47,7 +47,7 @@ plan_new_tables(walrow__upstream *up, const walrow__discovery *tables, bool *fou
 {
     /* a wide publication, or none, has sent the table's changes since it was made: there is nothing to read */
     bool wide = up->options->publish == WALROW__PUBLISH_WIDE || !up->dialect->has_publications;
-    bool in_snapshot = !wide && up->options->snapshot != WALROW__SNAPSHOT_NEVER;
+    bool in_snapshot = !wide && walrow__options_snapshot(up->options) != WALROW__SNAPSHOT_NEVER;
     walrow_actions actions = {0};
     walrow__texts refused = {0};
     walrow_error why = {0};
