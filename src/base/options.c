@@ -121,7 +121,8 @@ typedef struct option_rule {
       "~/.local/state/walrow/SLOT",                                                                          \
       false, RULE(TEXT, state))                                                                              \
     X("buffer", 0, NULL, "WHEN", "auto",                                                                     \
-      "keep changes on disk, in the state, until the sinks have them: auto (with several sinks), on, off",   \
+      "keep changes on disk, in the state, until the sinks have them: auto (with several sinks or --sql), "  \
+      "on, off",                                                                                             \
       false, RULE_CHOICE(buffer, "auto on off"))                                                             \
     X("buffer-bytes", 0, NULL, "SIZE", "1GB", "most bytes of the buffer; past it the stream waits", false,   \
       RULE_RANGE(SIZE, buffer_bytes, 1 << 20, INT64_MAX))                                                    \

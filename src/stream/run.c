@@ -49,7 +49,8 @@ wants_buffer(const run *r, walrow__state *state, bool *wanted, walrow_error *err
     if (state == NULL || r->options->buffer != WALROW__BUFFER_AUTO)
         return WALROW_OK;
     WALROW_TRY(walrow__state_log_next(state, &used, err));
-    *wanted = used > 0 || r->outlets.count > 1;
+    /* queries keep changes for as long as a window lasts, which the server should not have to */
+    *wanted = used > 0 || r->outlets.count > 1 || r->options->sql.count > 0;
     return WALROW_OK;
 }
 

@@ -132,6 +132,7 @@ bind_all(walrow__queries *queries, const walrow__kept_table *changed, walrow_err
     size_t at = 0;
     while (queries->kept.tables[at] != changed)
         at++;
+    WALROW_TRY(walrow__kept_show(&queries->kept, err)); /* a view of what is forgotten cannot be read */
     for (size_t i = 0; i < queries->n; i++) {
         walrow__query *query = &queries->items[i];
         if (query->result.table == NULL || refers_to(query, at))

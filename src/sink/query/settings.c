@@ -101,9 +101,10 @@ add_query(walrow__query_settings *settings, const char *text, walrow_error *err)
     query->sql = without_semicolon(text + size + 1);
     if (query->name == NULL || query->sql == NULL)
         return walrow__fail_memory(err);
-    if (is_known(settings, query->name))
-        return walrow__fail(err, WALROW_ERR_USAGE, "--sql: there are two queries %s", query->name);
-    return WALROW_OK;
+    if (!is_known(settings, query->name))
+        return WALROW_OK;
+    walrow__fail(err, WALROW_ERR_USAGE, "--sql: there are two queries %s", query->name);
+    return walrow__hint(err, "their rows go to the table sql.%s: give one of them another name", query->name);
 }
 
 static walrow_code
