@@ -153,7 +153,7 @@ typedef struct walrow_option_info {
 
 WALROW_API walrow_code walrow_options_new(walrow_options **out, walrow_error *err) WALROW_MUST_CHECK;
 WALROW_API void walrow_options_free(walrow_options *options);
-/** Set one option from text. A repeatable one ("tables", "to", "insert-only", "type") is added to. Flags take
+/** Set one option from text. A repeatable one ("tables", "to", "sql", ...) is added to. Flags take
  * "true"/"false". */
 WALROW_API walrow_code walrow_options_set(walrow_options *options, const char *name, const char *value,
                                           walrow_error *err) WALROW_MUST_CHECK;
@@ -693,7 +693,13 @@ typedef struct walrow_run_callbacks {
     void (*progress)(void *arg, const walrow_progress *progress); /* a few times a second; may be NULL */
 } walrow_run_callbacks;
 
-/** Stream to the sinks named by "to" until told to stop. *report is filled whatever the result. */
+/**
+ * Stream to the sinks named by "to" until told to stop. *report is filled whatever the result.
+ *
+ * With "sql" the sinks get the rows of queries over windows ("window", "slide") of the changes, as tables sql.NAME. A
+ * change counts in the window of its commit time, or, if that is over, in the one that is open when it comes: windows
+ * are runs of the stream, one after the other. docs/queries.md has the rest. (walrow_open refuses "sql".)
+ */
 WALROW_API walrow_code walrow_run(const walrow_options *options, const walrow_run_callbacks *callbacks,
                                   walrow_report *report, walrow_error *err) WALROW_MUST_CHECK;
 /** Write the raw stream of a slot, with the type catalogue it needs, to a file. Stops like walrow_run. */

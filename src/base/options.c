@@ -90,8 +90,9 @@ typedef struct option_rule {
       "a query over the changes of each window, in DuckDB's SQL: its rows go to the sinks, not the changes", \
       true, RULE(LIST, sql))                                                                                 \
     X("window", 0, NULL, "DURATION", NULL,                                                                   \
-      "how long the windows of --sql are, by commit time: 500ms, 10s, 5min, 1h", false,                      \
-      RULE_RANGE(DURATION, window_ms, 1, LONGEST_MS))                                                        \
+      "how long the windows of --sql are, by commit time: 500ms, 10s, 5min, 1h; what comes late counts in "  \
+      "the window that is open then",                                                                        \
+      false, RULE_RANGE(DURATION, window_ms, 1, LONGEST_MS))                                                 \
     X("slide", 0, NULL, "DURATION", NULL,                                                                    \
       "a window begins that often; without it when the one before is over", false,                           \
       RULE_RANGE(DURATION, slide_ms, 1, LONGEST_MS))                                                         \

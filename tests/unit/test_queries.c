@@ -75,6 +75,17 @@ without_a_query_the_sink_stays_as_it_is(void **state)
     assert_ptr_equal(f->sink->ops, &noting_ops);
 }
 
+static void
+who_reads_changes_gets_no_results(void **state)
+{
+    fixture *f = *state;
+    walrow_stream *stream;
+    set(f, "sql", "q=select 1 from public.t");
+    set(f, "window", "1s");
+    assert_int_equal(walrow_open(f->options, &stream, &f->err), WALROW_ERR_USAGE);
+    assert_non_null(strstr(f->err.message, "the caller is the sink"));
+}
+
 /* ---- tables ---- */
 
 static void
@@ -344,6 +355,7 @@ main(void)
         TEST(options_that_do_not_go_together_are_refused),
         TEST(queries_that_cannot_be_meant_are_refused),
         TEST(without_a_query_the_sink_stays_as_it_is),
+        TEST(who_reads_changes_gets_no_results),
         TEST(a_table_has_walrow_s_columns_too),
         TEST(a_query_waits_for_its_tables),
         TEST(a_table_without_changes_is_empty),
