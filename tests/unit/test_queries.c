@@ -246,21 +246,28 @@ a_result_is_a_change_batch_of_its_own_table(void **state)
 
 /* ---- memory ---- */
 
+/* A transaction of rows with names of so many bytes. */
 static walrow_code
-come_with(fixture *f, double seconds, size_t bytes)
+come_with_rows(fixture *f, double seconds, uint32_t n, size_t bytes)
 {
     changes c;
-    char *text = malloc(bytes + 1), id[16];
+    char *text = malloc(bytes + 1);
     memset(text, 'x', bytes);
     text[bytes] = '\0';
-    snprintf(id, sizeof id, "%d", f->next_id++);
     begin_changes(&c);
     c.time = NOON + (int64_t)(seconds * 1e6);
-    add_row(&c, f->t, 'I', f->lsn, 0, ROW(id, text));
+    for (uint32_t seq = 0; seq < n; seq++)
+        add_row(&c, f->t, 'I', f->lsn, seq, ROW("1", text));
     add_transaction(&c, f->lsn, f->lsn + 48);
     f->lsn += 64;
     free(text);
     return try_write(f, &c);
+}
+
+static walrow_code
+come_with(fixture *f, double seconds, size_t bytes)
+{
+    return come_with_rows(f, seconds, 1, bytes);
 }
 
 static void
@@ -313,6 +320,18 @@ every_so_often_a_query_sees_all_that_is_retained(void **state)
     ASSERT_GIVEN(f, "q [1,3) all 4 @1152,0");
 }
 
+/* All but an eighth, or two, of what fits. */
+static void
+assert_retained(fixture *f, int64_t bytes_each)
+{
+    int64_t count = 0, sum = 0;
+    assert_int_equal(f->notes.n, 1);
+    const char *line = strstr(f->notes.lines[0], "sum ");
+    assert_int_equal(sscanf(line, "sum %" SCNd64 " %" SCNd64, &count, &sum), 2);
+    assert_int_equal(sum, count * bytes_each);
+    assert_in_range(sum, 700000, 1 << 20);
+}
+
 static void
 the_oldest_changes_are_forgotten(void **state)
 {
@@ -321,12 +340,17 @@ the_oldest_changes_are_forgotten(void **state)
     for (int i = 0; i < 40; i++)
         ASSERT_OK(come_with(f, i, 100000), f->err);
     tick(f);
-    int64_t count = 0, sum = 0;
-    assert_int_equal(f->notes.n, 1);
-    const char *line = strstr(f->notes.lines[0], "sum ");
-    assert_int_equal(sscanf(line, "sum %" SCNd64 " %" SCNd64, &count, &sum), 2);
-    assert_int_equal(sum, count * 100000);
-    assert_in_range(sum, 700000, 1 << 20); /* all but an eighth, or two, of what fits */
+    assert_retained(f, 100000);
+}
+
+static void
+also_of_one_large_transaction(void **state)
+{
+    fixture *f = fixture_of(state);
+    open_every(f, "q=SELECT 'sum', count(*), sum(length(name))::bigint FROM public.t");
+    ASSERT_OK(come_with_rows(f, 1, 1000, 4000), f->err);
+    tick(f);
+    assert_retained(f, 4000);
 }
 
 static void
@@ -366,6 +390,7 @@ main(void)
         TEST(a_window_that_is_too_large_is_an_error),
         TEST(every_so_often_a_query_sees_all_that_is_retained),
         TEST(the_oldest_changes_are_forgotten),
+        TEST(also_of_one_large_transaction),
         TEST(with_windows_of_the_clock_what_was_given_is_not_given_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,22 @@
 
 /* ---- changes ---- */
 
+enum { CHUNK_ROWS = 16 }; /* by the clock: what may be kept past --retain for a moment */
+
+/* With windows all at once, else in pieces so small that the oldest can be forgotten in between. */
+static walrow_code
+take_range(walrow__query_sink *self, const walrow_batch *batch, int64_t start, int64_t end, walrow_error *err)
+{
+    if (self->settings.every_ms == 0)
+        return walrow__queries_take(&self->queries, batch, start, end - start, err);
+    for (int64_t n; start < end; start += n) {
+        n = end - start < CHUNK_ROWS ? end - start : CHUNK_ROWS;
+        WALROW_TRY(walrow__queries_take(&self->queries, batch, start, n, err));
+        WALROW_TRY(walrow__windows_bound_memory(self, err));
+    }
+    return WALROW_OK;
+}
+
 /* Those of a change set's rows that are committed in [from, to). */
 static walrow_code
 take_rows(walrow__query_sink *self, const walrow_changes *changes, uint64_t from, uint64_t to,
@@ -22,10 +38,9 @@ take_rows(walrow__query_sink *self, const walrow_changes *changes, uint64_t from
         const walrow_batch *batch = &changes->batches[i];
         int64_t start = walrow__rows_first_from(&batch->array, from);
         int64_t end = walrow__rows_first_from(&batch->array, to);
-        WALROW_TRY(walrow__queries_take(&self->queries, batch, start, end - start, err));
+        WALROW_TRY(take_range(self, batch, start, end, err));
     }
-    return self->settings.every_ms == 0 ? walrow__windows_check_fit(self, err)
-                                        : walrow__windows_bound_memory(self, err);
+    return self->settings.every_ms == 0 ? walrow__windows_check_fit(self, err) : WALROW_OK;
 }
 
 /*
@@ -63,9 +78,7 @@ enter(walrow__query_sink *self, const walrow_transaction *transaction, walrow_er
         find_first_pane(self, pane);
         WALROW_TRY(walrow__windows_close_before(self, pane > least ? pane : least, err));
     }
-    if (walrow__panes_enter(&self->panes, self->end_lsn, transaction->commit_time))
-        WALROW_TRY(
-            walrow__kept_begin(&self->queries.kept, self->panes.kept[self->panes.n_kept - 1].segment, err));
+    WALROW_TRY(walrow__windows_enter(self, transaction->commit_time, err));
     self->last = (walrow__last_transaction){.commit_lsn = transaction->commit_lsn,
                                             .xid = transaction->xid,
                                             .commit_time = transaction->commit_time,
@@ -78,8 +91,6 @@ enter(walrow__query_sink *self, const walrow_transaction *transaction, walrow_er
 static bool
 begins_pane(const walrow__query_sink *self, const walrow_transaction *transaction)
 {
-    if (self->settings.every_ms != 0)
-        return self->panes.n_kept == 0 || self->panes.kept[self->panes.n_kept - 1].number != self->panes.open;
     return self->panes.n_kept == 0 ||
            walrow__panes_of(&self->panes, transaction->commit_time) > self->panes.open ||
            not_before(self, transaction->commit_lsn) > self->panes.open;

@@ -122,6 +122,15 @@ walrow__windows_check_fit(const walrow__query_sink *self, walrow_error *err)
              "needs; nothing is lost");
 }
 
+walrow_code
+walrow__windows_enter(walrow__query_sink *self, int64_t commit_time, walrow_error *err)
+{
+    walrow__panes *panes = &self->panes;
+    if (!walrow__panes_enter(panes, self->end_lsn, commit_time))
+        return WALROW_OK;
+    return walrow__kept_begin(&self->queries.kept, panes->kept[panes->n_kept - 1].segment, err);
+}
+
 /* ---- by the clock ---- */
 
 static walrow_code
@@ -138,11 +147,13 @@ forget_oldest(walrow__query_sink *self, walrow_error *err)
 walrow_code
 walrow__windows_bound_memory(walrow__query_sink *self, walrow_error *err)
 {
-    walrow__panes *panes = &self->panes;
     walrow__kept *kept = &self->queries.kept;
-    if (walrow__kept_segment_bytes(kept) >= self->settings.retain_bytes / SEGMENTS)
-        panes->open++;
-    while (panes->n_kept > 0 && walrow__kept_bytes(kept) > self->settings.retain_bytes)
+    if (walrow__kept_segment_bytes(kept) >= self->settings.retain_bytes / SEGMENTS) {
+        self->panes.open++;
+        WALROW_TRY(walrow__windows_enter(self, self->last.commit_time, err));
+    }
+    while (self->panes.n_kept > 1 && (walrow__kept_bytes(kept) > self->settings.retain_bytes ||
+                                      self->panes.n_kept > 2 * SEGMENTS)) /* some lost a table's rows */
         WALROW_TRY(forget_oldest(self, err));
     return WALROW_OK;
 }

@@ -51,9 +51,13 @@ walrow_code walrow__windows_close_by_clock(walrow__query_sink *self, walrow_erro
 /** Errors: WALROW_ERR_SINK: what is open has more than --retain allows */
 walrow_code walrow__windows_check_fit(const walrow__query_sink *self, walrow_error *err) WALROW_MUST_CHECK;
 
+/** Something of that commit time comes in the open pane. */
+walrow_code walrow__windows_enter(walrow__query_sink *self, int64_t commit_time,
+                                  walrow_error *err) WALROW_MUST_CHECK;
+
 /* With --every: segments are panes, which end by size. */
 
-/** Forget the oldest past --retain. */
+/** Begin another segment if this one is large, and forget the oldest past --retain. */
 walrow_code walrow__windows_bound_memory(walrow__query_sink *self, walrow_error *err) WALROW_MUST_CHECK;
 /** Run the queries if something is new, and the time has come or now is true. */
 walrow_code walrow__windows_run_by_clock(walrow__query_sink *self, bool now,
