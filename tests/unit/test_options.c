@@ -84,6 +84,37 @@ test_values_are_read(void **state)
 }
 
 static void
+test_durations_have_units(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } durations[] = {{"1ms", 1},       {"500 ms", 500}, {"10s", 10000},
+                     {"5min", 300000}, {"1h", 3600000}, {"2d", 172800000}};
+    walrow_options *options = *state;
+    for (size_t i = 0; i < sizeof durations / sizeof *durations; i++) {
+        set(options, "window", durations[i].text);
+        assert_int_equal(options->window_ms, durations[i].ms);
+    }
+    static const char *const others[] = {"10", "s", "-1s", "1.5s", "10x", "10S", "99999999999999999d", "0s"};
+    walrow_error err = {0};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_int_equal(walrow_options_set(options, "every", others[i], &err), WALROW_ERR_USAGE);
+    assert_int_equal(options->every_ms, 0);
+}
+
+static void
+test_with_queries_there_is_no_snapshot_unless_asked_for(void **state)
+{
+    walrow_options *options = *state;
+    assert_int_equal(walrow__options_snapshot(options), WALROW__SNAPSHOT_INITIAL);
+    set(options, "sql", "q=select 1");
+    assert_int_equal(walrow__options_snapshot(options), WALROW__SNAPSHOT_NEVER);
+    set(options, "snapshot", "initial");
+    assert_int_equal(walrow__options_snapshot(options), WALROW__SNAPSHOT_INITIAL);
+}
+
+static void
 test_until_takes_an_lsn_or_now(void **state)
 {
     walrow_options *options = *state;
@@ -294,6 +325,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         with_options(test_defaults_are_those_of_the_contract),
         with_options(test_values_are_read),
+        with_options(test_durations_have_units),
+        with_options(test_with_queries_there_is_no_snapshot_unless_asked_for),
         with_options(test_until_takes_an_lsn_or_now),
         with_options(test_repeatable_options_add_up),
         with_options(test_the_last_word_counts_otherwise),
