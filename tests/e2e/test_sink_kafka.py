@@ -15,6 +15,7 @@ from broker import PASSWORD, Kafka
 from conftest import ROOT
 from command import Walrow
 from postgres import wait_until
+from queries import NEVER, TABLES, Writer, end_windows, source_totals, totals
 from streaming import replay, source_rows
 
 TABLE = "CREATE TABLE t (id int PRIMARY KEY, v text)"
@@ -101,6 +102,25 @@ def test_json_is_the_events_of_each_table_in_order(db, job, topics):
     for record in topics.records("byindex"):
         assert record.key == record.value["key_data"]
     assert topics.values("walrow.messages") == job.events("message")
+
+
+def test_results_of_queries_are_there_once(db, job, topics):
+    db.sql(TABLES)
+    job.setup()
+    query = "by_status=SELECT status, count(*) AS n, sum(total * 100)::bigint AS total FROM public.orders GROUP BY ALL"
+    words = ["--sql", query, "--window", "150ms", "--ack-interval", "20"]
+    with Writer(db):
+        for _ in range(3):
+            run = topics.start(*words, snapshot="never", env=NEVER)
+            end_windows(db, 1000)
+            run.kill()
+            wait_until(lambda: not db.slot(job.slot)["active"], what="the slot to be free")
+    end_windows(db, 1000)
+    topics.run(*words, snapshot="never", env=NEVER)
+    rows = [record.value["data"] for record in topics.records("sql.by_status")]
+    assert totals(rows) == {status: (n, total * 100) for status, (n, total) in source_totals(db).items()}
+    assert len({(row["window_start"], row["status"]) for row in rows}) == len(rows)
+    assert {record.key for record in topics.records("sql.by_status")} == {None}
 
 
 def envelope_changes(values):
