@@ -150,11 +150,21 @@ show_progress(progress_line *line, const walrow_progress *progress)
     line->shown = true;
 }
 
+/* Its tables would be drawn over the progress, and the progress over them. */
+static bool
+draws_on_terminal(const walrow_options *options)
+{
+    const char *to = walrow_options_get(options, "to");
+    return to != NULL && strstr(to, "table:-") != NULL && isatty(STDOUT_FILENO);
+}
+
 static bool
 wants_progress(const walrow_options *options)
 {
     const char *when = walrow_options_get(options, "progress");
-    return strcmp(when, "always") == 0 || (strcmp(when, "auto") == 0 && isatty(STDERR_FILENO));
+    if (strcmp(when, "auto") != 0)
+        return strcmp(when, "always") == 0;
+    return isatty(STDERR_FILENO) && !draws_on_terminal(options);
 }
 
 /* ---- the report ---- */
