@@ -57,7 +57,9 @@ def expected(shop, folder, words):
 
 
 @pytest.mark.parametrize(
-    "kind, words", [("jsonl", TUMBLING), ("duckdb", TUMBLING), ("ipc", SLIDING), ("parquet", SLIDING)], ids=["jsonl", "duckdb", "ipc-sliding", "parquet-sliding"]
+    "kind, words",
+    [("jsonl", TUMBLING), ("duckdb", TUMBLING), ("ipc", SLIDING), ("parquet", SLIDING)],
+    ids=["jsonl", "duckdb", "ipc-sliding", "parquet-sliding"],
 )
 def test_windows_are_those_of_the_changes(shop, job, tmp_path, kind, words):
     to = sinks(tmp_path, kind)
