@@ -138,6 +138,28 @@ a_table_without_changes_is_empty(void **state)
 }
 
 static void
+events_are_of_all_tables_that_came_so_far(void **state)
+{
+    fixture *f = fixture_of(state);
+    changes c;
+    set(f, "sql",
+        "q=SELECT \"table\" || ' ' || event_type || ' ' || lsn, count(*) FROM events GROUP BY 1 ORDER BY 1");
+    set(f, "sql", "t=SELECT 'rows', count(*) FROM public.t");
+    set(f, "window", "10s");
+    open_queries(f);
+    come(f, 1, "ab");
+    begin_changes(&c);
+    add_letters(f, &c, f->u, 2, "c", true);
+    write_set(f, &c);
+    begin_changes(&c);
+    add_letters(f, &c, f->u, 11, "de", true);
+    write_set(f, &c);
+    come(f, 21, "");
+    ASSERT_GIVEN(f, "q [0,10) t insert 0/400 2 @1088,0", "q [0,10) u insert 0/440 1 @1088,1",
+                 "t [0,10) rows 2 @1088,2", "q [10,20) u insert 0/480 2 @1152,0", "t [10,20) rows 0 @1152,1");
+}
+
+static void
 several_queries_have_one_order(void **state)
 {
     fixture *f = fixture_of(state);
@@ -383,6 +405,7 @@ main(void)
         TEST(a_table_has_walrow_s_columns_too),
         TEST(a_query_waits_for_its_tables),
         TEST(a_table_without_changes_is_empty),
+        TEST(events_are_of_all_tables_that_came_so_far),
         TEST(several_queries_have_one_order),
         TEST(a_query_that_does_not_fit_its_table_is_an_error),
         TEST(rows_before_and_after_a_change_of_the_table_are_seen_together),

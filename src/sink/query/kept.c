@@ -13,7 +13,8 @@ walrow_code
 walrow__kept_init(walrow__kept *kept, walrow__duckdb *duckdb, walrow_error *err)
 {
     *kept = (walrow__kept){.duckdb = duckdb};
-    return walrow__duckdb_query(duckdb, "CREATE SCHEMA _walrow", NULL, NULL, err);
+    WALROW_TRY(walrow__duckdb_query(duckdb, "CREATE SCHEMA _walrow", NULL, NULL, err));
+    return walrow__duckdb_query(duckdb, "SET search_path = 'main,_walrow'", NULL, NULL, err);
 }
 
 void

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "sink/query/events.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,11 +56,23 @@ binds(walrow__queries *queries, const walrow__query *query, bool *yes, walrow_er
     return code;
 }
 
+/* To all of them, and those to come: through `events`. */
+static walrow_code
+find_whether_all(walrow__queries *queries, walrow__query *query, walrow_error *err)
+{
+    bool without;
+    WALROW_TRY(walrow__kept_hide_events(&queries->kept, err));
+    WALROW_TRY(binds(queries, query, &without, err));
+    query->refers_to_all = !without;
+    return walrow__kept_make_events(&queries->kept, err);
+}
+
 /* DuckDB knows and does not tell: to the tables without which it cannot be understood. */
 static walrow_code
 find_references(walrow__queries *queries, walrow__query *query, walrow_error *err)
 {
     walrow__kept *kept = &queries->kept;
+    WALROW_TRY(find_whether_all(queries, query, err));
     free(query->refers);
     query->refers = calloc(kept->n_tables + 1, sizeof *query->refers);
     query->n_refers = kept->n_tables;
@@ -78,7 +91,7 @@ find_references(walrow__queries *queries, walrow__query *query, walrow_error *er
 static bool
 refers_to(const walrow__query *query, size_t table)
 {
-    return table < query->n_refers && query->refers[table];
+    return query->refers_to_all || (table < query->n_refers && query->refers[table]);
 }
 
 static bool
@@ -133,6 +146,7 @@ bind_all(walrow__queries *queries, const walrow__kept_table *changed, walrow_err
     while (queries->kept.tables[at] != changed)
         at++;
     WALROW_TRY(walrow__kept_show(&queries->kept, err)); /* a view of what is forgotten cannot be read */
+    WALROW_TRY(walrow__kept_make_events(&queries->kept, err));
     for (size_t i = 0; i < queries->n; i++) {
         walrow__query *query = &queries->items[i];
         if (query->result.table == NULL || refers_to(query, at))

@@ -1,7 +1,7 @@
 /*
  * sink/query/queries.h
  *	  The queries of --sql over what is kept. A query waits until all of its tables are known, each from its first
- *	  change on; until then every table's rows are kept, and afterwards those of its tables.
+ *	  change on, or, if it asks for `events`, any; until then every table's rows are kept, and afterwards those of its tables.
  */
 #ifndef WALROW_SINK_QUERY_QUERIES_H
 #define WALROW_SINK_QUERY_QUERIES_H
@@ -15,6 +15,7 @@ typedef struct walrow__query {
     walrow__result result;          /* table NULL: it waits */
     bool *refers;                   /* to each of the tables that are kept, by their place */
     size_t n_refers;
+    bool refers_to_all;
     bool said; /* that it waits */
 } walrow__query;
 
