@@ -153,7 +153,7 @@ typedef struct walrow_option_info {
 
 WALROW_API walrow_code walrow_options_new(walrow_options **out, walrow_error *err) WALROW_MUST_CHECK;
 WALROW_API void walrow_options_free(walrow_options *options);
-/** Set one option from text. A repeatable one ("tables", "to", "sql", ...) is added to. Flags take
+/** Set one option from text. A repeatable one ("tables", "to", "sql", "where", ...) is added to. Flags take
  * "true"/"false". */
 WALROW_API walrow_code walrow_options_set(walrow_options *options, const char *name, const char *value,
                                           walrow_error *err) WALROW_MUST_CHECK;
@@ -442,6 +442,23 @@ typedef struct walrow_changes {
     void (*release)(struct walrow_changes *);
     void *private_data;
 } walrow_changes;
+
+/*
+ * "where", "columns" and "events" choose what of the changes is handed on, by walrow_next, to readers and to sinks.
+ *
+ * "where", "PATTERN: EXPRESSION" over the table's columns in DuckDB's SQL, keeps a copy of the wanted rows right:
+ * - I and R: the new row must be wanted (true; NULL is not). T stays.
+ * - If the old row is known in all columns the expression looks at (they are in the key, or REPLICA IDENTITY is FULL):
+ *   D stays if the old row was wanted. U stays if both were, becomes I (with a null _old) if only the new one is, D
+ *   (with what _old held, or the key) if only the old one was, and goes if neither.
+ * - If it is not: D stays; U stays if the new row is wanted, else it becomes the D of its key, for that may have been.
+ * - A U of which the expression looks at a column listed in _unchanged cannot be judged, and stays.
+ * Positions never change. A value that is a dead letter is null to the expression.
+ *
+ * "columns", "PATTERN: NAME[,NAME...]", must have the key, unless that is all columns. Schema, epoch and walrow.key are
+ * those of a table with these columns. "events" are named as in docs/filters.md, which says more.
+ * A change set may be left without batches: its end_lsn is to be acknowledged all the same.
+ */
 
 typedef struct walrow_stream walrow_stream;
 

@@ -105,6 +105,16 @@ typedef struct option_rule {
       RULE(LSN, start_lsn))                                                                                  \
     X("until", 'E', NULL, "LSN|now", NULL, "stop once everything committed up to there is delivered", false, \
       RULE(UNTIL, until_lsn))                                                                                \
+    X("events", 0, NULL, "E[,E...]", NULL,                                                                   \
+      "only these: of insert, update, delete, truncate, read (a snapshot's rows), message; default all",     \
+      true, RULE(LIST, events))                                                                              \
+    X("where", 0, NULL, "P: SQL", NULL,                                                                      \
+      "of tables that match the pattern only rows for which DuckDB's expression is true", true,              \
+      RULE(LIST, where))                                                                                     \
+    X("columns", 0, NULL, "P: C[,C...]", NULL,                                                               \
+      "of tables that match the pattern only these columns, with the key's; of the command tables, without " \
+      "argument: also list columns, with PostgreSQL and Arrow types",                                        \
+      true, RULE(LIST, columns))                                                                             \
     X("batch", 0, NULL, "OF", "size",                                                                        \
       "a change set holds what the limits allow: size; or one transaction at a time: transaction", false,    \
       RULE_CHOICE(batch, "size transaction"))                                                                \
@@ -159,8 +169,6 @@ typedef struct option_rule {
     X("grant-to", 0, NULL, "ROLE", NULL, "also grant ROLE what it needs to stream", false,                   \
       RULE(NAME, grant_to))                                                                                  \
     X("dry-run", 'n', NULL, NULL, NULL, "print the SQL, change nothing", false, RULE(FLAG, dry_run))         \
-    X("columns", 0, NULL, NULL, NULL, "also list columns, with PostgreSQL and Arrow types", false,           \
-      RULE(FLAG, columns))                                                                                   \
     X("watch", 'w', NULL, NULL, NULL, "print again every two seconds", false, RULE(FLAG, watch))             \
     X("yes", 'y', NULL, NULL, NULL, "do not ask", false, RULE(FLAG, yes))                                    \
     X("json", 0, NULL, NULL, NULL, "one JSON document on stdout", false, RULE(FLAG, json))                   \

@@ -85,7 +85,10 @@ struct walrow_options {
     uint64_t start_lsn; /* 0: not asked for */
     uint64_t until_lsn; /* 0: not asked for */
     bool until_now;
-    int batch; /* walrow__batching */
+    walrow__texts events;  /* each a list of words: base/ops.h */
+    walrow__texts where;   /* each PATTERN: EXPRESSION */
+    walrow__texts columns; /* each PATTERN: NAME[,NAME...]; of `walrow tables` "true" */
+    int batch;             /* walrow__batching */
     int64_t batch_rows;
     int64_t batch_bytes;
     int64_t batch_delay_ms;
@@ -112,7 +115,7 @@ struct walrow_options {
     char *config; /* read by whoever has the options, before they are used */
 
     /* only the command reads these */
-    bool dry_run, columns, watch, yes, json;
+    bool dry_run, watch, yes, json;
     int progress, log_level, log_format;
 
     char *texts[WALROW__MAX_OPTIONS]; /* as set, by position in the table; NULL: not set */

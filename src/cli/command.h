@@ -26,6 +26,8 @@ struct command {
     const char *options;  /* names, separated by spaces */
     int min_operands, max_operands;
     int (*run)(const command_line *line); /* the exit status */
+    const char
+        *flags; /* of the options those that take no argument here, though elsewhere they do; or NULL */
 };
 
 extern const command commands[];
@@ -35,6 +37,7 @@ const command *command_find(const char *name); /* NULL: there is none */
 /** "did you mean ...?" of the names most like it, or where they are listed. Buffer returned. */
 const char *command_nearest(const char *name, char *buffer, size_t size);
 bool command_takes(const command *command, const char *option);
+bool command_takes_argument(const command *command, const walrow_option_info *option);
 
 /** Make the options: command line, then environment, then file. The exit status, or -1 to go on. */
 int command_read_options(command_line *line);

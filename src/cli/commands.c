@@ -10,9 +10,11 @@
 #define WAL2JSON "plugin-option wal2json-format "
 #define MAKING "publish replica-identity insert-only no-setup allow-empty grant-to "
 #define RETRY "receive-timeout retry-max retry-seconds "
+#define FILTERS "events where columns "
 #define QUERIES "sql window slide every retain "
 #define DELIVERY                                                                                             \
-    QUERIES "to batch batch-rows batch-bytes batch-delay strict type ack-interval report progress until "
+    FILTERS QUERIES                                                                                          \
+        "to batch batch-rows batch-bytes batch-delay strict type ack-interval report progress until "
 
 const command commands[] = {
     {"check", "", "say everything that keeps a stream from working, with the fix",
@@ -20,12 +22,12 @@ const command commands[] = {
      "SQL or\n"
      "setting that mends it. Exits with 4 if there is an error among them.\n\n"
      "  walrow check -d postgresql://user@host/shop --tables 'public.*'\n",
-     CONNECTION WHAT WAL2JSON "publish replica-identity insert-only no-setup allow-empty json ", 0, 0,
+     CONNECTION WHAT WAL2JSON FILTERS "publish replica-identity insert-only no-setup allow-empty json ", 0, 0,
      run_check},
     {"tables", "", "list the tables that match, with keys, sizes and types",
      "Streams nothing, changes nothing. Without patterns every table is listed.\n\n"
      "  walrow tables --tables 'public.*,!public.audit_*' --columns\n",
-     CONNECTION "tables type columns json allow-empty ", 0, 0, run_tables},
+     CONNECTION "tables type columns json allow-empty ", 0, 0, run_tables, "columns"},
     {"setup", "", "make publication, slot and grants; may be run again",
      "Creates or completes what `stream` needs. Nothing is dropped, ever.\n\n"
      "  walrow setup --tables 'public.*' --dry-run       the SQL, for somebody else to run\n"
@@ -37,6 +39,8 @@ const command commands[] = {
      "everything delivered and confirmed; it goes on there when it is started again.\n\n"
      "  walrow stream -d postgresql://user@host/shop --tables 'public.*' --to parquet:lake\n"
      "  walrow stream --tables public.orders --to jsonl:- | jq .\n"
+     "  walrow stream --where 'public.orders: total > 100' --columns 'public.orders: id,total' --to "
+     "duckdb:big.duckdb\n"
      "  walrow stream --tables public.orders --to arrow:- --until now > orders.arrows\n",
      CONNECTION RETRY WHAT WAL2JSON MAKING DELIVERY
      "transport snapshot start encoding heartbeat state buffer buffer-bytes ",
@@ -102,12 +106,24 @@ command_nearest(const char *name, char *buffer, size_t size)
     return buffer;
 }
 
+static bool
+has_word(const char *words, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *at = words; (at = strstr(at, word)) != NULL; at += n)
+        if ((at == words || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
+            return true;
+    return false;
+}
+
 bool
 command_takes(const command *command, const char *option)
 {
-    size_t n = strlen(option);
-    for (const char *at = command->options; (at = strstr(at, option)) != NULL; at += n)
-        if ((at == command->options || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
-            return true;
-    return false;
+    return has_word(command->options, option);
+}
+
+bool
+command_takes_argument(const command *command, const walrow_option_info *option)
+{
+    return option->arg != NULL && (command->flags == NULL || !has_word(command->flags, option->name));
 }

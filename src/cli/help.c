@@ -20,14 +20,15 @@ help_overview(void)
 }
 
 static void
-print_option(const walrow_option_info *info)
+print_option(const command *command, const walrow_option_info *info)
 {
     char left[64];
     char shown[8] = "    ";
     if (info->short_name != 0)
         snprintf(shown, sizeof shown, "-%c, ", info->short_name);
-    snprintf(left, sizeof left, "%s--%s%s%s", shown, info->name, info->arg == NULL ? "" : " ",
-             info->arg == NULL ? "" : info->arg);
+    bool has_arg = command_takes_argument(command, info);
+    snprintf(left, sizeof left, "%s--%s%s%s", shown, info->name, has_arg ? " " : "",
+             has_arg ? info->arg : "");
     printf("  %-30s %s", left, info->help);
     if (info->default_text != NULL)
         printf(" (%s)", info->default_text);
@@ -50,7 +51,7 @@ help_command(const command *command)
     const walrow_option_info *infos = walrow_option_table(&n);
     for (size_t i = 0; i < n; i++)
         if (command_takes(command, infos[i].name))
-            print_option(&infos[i]);
+            print_option(command, &infos[i]);
 }
 
 int

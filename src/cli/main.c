@@ -21,7 +21,7 @@ typedef struct getopt_tables {
 } getopt_tables;
 
 static void
-fill_tables(getopt_tables *tables)
+fill_tables(getopt_tables *tables, const command *command)
 {
     tables->infos = walrow_option_table(&tables->n_infos);
     char *shorts = tables->shorts;
@@ -29,7 +29,7 @@ fill_tables(getopt_tables *tables)
     size_t n = tables->n_infos < MAX_OPTIONS ? tables->n_infos : MAX_OPTIONS;
     for (size_t i = 0; i < n; i++) {
         const walrow_option_info *info = &tables->infos[i];
-        int has_arg = info->arg == NULL ? no_argument : required_argument;
+        int has_arg = command_takes_argument(command, info) ? required_argument : no_argument;
         tables->longs[i] = (struct option){info->name, has_arg, NULL, (int)i + HELP_OPTION + 1};
         if (info->short_name != 0) {
             *shorts++ = info->short_name;
@@ -89,7 +89,7 @@ take_option(const getopt_tables *tables, int found, const char *given, command_l
     if (info == NULL || !command_takes(command, info->name))
         return fail_option(command, given, line->options);
     walrow_error err;
-    if (walrow_options_set(line->options, info->name, info->arg == NULL ? "true" : optarg, &err) != WALROW_OK)
+    if (walrow_options_set(line->options, info->name, optarg == NULL ? "true" : optarg, &err) != WALROW_OK)
         return terminal_fail(&err);
     return -1;
 }
@@ -98,7 +98,7 @@ static int
 parse(command_line *line)
 {
     getopt_tables tables = {0};
-    fill_tables(&tables);
+    fill_tables(&tables, line->command);
     opterr = 0;
     optind = 1;
     for (;;) {

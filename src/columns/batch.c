@@ -340,6 +340,15 @@ walrow__batch_finish(walrow__batch_builder *batch, struct ArrowArray *out, walro
     return code;
 }
 
+char
+walrow__batch_op(const struct ArrowArray *batch, int64_t row)
+{
+    const struct ArrowArray *ops = batch->children[WALROW__OP];
+    const int32_t *offsets = ops->buffers[1];
+    int64_t slot = row + batch->offset + ops->offset;
+    return offsets[slot + 1] > offsets[slot] ? ((const char *)ops->buffers[2])[offsets[slot]] : '\0';
+}
+
 walrow__position
 walrow__batch_position(const struct ArrowArray *batch, int64_t row)
 {

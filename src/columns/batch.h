@@ -70,7 +70,8 @@ bool walrow__batch_append_range(walrow__batch_builder *batch, const struct Arrow
 walrow_code walrow__batch_finish(walrow__batch_builder *batch, struct ArrowArray *out,
                                  walrow_error *err) WALROW_MUST_CHECK;
 
-/* Position of a finished batch's row. */
+/* `_op` and position of a finished batch's row. */
+char walrow__batch_op(const struct ArrowArray *batch, int64_t row);
 walrow__position walrow__batch_position(const struct ArrowArray *batch, int64_t row);
 
 #endif

@@ -58,6 +58,9 @@ walrow_code walrow__table_new(walrow__catalog *catalog, const char *schema_name,
  */
 walrow_code walrow__table_from_schema(const struct ArrowSchema *schema, uint32_t relid, char identity,
                                       walrow__table **out, walrow_error *err) WALROW_MUST_CHECK;
+/** The table with n of its columns, numbers ascending. Values cannot be read from text or binary, either. */
+walrow_code walrow__table_project(const walrow__table *table, const int *columns, int n, walrow__table **out,
+                                  walrow_error *err) WALROW_MUST_CHECK;
 walrow__table *walrow__table_ref(walrow__table *table);
 void walrow__table_unref(walrow__table *table); /* NULL is allowed */
 /** Every column's type can be read in binary. *column: the first that cannot; may be NULL. */

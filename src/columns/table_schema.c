@@ -279,3 +279,35 @@ walrow__table_from_schema(const struct ArrowSchema *schema, uint32_t relid, char
         *out = table;
     return code;
 }
+
+/* ---- some of its columns ---- */
+
+static walrow_code
+copy_columns(const walrow__table *from, const int *columns, int n, walrow__table *table, walrow_error *err)
+{
+    table->schema_name = strdup(from->schema_name);
+    table->name = strdup(from->name);
+    table->columns = calloc((size_t)n + 1, sizeof *table->columns);
+    if (table->schema_name == NULL || table->name == NULL || table->columns == NULL)
+        return walrow__fail_memory(err);
+    for (int i = 0; i < n; i++) {
+        table->n_columns = i + 1;
+        WALROW_TRY(read_column(from->schema.children[WALROW__N_META + columns[i]], &table->columns[i], err));
+        table->columns[i].is_key = from->columns[columns[i]].is_key;
+    }
+    return walrow__table_complete(table, err);
+}
+
+walrow_code
+walrow__table_project(const walrow__table *table, const int *columns, int n, walrow__table **out,
+                      walrow_error *err)
+{
+    walrow__table *projected = NULL;
+    WALROW_TRY(walrow__table_begin(table->relid, table->identity, &projected, err));
+    walrow_code code = copy_columns(table, columns, n, projected, err);
+    if (code != WALROW_OK)
+        walrow__table_unref(projected);
+    else
+        *out = projected;
+    return code;
+}

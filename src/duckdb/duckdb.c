@@ -1,19 +1,13 @@
 #include "duckdb/duckdb.h"
 
 #include "base/error.h"
-#include "duckdb/library.h"
+#include "duckdb/inside.h"
 #include "duckdb/parquet_schema.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-struct walrow__duckdb {
-    walrow__duckdb_library library;
-    void *database;
-    void *connection;
-};
 
 /* ---- a database ---- */
 

@@ -43,6 +43,8 @@ enum { DUCKDB_SUCCESS = 0, DUCKDB_STATEMENT_SELECT = 1, DUCKDB_INLINE_SIZE = 12 
     X(void, destroy_result, (duckdb_result *result))                                                 \
     X(int, prepare, (void *connection, const char *sql, void **statement))                                   \
     X(int, prepared_statement_type, (void *statement))                                                       \
+    X(const char *, prepare_error, (void *statement))                                                \
+    X(int, execute_prepared, (void *statement, duckdb_result *out))                                          \
     X(void, destroy_prepare, (void **statement))                                                             \
     X(uint64_t, column_count, (duckdb_result *result))                                               \
     X(void *, fetch_chunk, (duckdb_result result))                                                           \

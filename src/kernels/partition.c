@@ -4,6 +4,7 @@
  *	  for each partition its rows, as a slice if they follow each other, else gathered.
  */
 #include "base/error.h"
+#include "columns/batch.h"
 #include "kernels/hash.h"
 #include "kernels/key.h"
 #include "kernels/slice.h"
@@ -85,22 +86,6 @@ hash_key(const job *self, const struct ArrowArray *parent, int64_t offset, int f
     }
 }
 
-static char
-op_of(const struct ArrowArray *batch, int64_t row)
-{
-    const struct ArrowArray *ops = batch->children[WALROW__OP];
-    const int32_t *offsets = ops->buffers[1];
-    int64_t slot = row + batch->offset + ops->offset;
-    return offsets[slot + 1] > offsets[slot] ? ((const char *)ops->buffers[2])[offsets[slot]] : '\0';
-}
-
-static bool
-has_old_row(const struct ArrowArray *batch, int64_t row)
-{
-    const struct ArrowArray *old = batch->children[WALROW__OLD];
-    return !walrow__may_have_nulls(old) || ArrowBitGet(old->buffers[0], row + batch->offset + old->offset);
-}
-
 static walrow_code
 fail_of_stranger(const job *self, char op, walrow_error *err)
 {
@@ -116,12 +101,12 @@ static walrow_code
 own_change(job *self, const struct ArrowArray *batch, int64_t row, const uint64_t *old_hashes,
            walrow_error *err)
 {
-    char op = op_of(batch, row);
+    char op = walrow__batch_op(batch, row);
     if (self->key.stranger != NULL && (op == 'U' || op == 'D'))
         return fail_of_stranger(self, op, err);
     if (op == 'T')
         self->owners[row] = EVERYBODY;
-    if (op != 'U' || old_hashes == NULL || !has_old_row(batch, row))
+    if (op != 'U' || old_hashes == NULL || !walrow__has_old_row(batch, row))
         return WALROW_OK;
     uint32_t loser = owner_of(self, old_hashes[row]);
     if (loser != self->owners[row]) {

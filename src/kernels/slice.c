@@ -11,6 +11,7 @@ enum { MAX_BUFFERS = 3 };
 typedef struct node {
     walrow__shared *shared;
     const void *buffers[MAX_BUFFERS];
+    int64_t n_children; /* those that nobody sees any more, too */
     struct ArrowArray *children;
     struct ArrowArray **pointers;
 } node;
@@ -40,7 +41,7 @@ static void
 release_node(struct ArrowArray *array)
 {
     node *own = array->private_data;
-    for (int64_t i = 0; i < array->n_children; i++)
+    for (int64_t i = 0; i < own->n_children; i++)
         if (own->children[i].release != NULL)
             own->children[i].release(&own->children[i]);
     free(own->children);
@@ -73,6 +74,7 @@ copy_node(walrow__shared *shared, const struct ArrowArray *src, struct ArrowArra
     memcpy(own->buffers, src->buffers, (size_t)src->n_buffers * sizeof *own->buffers);
     __atomic_add_fetch(&shared->references, 1, __ATOMIC_RELAXED);
     own->shared = shared;
+    own->n_children = src->n_children;
     *out = *src;
     out->buffers = own->buffers;
     out->children = own->pointers;
@@ -118,4 +120,19 @@ walrow__slice(walrow__shared *shared, int64_t start, int64_t n, struct ArrowArra
     out->offset = 0;
     out->length = n;
     return WALROW_OK;
+}
+
+void
+walrow__slice_keep(struct ArrowArray *slice, const int *children, int n)
+{
+    node *own = slice->private_data;
+    int64_t next = 0;
+    for (int i = 0; i < n; i++) {
+        for (; next < children[i]; next++)
+            ArrowArrayRelease(slice->children[next]);
+        own->pointers[i] = slice->children[next++];
+    }
+    for (; next < slice->n_children; next++)
+        ArrowArrayRelease(slice->children[next]);
+    slice->n_children = n;
 }

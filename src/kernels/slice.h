@@ -25,4 +25,7 @@ void walrow__shared_unref(walrow__shared *shared);
 walrow_code walrow__slice(walrow__shared *shared, int64_t start, int64_t n, struct ArrowArray *out,
                           walrow_error *err) WALROW_MUST_CHECK;
 
+/** Of a slice, or a struct in it, only those children: n numbers, ascending. What is left out is released. */
+void walrow__slice_keep(struct ArrowArray *slice, const int *children, int n);
+
 #endif

@@ -169,7 +169,8 @@ release(walrow__check *check)
 }
 
 walrow_code
-walrow_check(const walrow_options *options, walrow_findings *out, walrow_error *err)
+walrow__check_all(const walrow_options *options, const walrow__check_row *more, walrow_findings *out,
+                  walrow_error *err)
 {
     *out = (walrow_findings){.ok = true};
     walrow__check check = {.options = options, .out = out};
@@ -180,6 +181,8 @@ walrow_check(const walrow_options *options, walrow_findings *out, walrow_error *
         code = run_checks(&check, walrow__server_checks, err);
     if (code == WALROW_OK && !walrow__plugin_has_documents(options))
         code = run_checks(&check, walrow__table_checks, err);
+    if (code == WALROW_OK && !walrow__plugin_has_documents(options))
+        code = run_checks(&check, more, err);
     if (code == WALROW_OK)
         code = run_checks(&check, walrow__plugin_checks, err);
     if (code == WALROW_OK)

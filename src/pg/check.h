@@ -59,6 +59,10 @@ extern const walrow__check_row walrow__table_checks[];
 extern const walrow__check_row walrow__object_checks[];
 extern const walrow__check_row walrow__plugin_checks[];
 
+/** walrow_check, with checks of tables that this layer knows nothing of: more, the last one's id is NULL. */
+walrow_code walrow__check_all(const walrow_options *options, const walrow__check_row *more,
+                              walrow_findings *out, walrow_error *err) WALROW_MUST_CHECK;
+
 /* What a finding has besides its id; NULL is "". */
 typedef struct walrow__finding {
     walrow_severity severity;

@@ -117,6 +117,12 @@ span_to(const char *text, size_t size, char stop)
     return size;
 }
 
+size_t
+walrow__patterns_span(const char *text, char stop)
+{
+    return span_to(text, strlen(text), stop);
+}
+
 static pattern_kind
 kind_of(const char *text)
 {

@@ -13,6 +13,9 @@
 walrow_code walrow__patterns_parse_list(const walrow__texts *texts, const char *const *search_path,
                                         walrow_patterns **out, walrow_error *err) WALROW_MUST_CHECK;
 
+/** Length of a text up to a character that neither quotes nor brackets protect; all of it if there is none. */
+size_t walrow__patterns_span(const char *text, char stop);
+
 /** As it was given; NULL-terminated, borrowed. */
 const char *const *walrow__patterns_search_path(const walrow_patterns *patterns);
 size_t walrow__patterns_count(const walrow_patterns *patterns);

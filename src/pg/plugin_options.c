@@ -109,6 +109,12 @@ check_classic(const walrow_options *options, walrow_error *err)
         return walrow__hint(err,
                             "leave it out, and choose tables with --plugin-option add-tables=public.orders");
     }
+    if (options->where.count + options->columns.count + options->events.count > 0) {
+        walrow__fail(
+            err, WALROW_ERR_USAGE,
+            "--where, --columns and --events choose among rows, and documents of format 1 come whole");
+        return walrow__hint(err, "leave them out, and choose with --plugin-option actions=insert,update");
+    }
     if (walrow__options_snapshot(options) == WALROW__SNAPSHOT_ONLY) {
         walrow__fail(err, WALROW_ERR_USAGE, "--snapshot only: format 1 has no rows that are there already");
         return walrow__hint(err, "leave out --wal2json-format 1");

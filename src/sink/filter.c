@@ -2,8 +2,7 @@
 
 #include "base/error.h"
 #include "base/strbuf.h"
-#include "columns/table.h"
-#include "kernels/rows.h"
+#include "kernels/pick.h"
 #include "sink/params.h"
 
 #include <stdlib.h>
@@ -12,46 +11,24 @@
 struct walrow__filter {
     char *tables, *events;     /* as given; NULL: all */
     walrow_patterns *patterns; /* NULL: all */
-    bool wants[256];           /* by _op; 'M': messages */
+    walrow__ops ops;
 };
 
 /* ---- parameters ---- */
-
-static const struct {
-    const char *name;
-    char op;
-} events[] = {
-    {"insert", 'I'}, {"update", 'U'}, {"delete", 'D'}, {"truncate", 'T'}, {"read", 'R'}, {"message", 'M'},
-};
-
-enum { N_EVENTS = sizeof events / sizeof *events };
-
-static bool
-want(walrow__filter *filter, const char *name, size_t size)
-{
-    for (size_t i = 0; i < N_EVENTS; i++)
-        if (strlen(events[i].name) == size && memcmp(events[i].name, name, size) == 0)
-            return filter->wants[(uint8_t)events[i].op] = true;
-    return false;
-}
 
 static walrow_code
 read_events(walrow__filter *filter, const char *uri, walrow_error *err)
 {
     if (filter->events == NULL) {
-        memset(filter->wants, true, sizeof filter->wants);
+        walrow__ops_add_all(&filter->ops);
         return WALROW_OK;
     }
-    for (const char *at = filter->events;; at++) {
-        size_t size = strcspn(at, ",");
-        if (!want(filter, at, size)) {
-            walrow__fail(err, WALROW_ERR_USAGE, "sink \"%s\": unknown event \"%.*s\"", uri, (int)size, at);
-            return walrow__hint(err, "events are insert, update, delete, truncate, read and message");
-        }
-        at += size;
-        if (*at == '\0')
-            return WALROW_OK;
-    }
+    const char *unknown = walrow__ops_add(&filter->ops, filter->events);
+    if (unknown == NULL)
+        return WALROW_OK;
+    walrow__fail(err, WALROW_ERR_USAGE, "sink \"%s\": unknown event \"%.*s\"", uri,
+                 (int)strcspn(unknown, ","), unknown);
+    return walrow__hint(err, WALROW__OPS_HINT);
 }
 
 static bool
@@ -158,66 +135,41 @@ wants_table(const walrow__filter *filter, const char *schema_name, const char *t
 bool
 walrow__filter_wants_snapshot(const walrow__filter *filter, const char *schema_name, const char *table_name)
 {
-    return filter->wants['R'] && wants_table(filter, schema_name, table_name);
+    return filter->ops.has['R'] && wants_table(filter, schema_name, table_name);
 }
 
 /* ---- rows ---- */
 
-/* How many rows from start on are wanted, or are not. */
-static int64_t
-run_of(const walrow__filter *filter, const struct ArrowArray *rows, int64_t start, bool wanted)
-{
-    const struct ArrowArray *ops = rows->children[WALROW__OP];
-    const int32_t *ends = (const int32_t *)ops->buffers[1] + ops->offset;
-    const uint8_t *letters = ops->buffers[2];
-    int64_t end = start;
-    while (end < rows->length && filter->wants[letters[ends[end]]] == wanted)
-        end++;
-    return end - start;
-}
-
+/* fates: a row each. A batch of which all is wanted is borrowed; an empty one of a snapshot's end is, too. */
 static walrow_code
-append_wanted(const walrow__filter *filter, const walrow_batch *batch, walrow__rows *rows, walrow_error *err)
-{
-    for (int64_t at = 0; at < batch->array.length;) {
-        at += run_of(filter, &batch->array, at, false);
-        int64_t n = run_of(filter, &batch->array, at, true);
-        if (n > 0)
-            WALROW_TRY(walrow__rows_append(rows, &batch->array, at, n, err));
-        at += n;
-    }
-    return WALROW_OK;
-}
-
-/* out: with rows of its own. */
-static walrow_code
-copy_wanted(const walrow__filter *filter, const walrow_batch *batch, walrow_batch *out, walrow_error *err)
-{
-    walrow__rows rows;
-    WALROW_TRY(walrow__rows_init(&rows, batch->schema, err));
-    walrow_code code = append_wanted(filter, batch, &rows, err);
-    if (code == WALROW_OK)
-        code = walrow__rows_take(&rows, &out->array, err);
-    walrow__rows_release(&rows);
-    return code;
-}
-
-/* A batch of which all is wanted is borrowed; an empty one of a snapshot's end is, too. */
-static walrow_code
-add_batch(const walrow__filter *filter, const walrow_batch *batch, walrow__filtered *out, walrow_error *err)
+add_wanted(const walrow_batch *batch, const uint8_t *fates, walrow__filtered *out, walrow_error *err)
 {
     walrow_batch *to = &out->changes.batches[out->changes.n_batches];
-    int64_t length = batch->array.length;
-    if (!wants_table(filter, batch->schema_name, batch->table_name) ||
-        (length > 0 && run_of(filter, &batch->array, 0, false) == length))
+    int64_t length = batch->array.length, kept = walrow__fates_count(fates, length, WALROW__KEPT);
+    if (kept == 0 && length > 0)
         return WALROW_OK;
     *to = *batch;
-    if (run_of(filter, &batch->array, 0, true) < length) {
-        WALROW_TRY(copy_wanted(filter, batch, to, err));
+    if (kept < length) {
+        WALROW_TRY(walrow__pick(batch->schema, &batch->array, fates, NULL, &to->array, err));
         out->is_copy[out->changes.n_batches] = true;
     }
     out->changes.n_batches++;
     return WALROW_OK;
+}
+
+static walrow_code
+add_batch(const walrow__filter *filter, const walrow_batch *batch, walrow__filtered *out, walrow_error *err)
+{
+    if (!wants_table(filter, batch->schema_name, batch->table_name))
+        return WALROW_OK;
+    uint8_t *fates = malloc((size_t)batch->array.length + 1);
+    if (fates == NULL)
+        return walrow__fail_memory(err);
+    memset(fates, WALROW__KEPT, (size_t)batch->array.length);
+    walrow__fates_restrict(fates, &batch->array, &filter->ops);
+    walrow_code code = add_wanted(batch, fates, out, err);
+    free(fates);
+    return code;
 }
 
 /* ---- change sets ---- */
@@ -225,7 +177,7 @@ add_batch(const walrow__filter *filter, const walrow_batch *batch, walrow__filte
 static void
 add_dead_letter(const walrow__filter *filter, const walrow_dead_letter *letter, walrow_changes *out)
 {
-    if (filter->wants[(uint8_t)letter->op] && wants_table(filter, letter->schema_name, letter->table_name))
+    if (filter->ops.has[(uint8_t)letter->op] && wants_table(filter, letter->schema_name, letter->table_name))
         out->dead_letters[out->n_dead_letters++] = *letter;
 }
 
@@ -252,7 +204,7 @@ walrow__filter_changes(const walrow__filter *filter, const walrow_changes *chang
     to->dead_letters = calloc(changes->n_dead_letters + 1, sizeof *to->dead_letters);
     if (out->is_copy == NULL || to->batches == NULL || to->dead_letters == NULL)
         return walrow__fail_memory(err);
-    if (!filter->wants['M'])
+    if (!filter->ops.has['M'])
         to->n_messages = 0;
     for (size_t i = 0; i < changes->n_batches; i++)
         WALROW_TRY(add_batch(filter, &changes->batches[i], out, err));

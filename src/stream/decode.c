@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "pg/catalog.h"
 #include "pg/patterns.h"
+#include "query/sieve.h"
 #include "source/recording.h"
 #include "stream/dialect.h"
 #include "stream/outlets.h"
@@ -21,6 +22,7 @@ typedef struct decoding {
     const walrow_run_callbacks *callbacks;
     walrow_report *report;
     walrow__outlets outlets;
+    walrow__sieve *sieve; /* NULL: all changes are handed on */
     walrow__recording recording;
     walrow_patterns *patterns;
     walrow__plan plan;
@@ -38,7 +40,11 @@ deliver(decoding *d, walrow_error *err)
     if (walrow__collector_empty(&d->collector))
         return WALROW_OK;
     WALROW_TRY(walrow__collector_cut(&d->collector, &changes, err));
-    walrow_code code = walrow__outlets_write(&d->outlets, &changes, err);
+    bool nothing; /* is of snapshots, which no recording has */
+    walrow_code code =
+        d->sieve == NULL ? WALROW_OK : walrow__sieve_changes(d->sieve, &changes, &nothing, err);
+    if (code == WALROW_OK)
+        code = walrow__outlets_write(&d->outlets, &changes, err);
     if (code == WALROW_OK)
         walrow__tally_changes(d->report, &changes);
     changes.release(&changes);
@@ -143,6 +149,7 @@ open_decoding(decoding *d, const char *path, walrow_error *err)
                                  .database = header->database,
                                  .slot = header->slot};
     WALROW_TRY(walrow__patterns_parse_list(&d->options->tables, NULL, &d->patterns, err));
+    WALROW_TRY(walrow__sieve_new(d->options, NULL, &d->sieve, err));
     d->plan = (walrow__plan){.options = d->options, .patterns = d->patterns};
     WALROW_TRY(walrow__collector_init(&d->collector, d->options->strict, err));
     WALROW_TRY(
@@ -183,6 +190,7 @@ walrow_decode(const walrow_options *options, const char *path, const walrow_run_
         d.decoder->free(d.decoder);
     walrow__collector_release(&d.collector);
     walrow__plan_release(&d.plan);
+    walrow__sieve_free(d.sieve);
     walrow_patterns_free(d.patterns);
     if (d.catalog != NULL)
         d.catalog->free(d.catalog);

@@ -8,6 +8,7 @@
 #include "pg/publication.h"
 #include "pg/query.h"
 #include "pg/slot.h"
+#include "stream/filters.h"
 #include "stream/memory.h"
 #include "stream/tables.h"
 
@@ -202,6 +203,8 @@ prepare_tables(walrow__upstream *up, const walrow__slot *slot, walrow_error *err
     if (code == WALROW_OK)
         code = check_readable(up, &tables, slot->exists, err);
     if (code == WALROW_OK)
+        code = walrow__filters_new(up->options, &tables, up->catalog, &up->sieve, err);
+    if (code == WALROW_OK)
         code = walrow__publication_ensure(up->sql, up->options, &tables, false, &actions, NULL, err);
     walrow_actions_release(&actions);
     bool publishes = walrow__slot_has_publications(slot, up->options);
@@ -236,6 +239,7 @@ walrow_code
 walrow__upstream_prepare(walrow__upstream *up, walrow_error *err)
 {
     WALROW_TRY(walrow__plugin_readable(up->options, err));
+    WALROW_TRY(walrow__filters_check(up->options, err));
     WALROW_TRY(walrow__upstream_connect(up, err));
     WALROW_TRY(walrow__upstream_identify(up, err));
     up->plan.options = up->options;

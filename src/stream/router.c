@@ -29,14 +29,13 @@ static void *
 router_main(void *arg)
 {
     walrow__router *router = arg;
-    walrow__queue *queue = &router->stream->receiver.queue;
     walrow_code code = WALROW_OK;
     walrow_error err;
     walrow__error_clear(&err);
     while (code == WALROW_OK) {
         walrow_changes changes;
         size_t bytes;
-        code = walrow__queue_take(queue, &changes, &bytes, -1, &err);
+        code = walrow__stream_take(router->stream, &changes, &bytes, -1, &err);
         if (code != WALROW_OK)
             break;
         code = walrow__hand_out(router, &changes, bytes, &err);

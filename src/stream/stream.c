@@ -1,5 +1,6 @@
 #include "stream/stream.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "state/buffer.h"
 #include "stream/prepare.h"
@@ -64,12 +65,58 @@ walrow_open(const walrow_options *options, walrow_stream **out, walrow_error *er
     return WALROW_OK;
 }
 
+static walrow_code
+fail_again(const walrow_stream *stream, walrow_error *err)
+{
+    if (err != NULL)
+        *err = stream->failed;
+    return stream->failed.code;
+}
+
+/* nothing: it is not to be handed on */
+static walrow_code
+filter(walrow_stream *stream, walrow_changes *changes, bool *nothing, walrow_error *err)
+{
+    *nothing = false;
+    if (stream->upstream.sieve == NULL)
+        return WALROW_OK;
+    walrow_code code = walrow__sieve_changes(stream->upstream.sieve, changes, nothing, &stream->failed);
+    if (code != WALROW_OK || *nothing)
+        changes->release(changes);
+    return code == WALROW_OK ? WALROW_OK : fail_again(stream, err);
+}
+
+static int
+time_left(int timeout_ms, int64_t until_ms)
+{
+    int64_t left_ms = until_ms - walrow__now_ms();
+    return timeout_ms < 0 ? timeout_ms : left_ms < 0 ? 0 : (int)left_ms;
+}
+
+walrow_code
+walrow__stream_take(walrow_stream *stream, walrow_changes *out, size_t *bytes, int timeout_ms,
+                    walrow_error *err)
+{
+    int64_t until_ms = walrow__now_ms() + timeout_ms;
+    walrow_changes changes;
+    bool nothing = true;
+    if (stream->failed.code != WALROW_OK)
+        return fail_again(stream, err);
+    while (nothing) {
+        WALROW_TRY(walrow__queue_take(&stream->receiver.queue, &changes, bytes,
+                                      time_left(timeout_ms, until_ms), err));
+        WALROW_TRY(filter(stream, &changes, &nothing, err));
+    }
+    *out = changes;
+    return WALROW_OK;
+}
+
 walrow_code
 walrow_next(walrow_stream *stream, walrow_changes *out, int timeout_ms, walrow_error *err)
 {
     if (stream->router != NULL)
         return walrow__fail(err, WALROW_ERR_USAGE, "the stream's changes go to its readers");
-    return walrow__queue_take(&stream->receiver.queue, out, NULL, timeout_ms, err);
+    return walrow__stream_take(stream, out, NULL, timeout_ms, err);
 }
 
 int

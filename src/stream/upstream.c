@@ -67,6 +67,7 @@ walrow__upstream_release(walrow__upstream *up)
 {
     walrow__timelines_release(&up->timelines);
     walrow__plan_release(&up->plan);
+    walrow__sieve_free(up->sieve);
     walrow__texts_release(&up->publications);
     walrow_patterns_free(up->patterns);
     if (up->catalog != NULL)

@@ -9,6 +9,7 @@
 
 #include "base/timelines.h"
 #include "pg/connection.h"
+#include "query/sieve.h"
 #include "state/state.h"
 #include "stream/dialect.h"
 #include "stream/plan.h"
@@ -54,6 +55,8 @@ struct walrow__upstream {
     bool slot_exists;
     bool binary;
     uint64_t until_lsn; /* 0: for ever */
+
+    walrow__sieve *sieve; /* what is handed on of the changes; NULL: all. Of the thread that takes them */
 
     bool keeps_state;     /* what is confirmed is in the state first */
     walrow__state *state; /* NULL: none is kept */

@@ -49,7 +49,7 @@ def way(request):
 @pytest.fixture
 def db(request, way):
     """A fresh database; its slots and roles go with it."""
-    server = request.getfixturevalue("arrow_server" if way == "wal2arrow" else "server")
+    server = request.getfixturevalue("arrow_server" if way in ("wal2arrow", "wal2json") else "server")
     database = server.create_database(f"test_{next(_numbers)}")
     yield database
     database.drop()

@@ -411,3 +411,31 @@ def test_pip_installs_it_without_a_network(tmp_path):
     env = clean_environment(PYTHONPATH=tmp_path / "site")
     done = subprocess.run([sys.executable, "-c", asked], env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0.1.0", str(tmp_path / "site" / "walrow" / "__init__.py")]
+
+
+def test_filters_are_options_like_any_other(db, options):
+    db.sql("CREATE TABLE t (id int PRIMARY KEY, n int, v text); ALTER TABLE t REPLICA IDENTITY FULL")
+    db.sql("INSERT INTO t SELECT i, i % 3, 'v' FROM generate_series(1, 9) i")
+    filters = {"where": ["public.t: n > 0", "public.t: id < 8"], "columns": "public.t: id,n", "events": ["insert,read", "update,delete"]}
+    with walrow.auto_configure(**options, **filters) as readers:
+        reader = readers["public.t"]
+        batch = reader.read(SOON)
+        assert ids(batch) == [1, 2, 4, 5, 7]
+        assert pa.record_batch(batch).schema.names[-2:] == ["id", "n"]
+        db.sql("UPDATE t SET n = 1 WHERE id IN (3, 9); UPDATE t SET n = 0 WHERE id = 1; DELETE FROM t WHERE id > 4; TRUNCATE t")
+        rows = []
+        while len(rows) < 4:
+            rows += pa.record_batch(reader.read(SOON)).to_pylist()
+        assert [(row["_op"], row["id"]) for row in rows] == [("I", 3), ("D", 1), ("D", 5), ("D", 7)]
+    with pytest.raises(walrow.WalrowError, match="totl") as error:
+        walrow.auto_configure(**options, where=["public.t: totl > 5"])
+    assert error.value.code == "ERR_USAGE" and "id, n, v" in error.value.hint
+
+
+def test_events_are_filtered_too(db, changes, options):
+    db.sql("CREATE TABLE t (id int PRIMARY KEY, n int)")
+    changes()
+    db.sql("INSERT INTO t SELECT i, i FROM generate_series(1, 9) i; DELETE FROM t WHERE id = 9")
+    with walrow.auto_configure(**options, where="public.t: n > 6", events="insert", route_by_table=False, until="now") as events:
+        found = [row for batch in events for row in pa.record_batch(batch).to_pylist()]
+    assert [row["event_type"] for row in found if row["event_type"] not in ("begin", "commit")] == ["insert"] * 3
