@@ -16,12 +16,13 @@ from typing import Any, Literal, overload
 from ._abi import library, text
 from ._arrow import Batch, Position, partition
 from ._options import Column, Table, TablePatterns, check, tables
+from ._pipeline import Pipeline, Report, stream
 from ._readers import Reader, Readers, Stream, merge
 from .errors import CheckError, Finding, WalrowError
 
 __all__ = [
-    "Batch", "CheckError", "Column", "Finding", "Position", "Reader", "Readers", "Stream", "Table", "TablePatterns",
-    "WalrowError", "auto_configure", "check", "merge", "partition", "tables",
+    "Batch", "CheckError", "Column", "Finding", "Pipeline", "Position", "Reader", "Readers", "Report", "Stream", "Table",
+    "TablePatterns", "WalrowError", "auto_configure", "check", "merge", "partition", "stream", "tables",
 ]  # fmt: skip
 __version__: str = text(library.walrow_version())
 

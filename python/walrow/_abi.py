@@ -6,7 +6,8 @@ import ctypes
 import os
 from collections.abc import Iterator
 from ctypes import (
-    POINTER, Structure, byref, c_bool, c_char, c_char_p, c_int, c_int64, c_size_t, c_uint32, c_uint64, c_void_p,
+    CFUNCTYPE, POINTER, Structure, byref, c_bool, c_char, c_char_p, c_double, c_int, c_int64, c_size_t, c_uint32, c_uint64,
+    c_void_p,
 )  # fmt: skip
 
 from .errors import WalrowError
@@ -91,6 +92,23 @@ class Findings(Structure):
     _fields_ = (("ok", c_bool), ("server_version", c_int), ("items", POINTER(Finding)), ("count", c_size_t))
 
 
+Stop = CFUNCTYPE(c_int, c_void_p)
+
+
+class RunCallbacks(Structure):
+    _fields_ = (("arg", c_void_p), ("stop", Stop), ("progress", c_void_p))
+
+
+class Report(Structure):
+    _fields_ = (
+        *((name, c_uint64) for name in ("inserts", "updates", "deletes", "truncates", "reads")),
+        *((name, c_uint64) for name in ("transactions", "change_sets", "messages", "bytes")),
+        ("seconds", c_double),
+        *((name, c_uint64) for name in ("first_lsn", "first_seq", "last_lsn", "last_seq", "peak_rss_bytes")),
+        *((name, c_uint64) for name in ("dead_letters", "reconnects", "acked_lsn")),
+    )
+
+
 # Of functions that can fail: the arguments before the error.
 FALLIBLE = {
     "walrow_options_new": [POINTER(c_void_p)],
@@ -107,6 +125,7 @@ FALLIBLE = {
     "walrow_reader_stream": [c_void_p, POINTER(ArrowArrayStream)],
     "walrow_reader_ack": [c_void_p, c_uint64, c_uint32],
     "walrow_partition": [POINTER(ArrowArray), POINTER(ArrowSchema), POINTER(Partitioning), POINTER(ArrowArray)],
+    "walrow_run": [c_void_p, POINTER(RunCallbacks), POINTER(Report)],
     "walrow_array_share": [POINTER(ArrowArray), POINTER(ArrowArray)],
     "walrow_schema_copy": [POINTER(ArrowSchema), POINTER(ArrowSchema)],
     "walrow_array_stream": [POINTER(ArrowArray), POINTER(ArrowSchema), POINTER(ArrowArrayStream)],

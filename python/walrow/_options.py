@@ -55,8 +55,8 @@ def quoted(value: object) -> str:
     return f"'{escaped}'"
 
 
-def interruptible(work: Callable[[], Any], undo: Callable[[], None]) -> Any:
-    """work() where Ctrl-C need not wait for it; then undo() follows when it is over. Without Ctrl-C it is not called."""
+def in_thread(work: Callable[[], Any]) -> tuple[Future[Any], threading.Thread]:
+    """work() where Ctrl-C need not wait for it."""
     future: Future[Any] = Future()
 
     def run() -> None:
@@ -67,6 +67,12 @@ def interruptible(work: Callable[[], Any], undo: Callable[[], None]) -> Any:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
+    return future, thread
+
+
+def interruptible(work: Callable[[], Any], undo: Callable[[], None]) -> Any:
+    """work(); after Ctrl-C undo() follows when it is over. Without Ctrl-C that is not called."""
+    future, thread = in_thread(work)
     try:
         result = future.result()
         thread.join()

@@ -1,6 +1,8 @@
 """The Python package with a real server: the README's lines, asyncio, other libraries, acknowledgement, Ctrl-C."""
 
 import asyncio
+import collections
+import json
 import os
 import re
 import signal
@@ -344,10 +346,10 @@ def mydb(new_server):
     return db
 
 
-def test_the_lines_of_the_readme_run(mydb, script):
+def test_the_lines_of_the_readme_run(mydb, script, tmp_path):
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
         section = re.search(r"^## In your Python program$(.*?)^## ", file.read(), re.M | re.S)[1]
-    forever, now = re.findall(r"^```python\n(.*?)^```", section, re.M | re.S)
+    forever, now, steps = re.findall(r"^```python\n(.*?)^```", section, re.M | re.S)
     run = script(forever, PGPORT=mydb.server.port)
     run.wait_for(lambda: run.out == "2\n", what="the rows that are there")
     mydb.sql("INSERT INTO users VALUES (3, 'c')")
@@ -355,9 +357,67 @@ def test_the_lines_of_the_readme_run(mydb, script):
     interrupt(run)
     done = script(now, PGPORT=mydb.server.port).wait()
     assert done.code == 0 and "'id', 'name']" in done.out and "│ R       │            3 │" in done.out, done.err
+    done = script(steps, PGPORT=mydb.server.port).wait()
+    assert done.code == 0, done.err
+    assert duckdb.sql(f"SELECT id FROM read_parquet('{tmp_path}/lake/*/*.parquet') ORDER BY id").fetchall() == [(2,), (3,)]
 
 
 # ---- asking --------------------------------------------------------------------------------------------------
+
+
+def test_steps_compose_a_run_into_sinks(db, options, tmp_path):
+    orders_and_users(db)
+    db.sql("INSERT INTO orders SELECT n, n * 10 FROM generate_series(1, 20) n; INSERT INTO users VALUES (1, 'u')")
+    lake = tmp_path / "lake"
+    orders = walrow.stream(**options).filter("total > 100", table="public.orders", columns="id").filter(events=["read", "insert"])
+    report = orders.to_parquet(lake, partition_by="day").to_jsonl(tmp_path / "users.jsonl", tables="public.users").run(until="now")
+    assert (report.reads, report.inserts) == (11, 0)
+    read = duckdb.sql(f"SELECT id FROM read_parquet('{lake}/public.orders/**/*.parquet') ORDER BY id").fetchall()
+    assert read == [(n,) for n in range(11, 21)]
+    assert "_commit_date=" in str(next(lake.glob("public.orders/*")))
+    assert '"name":"u"' in (tmp_path / "users.jsonl").read_text()
+    assert "to" not in orders.options  # each step left the one before as it was
+
+
+def test_aggregates_are_queries_over_windows(db, options, changes, tmp_path):
+    orders_and_users(db)
+    changes()
+    results = tmp_path / "results.jsonl"
+    kinds = walrow.stream(**options).group_by('"table"', "event_type").aggregate(count="*", window="1ms", name="kinds")
+    sums = kinds.aggregate(table="public.orders", total="sum(total)", name="sums").to_jsonl(results)
+    for n in range(5):
+        db.sql(f"INSERT INTO orders VALUES ({n}, {n}.5); INSERT INTO users VALUES ({n}, 'u')")
+    db.sql("DELETE FROM users")
+    db.sql("INSERT INTO users VALUES (9, 'ends the window before')")
+    sums.run(until="now")
+    rows = [event for event in map(json.loads, results.read_text().splitlines()) if event["event_type"] == "insert"]
+    counted = collections.Counter()
+    for row in rows:
+        if row["table"] == "kinds":
+            counted[row["data"]["table"], row["data"]["event_type"]] += row["data"]["count"]
+    assert counted == {("orders", "insert"): 5, ("users", "insert"): 5, ("users", "delete"): 5}
+    assert sum(row["data"]["total"] or 0 for row in rows if row["table"] == "sums") == 12.5
+
+
+def test_ctrl_c_ends_a_run_with_what_is_whole(db, options, changes, script, tmp_path):
+    orders_and_users(db)
+    changes()
+    file = tmp_path / "events.jsonl"
+    words = {name: str(value) for name, value in options.items()}
+    run = script(f"import walrow\nwalrow.stream(**{words!r}).to_jsonl({str(file)!r}).run()")
+    db.sql("INSERT INTO users VALUES (1, 'whole')")
+    run.wait_for(lambda: file.exists() and "whole" in file.read_text(), what="the row")
+    interrupt(run)
+    assert walrow.stream(**options).to_jsonl(file).run(until="now").inserts == 0
+
+
+def test_a_run_says_what_is_wrong(options):
+    with pytest.raises(walrow.WalrowError, match='unknown sink "nowhere:"'):
+        walrow.stream(**options).to("nowhere:").run()
+    with pytest.raises(TypeError, match="needs a column"):
+        walrow.stream().aggregate()
+    with pytest.raises(ValueError, match="partition_by"):
+        walrow.stream().to_parquet("lake", partition_by="week")
 
 
 def test_check_raises_all_that_is_in_the_way(db, options):
