@@ -90,7 +90,8 @@ class Kafka(Daemon):
             with open(self._file, "w", encoding="ascii") as file:
                 file.writelines(f"{name}={value}\n" for name, value in self.settings.items())
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-            subprocess.run(self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", self._file),
+            # an id may begin with "-"
+            subprocess.run(self._java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", self._file),
                            env=clean_environment(), check=True, capture_output=True)  # fmt: skip
             self.start()
         except BaseException:
