@@ -29,7 +29,8 @@ add_param(walrow__strbuf *shown, const char *param, size_t size)
 {
     const char *equals = memchr(param, '=', size);
     size_t name = equals == NULL ? size : (size_t)(equals - param);
-    bool secret = equals != NULL && (ends_in(param, name, "password") || ends_in(param, name, "secret"));
+    bool secret = equals != NULL && (ends_in(param, name, "password") || ends_in(param, name, "secret") ||
+                                     ends_in(param, name, "key.pem"));
     walrow__strbuf_add(shown, param, secret ? name : size);
     if (secret)
         walrow__strbuf_add_text(shown, "=***");

@@ -7,7 +7,7 @@
 
 /**
  * Without the password of "//user:password@host", so that another one names the same sink; and with "***" for the
- * values of parameters whose names end in "password" or "secret".
+ * values of parameters whose names end in "password", "secret" or "key.pem".
  * @return malloc'ed; NULL: out of memory
  */
 char *walrow__uri_shown(const char *uri);

@@ -45,6 +45,7 @@ struct walrow__sink {
     walrow__filter *filter; /* NULL: it gets everything; above ops, which know nothing of it */
     bool takes_documents;   /* of wal2json's format 1 */
     bool has_documents;     /* it will get them and nothing else; set before open */
+    bool was_open;          /* in this run: its settings are right; set before open */
     bool eager;             /* wants change sets as soon as they are whole; a sink of files does not */
     bool keeps_position;    /* stores the position with the data: exactly once */
     /* known once it is open, and 0 of a sink that remembers nothing */

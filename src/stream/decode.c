@@ -157,7 +157,7 @@ open_decoding(decoding *d, const char *path, walrow_error *err)
     d->decoder->binary = header->binary;
     d->decoder->stop_lsn = d->options->until_lsn;
     WALROW_TRY(walrow__outlets_new(d->options, &d->outlets, err));
-    WALROW_TRY(walrow__outlets_open(&d->outlets, &identity, err));
+    WALROW_TRY(walrow__outlets_open(&d->outlets, &identity, false, err));
     uint64_t reached_lsn = 0;
     return walrow__outlets_check(&d->outlets, &identity, &reached_lsn, err);
 }

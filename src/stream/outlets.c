@@ -64,10 +64,13 @@ walrow__outlets_new(const walrow_options *options, walrow__outlets *out, walrow_
 }
 
 walrow_code
-walrow__outlets_open(walrow__outlets *outlets, const walrow__identity *identity, walrow_error *err)
+walrow__outlets_open(walrow__outlets *outlets, const walrow__identity *identity, bool were_open,
+                     walrow_error *err)
 {
-    for (size_t i = 0; i < outlets->count; i++)
+    for (size_t i = 0; i < outlets->count; i++) {
+        outlets->sinks[i]->was_open = were_open;
         WALROW_TRY(walrow__sink_open(outlets->sinks[i], identity, err));
+    }
     return WALROW_OK;
 }
 

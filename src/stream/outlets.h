@@ -18,7 +18,8 @@ typedef struct walrow__outlets {
 /** Make the sinks --to names; none is a usage error. Nothing is touched. */
 walrow_code walrow__outlets_new(const walrow_options *options, walrow__outlets *out,
                                 walrow_error *err) WALROW_MUST_CHECK;
-walrow_code walrow__outlets_open(walrow__outlets *outlets, const walrow__identity *identity,
+/** @param were_open  in this run, all of them */
+walrow_code walrow__outlets_open(walrow__outlets *outlets, const walrow__identity *identity, bool were_open,
                                  walrow_error *err) WALROW_MUST_CHECK;
 /**
  * May every sink, as it was opened, go on with the server as it is? *reached_lsn is raised to the end of what

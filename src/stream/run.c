@@ -31,6 +31,7 @@ typedef struct run {
     uint64_t kept_lsn; /* in the buffer, durable with the next commit */
     int64_t synced_at, progress_at, first_change_at, last_change_at;
     uint64_t system_identifier; /* of the server the sinks were opened for; 0: not yet */
+    bool were_open;             /* the sinks, those that were made anew since as well */
     const walrow__texts *to;    /* what --to said when the sinks were last adjusted to it */
     walrow__retry retry;        /* of starting over, until something is durable again */
     bool given_up;              /* whatever failed is not tried again */
@@ -64,8 +65,9 @@ open_sinks(void *arg, const walrow__identity *identity, walrow__upstream *up, wa
     if (r->system_identifier != 0 && r->system_identifier != identity->system_identifier)
         return walrow__fail(err, WALROW_ERR_SERVER, "another server answers now than the one before");
     if (r->system_identifier == 0)
-        WALROW_TRY(walrow__outlets_open(&r->outlets, identity, err));
+        WALROW_TRY(walrow__outlets_open(&r->outlets, identity, r->were_open, err));
     r->system_identifier = identity->system_identifier;
+    r->were_open = true;
     WALROW_TRY(walrow__outlets_check(&r->outlets, identity, &up->reached_lsn, err));
     WALROW_TRY(wants_buffer(r, state, &buffered, err));
     if (state == NULL)

@@ -33,7 +33,8 @@ SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": 1,
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,"
+                                      "SSL:SSL,MUTUAL:SSL,SASL_SSL:SASL_SSL",
     "sasl.enabled.mechanisms": "PLAIN",
     "listener.name.sasl_plaintext.plain.sasl.jaas.config":
         f'org.apache.kafka.common.security.plain.PlainLoginModule required user_walrow="{PASSWORD}";',
@@ -74,28 +75,34 @@ class Kafka(Daemon):
     """One broker, in a folder of its own; at guarded_address it wants to know who asks: walrow, with PASSWORD."""
 
     what = "kafka"
+    listeners = ("PLAINTEXT", "SASL_PLAINTEXT")
+    formatting = ()  # more words for the tool that makes the data's folder
 
     def __init__(self):
         super().__init__()
-        self.port, self.guarded_port, self.controller_port = free_port(), free_port(), free_port()
+        self.ports = {name: free_port() for name in (*self.listeners, "CONTROLLER")}
         self.admin = admin.AdminClient({"bootstrap.servers": self.address, "log_level": 0})
-        self.settings = SETTINGS | {
-            "log.dirs": os.path.join(self.folder, "data"),
-            "listeners": f"PLAINTEXT://{self.address},SASL_PLAINTEXT://{self.guarded_address},"
-                         f"CONTROLLER://127.0.0.1:{self.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{self.address},SASL_PLAINTEXT://{self.guarded_address}",
-            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
-        }  # fmt: skip
         try:
             with open(self._file, "w", encoding="ascii") as file:
-                file.writelines(f"{name}={value}\n" for name, value in self.settings.items())
+                file.writelines(f"{name}={value}\n" for name, value in self.settings().items())
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-            subprocess.run(self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", self._file),
-                           env=clean_environment(), check=True, capture_output=True)  # fmt: skip
+            # an id may begin with "-"
+            words = ["format", f"--cluster-id={cluster}", "-c", self._file, *self.formatting]
+            subprocess.run(self._java("kafka.tools.StorageTool", *words), env=clean_environment(), check=True,
+                           capture_output=True)  # fmt: skip
             self.start()
         except BaseException:
             self.close()
             raise
+
+    def settings(self):
+        open_to_all = ",".join(f"{name}://{self.address_of(name)}" for name in self.listeners)
+        return SETTINGS | {
+            "log.dirs": os.path.join(self.folder, "data"),
+            "listeners": f"{open_to_all},CONTROLLER://{self.address_of('CONTROLLER')}",
+            "advertised.listeners": open_to_all,
+            "controller.quorum.voters": f"1@{self.address_of('CONTROLLER')}",
+        }
 
     # -- life and death --
 
@@ -127,13 +134,16 @@ class Kafka(Daemon):
 
     # -- talking to it --
 
+    def address_of(self, listener):
+        return f"127.0.0.1:{self.ports[listener]}"
+
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return self.address_of("PLAINTEXT")
 
     @property
     def guarded_address(self):
-        return f"127.0.0.1:{self.guarded_port}"
+        return self.address_of("SASL_PLAINTEXT")
 
     def uri(self, prefix, params=""):
         return f"kafka://{self.address}/{prefix}{params}"

@@ -29,11 +29,11 @@ from campaign_check import Truth, delivered_events, delivered_rows, events_of, e
 from campaign_check import rows_of_files, rows_of_log, source_of
 from campaign_disk import Disk, Durable, build_preload
 from campaign_faults import BROKER_FAULTS, FAULTS
-from campaign_report import commit_of_source, write_report
+from campaign_report import WAYS, commit_of_source, write_report
 from campaign_work import TABLES, Work
 from command import Walrow
 from oracle import Oracle
-from plugin import create_extension, plugin_conf
+from plugin import create_extension, drop_extension, plugin_conf
 from postgres import Database, Postgres, lsn_value, wait_until
 from proxy import Proxy
 
@@ -43,6 +43,7 @@ OPTIONS = ("--batch-rows", "300", "--ack-interval", "50", "--receive-timeout", "
 SWITCHING = {
     "WALROW_PULL_ABOVE": "300000", "WALROW_PUSH_BELOW": "50000", "WALROW_PULL_WINDOW": "100000", "WALROW_LOOK_EVERY_MS": "1",
 }  # fmt: skip
+TRANSPORTS = "|".join(WAYS)
 SUFFIXES = {"ipc": ".arrow", "parquet": ".parquet"}
 ROTATE = "rotate_rows=2000&rotate_s=1"
 COPY = "read.duckdb"
@@ -119,7 +120,7 @@ class Stream:
     def check_end(self, allowed=frozenset()):
         """Ended by a signal of ours, in order, or as the fault allows."""
         code = self.run.process.returncode
-        self.transports.update(re.findall("changes are (pulled|pushed)", self.run.err))
+        self.transports.update(re.findall(TRANSPORTS, self.run.err))
         assert code in {-signal.SIGKILL, 0, *allowed}, f"{self.name} ended with {code}\n{self.run.err}"
 
     def note_memory(self):
@@ -177,7 +178,6 @@ class Campaign:
         self.proxy = Proxy(self.server.port)
         self.db = self.server.create_database("campaign")
         self.db.sql(TABLES)
-        create_extension(self.db)
         databases = [f"duckdb:{{0}}/replica.duckdb?publish={{0}}/{COPY}&publish_s=1", "duckdb:{0}/log.duckdb?mode=append"]
         self.streams = [
             Stream(self, "several", "pgoutput", [f"parquet:{{0}}/parquet?{ROTATE}", "jsonl:{0}/events.jsonl", *databases]),
@@ -211,6 +211,7 @@ class Campaign:
     def cycle(self):
         """The seed says which fault is next, whatever the cycles before have drawn."""
         self.pick = random.Random(f"{self.seed}, cycle {self.cycles}")
+        self.vary_extension()
         stream = self.pick.choices(self.streams, self.weights)[0]
         name, fault = self.deck[self.cycles % len(self.deck)]
         if not stream.alive():
@@ -229,6 +230,11 @@ class Campaign:
         if self.cycles % 10 == 0:
             self.truth.read()
         self.state_bytes.append(sum(each.state_bytes() for each in self.streams))
+
+    def vary_extension(self):
+        """There in every other cycle: what is pulled is pulled by its procedure, or else by function."""
+        change = drop_extension if self.cycles % 2 else create_extension
+        change(self.db)
 
     def say(self, text):
         if self.verbose:

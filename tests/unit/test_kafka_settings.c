@@ -11,6 +11,7 @@
 
 #include "sink/kafka/settings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,6 +120,26 @@ refuses_what_walrow_sets_itself(void **state)
     assert_non_null(strstr(f->err.hint, "walrow's own"));
 }
 
+/* In a setting that librdkafka does not know, or that the sink does not. */
+static void
+messages_have_no_values_of_settings(void **state)
+{
+    static const char *const params[] = {"sasl.pasword=guessme", "sasl_password=guessme",
+                                         "sasl.password=guessme&compression.codec=bzip2"};
+    fixture *f = *state;
+    for (size_t i = 0; i < sizeof params / sizeof *params; i++) {
+        char uri[128];
+        snprintf(uri, sizeof uri, "kafka://a:1,b:2/shop?%s", params[i]);
+        walrow__kafka_settings_release(&f->settings);
+        assert_int_equal(
+            walrow__kafka_settings_parse(&f->settings, uri, "//a:1,b:2/shop", params[i], &f->err),
+            WALROW_ERR_USAGE);
+        assert_non_null(strstr(f->err.message, "sink \"kafka://a:1,b:2/shop\""));
+        assert_null(strstr(f->err.message, "guessme"));
+        assert_null(strstr(f->err.hint, "guessme"));
+    }
+}
+
 int
 main(void)
 {
@@ -127,6 +148,7 @@ main(void)
         cmocka_unit_test_setup_teardown(names_that_kafka_does_not_take_are_told_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_that_are_too_long_are_cut, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_what_walrow_sets_itself, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(messages_have_no_values_of_settings, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

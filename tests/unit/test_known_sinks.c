@@ -230,8 +230,8 @@ what_is_secret_in_a_uri_is_not_shown(void **state)
         {"redis://user:p@ss:word@host/3", "redis://user@host/3"},
         {"redis://:pass@host", "redis://host"},
         {"redis://user@host?password_file=/a&x=1", "redis://user@host?password_file=/a&x=1"},
-        {"kafka://b/p?sasl.username=u&sasl.password=p&password&a.secret=s",
-         "kafka://b/p?sasl.username=u&sasl.password=***&password&a.secret=***"},
+        {"kafka://b/p?sasl.username=u&sasl.password=p&password&a.secret=s&ssl.key.pem=k",
+         "kafka://b/p?sasl.username=u&sasl.password=***&password&a.secret=***&ssl.key.pem=***"},
         {"", ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

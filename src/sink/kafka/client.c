@@ -15,11 +15,21 @@ enum { TURN_MS = 100, ABORT_MS = 2000 };
 /* ---- what is heard: all of it within calls of this thread ---- */
 
 static void
+keep_trouble(walrow__kafka *kafka, rd_kafka_resp_err_t code, const char *why)
+{
+    kafka->trouble_code = code;
+    snprintf(kafka->trouble, sizeof kafka->trouble, "%s", why);
+}
+
+static void
 hear_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
-    (void)rk;
     /* the usual errors are told with what they led to */
     walrow__log(level < LOG_ERR ? WALROW_LOG_WARN : WALROW_LOG_DEBUG, "librdkafka: %s: %s", facility, text);
+    /* that a broker hangs up at the first word is no error to librdkafka, and only told here */
+    const char *why = strstr(text, "]: "); /* after the thread's name */
+    if (level > LOG_ERR && strcmp(facility, "FAIL") == 0)
+        keep_trouble(rd_kafka_opaque(rk), RD_KAFKA_RESP_ERR__TRANSPORT, why == NULL ? text : why + 3);
 }
 
 static void
@@ -27,13 +37,11 @@ hear_trouble(rd_kafka_t *rk, int code, const char *why, void *arg)
 {
     walrow__kafka *kafka = arg;
     (void)rk;
-    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && kafka->trouble[0] != '\0') {
+    if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        keep_trouble(kafka, code, why);
+    else
         walrow__log(WALROW_LOG_WARN, "Kafka at %s is not there: %s", kafka->settings->brokers,
-                    kafka->trouble);
-        return;
-    }
-    kafka->trouble_code = code;
-    snprintf(kafka->trouble, sizeof kafka->trouble, "%s", why);
+                    kafka->trouble[0] == '\0' ? why : kafka->trouble);
 }
 
 /* A message that failed. What was purged by an abort did not. */
@@ -186,7 +194,7 @@ start(walrow__kafka *kafka, rd_kafka_type_t type, const char *const (*own)[2], r
     if (*out == NULL) {
         rd_kafka_conf_destroy(conf);
         walrow__fail(err, WALROW_ERR_SINK, "librdkafka does not start: %s", why);
-        return walrow__hint(err, "see the sink's parameters with a dot");
+        return walrow__hint(err, "see the sink's parameters with a dot, and the files they name");
     }
     rd_kafka_set_log_queue(*out, NULL); /* into the one that is polled */
     return WALROW_OK;
@@ -203,18 +211,18 @@ greet(walrow__kafka *kafka, rd_kafka_t *client, rd_kafka_topic_t *topic, walrow_
         WALROW_TRY(still_patient(kafka, &patience, err));
     }
     rd_kafka_metadata_destroy(metadata);
+    kafka->answered = true;
     return WALROW_OK;
 }
 
 walrow_code
 walrow__kafka_open(walrow__kafka *kafka, const walrow__kafka_settings *settings, const char *transactional_id,
-                   walrow_error *err)
+                   bool answered, walrow_error *err)
 {
     const char *const own[][2] = {{"enable.idempotence", "true"},
                                   {settings->exactly_once ? "transactional.id" : NULL, transactional_id},
                                   {NULL, NULL}};
-    memset(kafka, 0, sizeof *kafka);
-    kafka->settings = settings;
+    *kafka = (walrow__kafka){.settings = settings, .answered = answered};
     WALROW_TRY(start(kafka, RD_KAFKA_PRODUCER, own, &kafka->producer, err));
     WALROW_TRY(greet(kafka, kafka->producer, NULL, err));
     if (!settings->exactly_once)

@@ -14,8 +14,9 @@ typedef struct walrow__kafka {
     bool in_transaction;
     int64_t began_ms;     /* the transaction */
     walrow_error failure; /* a message that was not delivered; code OK: none */
-    char trouble[256];    /* what was last heard of the brokers */
+    char trouble[400];    /* what was last heard of the brokers */
     rd_kafka_resp_err_t trouble_code;
+    bool answered; /* a broker, ever: what is wrong now is not how it is spoken to */
 } walrow__kafka;
 
 typedef struct walrow__kafka_bytes {
@@ -26,9 +27,11 @@ typedef struct walrow__kafka_bytes {
 /**
  * Connect; exactly once: put an end to whatever an earlier producer of that name had not committed.
  * @param transactional_id  used if settings->exactly_once
+ * @param answered          by a broker, with these settings, to a client before this one
  */
 walrow_code walrow__kafka_open(walrow__kafka *kafka, const walrow__kafka_settings *settings,
-                               const char *transactional_id, walrow_error *err) WALROW_MUST_CHECK;
+                               const char *transactional_id, bool answered,
+                               walrow_error *err) WALROW_MUST_CHECK;
 /* What is not committed is aborted, if a broker answers at once. All zeros are fine. */
 void walrow__kafka_close(walrow__kafka *kafka);
 

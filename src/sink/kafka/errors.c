@@ -5,29 +5,39 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Does waiting not help? */
-static bool
-is_lasting(rd_kafka_resp_err_t code)
-{
-    switch (code) {
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-    case RD_KAFKA_RESP_ERR__SSL:
-        return true;
-    default:
-        return false;
-    }
-}
+static const char other_protocol[] =
+    "does security.protocol= say what that port speaks: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL?";
+
+/* What librdkafka and OpenSSL have no code for. */
+static const struct {
+    const char *part;
+    bool is_guess; /* a proxy hangs up, too, while the broker behind it is down */
+    const char *way_out;
+} refusals[] = {
+    {"certificate verify failed", false,
+     "ssl.ca.location= names the certificate of who signed the broker's, "
+     "which has to be for the host that the URI names and the brokers advertise"},
+    {"SSL alert", false,
+     "the broker wants another certificate of walrow, or any: see ssl.certificate.location= and "
+     "ssl.key.location="},
+    {"security.protocol", true, other_protocol},
+    {"PLAINTEXT broker listener", true, other_protocol},
+    {"unexpected eof", true, other_protocol},
+    {"SSL transport error", true, other_protocol},
+};
+
+/* Before it a nonce is repeated, which brokers of Kafka 4 take for a wrong password (librdkafka's #4895). */
+#define SCRAM_AS_KAFKA_4_WANTS_IT 0x020601ff
 
 static const char *
 way_out(rd_kafka_resp_err_t code)
 {
     switch (code) {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-        return "grant this user to describe, create and write topics that begin with PREFIX, or make the "
-               "topics "
-               "by hand";
+        return "grant this user to describe, create and write topics that begin with PREFIX, or make them by "
+               "hand";
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
         return "grant this user IdempotentWrite on the cluster";
     case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
@@ -36,9 +46,8 @@ way_out(rd_kafka_resp_err_t code)
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
     case RD_KAFKA_RESP_ERR__SSL:
-        return "see security.protocol and the sasl.* and ssl.* settings of librdkafka, which are parameters "
-               "of "
-               "the sink";
+        return "see security.protocol=, sasl.mechanism=, sasl.username= and sasl.password=, and the ssl.* "
+               "settings of librdkafka";
     case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
         return "lower ?transaction.timeout.ms=, or raise the broker's transaction.max.timeout.ms";
     case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
@@ -58,14 +67,36 @@ walrow__kafka_fail(walrow_error *err, rd_kafka_resp_err_t code, const char *why,
     return walrow__hint(err, "%s", way_out(code));
 }
 
+/* What to do about it where waiting does not help; NULL: it may. */
+static const char *
+way_out_of_trouble(const walrow__kafka *kafka)
+{
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        if (strstr(kafka->trouble, refusals[i].part) != NULL)
+            return refusals[i].is_guess && kafka->answered ? NULL : refusals[i].way_out;
+    if (strstr(kafka->trouble, "mechanism SCRAM") != NULL && rd_kafka_version() < SCRAM_AS_KAFKA_4_WANTS_IT)
+        return "is the password wrong? if not: Kafka 4 takes SCRAM from librdkafka 2.6.1 on, and this one "
+               "is older: use sasl.mechanism=PLAIN with TLS, or a newer librdkafka";
+    switch (kafka->trouble_code) {
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+        return way_out(kafka->trouble_code);
+    case RD_KAFKA_RESP_ERR__SSL:
+        return kafka->answered ? NULL : way_out(kafka->trouble_code);
+    default:
+        return NULL;
+    }
+}
+
 walrow_code
 walrow__kafka_fail_silent(const walrow__kafka *kafka, walrow_error *err)
 {
     const walrow__kafka_settings *settings = kafka->settings;
     walrow__fail(err, WALROW_ERR_SINK, "Kafka at %s did not answer for %" PRIu64 " s%s%s", settings->brokers,
                  settings->timeout_s, kafka->trouble[0] == '\0' ? "" : ": ", kafka->trouble);
-    if (is_lasting(kafka->trouble_code))
-        return walrow__hint(err, "%s", way_out(kafka->trouble_code));
+    const char *hint = way_out_of_trouble(kafka);
+    if (hint != NULL)
+        return walrow__hint(err, "%s", hint);
     walrow__hint(err, "are the brokers up, and can they be reached under the names they advertise?");
     if (err != NULL)
         err->retryable = true;

@@ -146,7 +146,7 @@ open_all(kafka_sink *self, const walrow__identity *identity, walrow_error *err)
     if (asprintf(&id, "%s.walrow.%" PRIu64 ".%s.%s", self->settings.prefix, identity->system_identifier,
                  identity->database, identity->slot) < 0)
         return walrow__fail_memory(err);
-    walrow_code code = walrow__kafka_open(&self->kafka, &self->settings, id, err);
+    walrow_code code = walrow__kafka_open(&self->kafka, &self->settings, id, self->base.was_open, err);
     free(id);
     if (code == WALROW_OK)
         code = walrow__kafka_position_open(&self->position, &self->kafka, identity, err);

@@ -140,7 +140,6 @@ static const struct {
     {"allow.auto.create.topics", "false"},
     {"log.queue", "true"},
     {"delivery.report.only.error", "true"},
-    {"log.connection.close", "false"},
 };
 
 static walrow_code
@@ -149,7 +148,8 @@ set(rd_kafka_conf_t *conf, const char *uri, const char *name, const char *value,
     char why[256];
     if (rd_kafka_conf_set(conf, name, value, why, sizeof why) == RD_KAFKA_CONF_OK)
         return WALROW_OK;
-    walrow__fail(err, WALROW_ERR_USAGE, "sink \"%s\": %s cannot be \"%s\": %s", uri, name, value, why);
+    /* the value may be a password, and what librdkafka says has the others */
+    walrow__fail(err, WALROW_ERR_USAGE, "sink \"%s\": %s is refused: %s", uri, name, why);
     return walrow__hint(err, "names with a dot are librdkafka's: see its CONFIGURATION.md");
 }
 
@@ -273,18 +273,21 @@ walrow__kafka_settings_parse(walrow__kafka_settings *settings, const char *uri, 
     char *format = NULL, *file = NULL;
     walrow__texts pairs = {0};
     memset(settings, 0, sizeof *settings);
-    walrow_code code = read_path(settings, uri, path, err);
+    /* for messages: a password may be in a parameter whose name is misspelt */
+    char *sink = strndup(uri, strcspn(uri, "?"));
+    walrow_code code = sink == NULL ? walrow__fail_memory(err) : read_path(settings, sink, path, err);
     if (code == WALROW_OK)
-        code = read_params(settings, uri, params, &format, &file, &pairs, err);
+        code = read_params(settings, sink, params, &format, &file, &pairs, err);
     if (code == WALROW_OK)
-        code = read_format(settings, uri, format, err);
+        code = read_format(settings, sink, format, err);
     if (code == WALROW_OK)
-        code = check_topic(settings, uri, err);
+        code = check_topic(settings, sink, err);
     if (code == WALROW_OK)
-        code = make_conf(settings, uri, file, &pairs, err);
+        code = make_conf(settings, sink, file, &pairs, err);
     walrow__texts_release(&pairs);
     free(format);
     free(file);
+    free(sink);
     return code;
 }
 
