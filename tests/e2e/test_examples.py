@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree as xml
 
 import pytest
 
@@ -123,6 +124,16 @@ def test_the_ledger_of_a_shop_refuses_what_cannot_be():
     for day in wrong:
         with pytest.raises((Impossible, KeyError)):
             tell(day)
+
+
+def test_analytics(example):
+    analytics = example("03_analytics")
+    printed = analytics.run()
+    hits = [int(n) for n in re.findall(r"^\d{4}-.* (?:cart|home|search) +(\d+) ", printed, re.M)]
+    assert number(r"^(\d+) requests in \d+ windows, as PostgreSQL has them", printed.splitlines()[-1]) == sum(hits)
+    plot = xml.parse(os.path.join(analytics.folder, "out", "kpis.svg"))
+    columns = [rect for rect in plot.iter("{http://www.w3.org/2000/svg}rect") if float(rect.get("height")) > 0]
+    assert len(columns) == len(hits) + 4  # the background, and the legend
 
 
 def test_cache_invalidation(example):
