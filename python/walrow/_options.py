@@ -30,14 +30,21 @@ class Options:
             raise
 
     def _set(self, name: str, value: Any) -> None:
-        for one in value if isinstance(value, (list, tuple)) else [value]:
-            if one is not None:
-                words = str(one).lower() if isinstance(one, bool) else str(one)
-                call("walrow_options_set", self.handle, name.encode(), words.encode())
+        for one in listed(value):
+            call("walrow_options_set", self.handle, name.encode(), words(one).encode())
 
     def free(self) -> None:
         library.walrow_options_free(self.handle)
         self.handle = c_void_p()
+
+
+def listed(value: Any) -> list[Any]:
+    """Of an option that may be given again; None is not given."""
+    return [one for one in (value if isinstance(value, (list, tuple)) else [value]) if one is not None]
+
+
+def words(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def with_source(options: dict[str, Any]) -> dict[str, Any]:

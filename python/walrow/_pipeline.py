@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from urllib.parse import quote
 
 from . import _abi
-from ._options import Options, in_thread
+from ._options import Options, in_thread, listed, words
 
 GO_ON, STOP = 0, 1
 Duration = str  # as the options have it: "500ms", "10s", "1h"
@@ -58,7 +58,7 @@ class Pipeline:
         options = dict(self.options)
         for name, value in more.items():
             if isinstance(value, list):
-                options[name] = [*_listed(options.get(name)), *value]
+                options[name] = [*listed(options.get(name)), *value]
             elif value is not None:
                 options[name] = value
         return dataclasses.replace(self, options=options)
@@ -118,8 +118,9 @@ class Pipeline:
 
     def to(self, uri: str, **params: Any) -> Self:
         """A sink by its URI; parameters as docs/sinks.md has them."""
-        words = "&".join(f"{name}={quote(_text(value), safe='*.,{}:!')}" for name, value in params.items() if value is not None)
-        return self._with(to=[uri + ("?" if words and "?" not in uri else "&" if words else "") + words])
+        given = ((name, ",".join(map(words, listed(value)))) for name, value in params.items() if value is not None)
+        text = "&".join(f"{name}={quote(value, safe='*.,{}:!')}" for name, value in given)
+        return self._with(to=[uri + ("" if not text else "&" if "?" in uri else "?") + text])
 
     def to_parquet(self, directory: str, *, partition_by: Literal["table", "day"] = "table", **params: Any) -> Self:
         """Files of each table; partition_by="day": of each day of commit, too."""
@@ -172,14 +173,6 @@ def _run(asked: Options, stopped: threading.Event) -> Report:
     finally:
         asked.free()
     return Report(*(getattr(report, name) for name, _ in report._fields_))
-
-
-def _listed(value: Any) -> list[Any]:
-    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _text(value: Any) -> str:
-    return ("off", "on")[value] if isinstance(value, bool) else ",".join(value) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _name(column: str) -> str:

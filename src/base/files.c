@@ -131,29 +131,22 @@ make_dir(const char *path, walrow_error *err)
     return walrow__files_fail(err, errno, "cannot make the directory", path);
 }
 
-/* The last one may be of a run that was killed before its fsync; where the parent may not be read, it is not. */
-static walrow_code
-make_last_dir(const char *path, walrow_error *err)
+/* At the end; malloc'ed. */
+static char *
+without_slashes(const char *path)
 {
-    walrow_error refused;
-    WALROW_TRY(make_dir(path, err));
-    walrow_code code = sync_parent(path, &refused);
-    if (code == WALROW_OK || refused.sys_errno == EACCES)
-        return WALROW_OK;
-    if (err != NULL)
-        *err = refused;
-    return code;
+    size_t size = strlen(path);
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    return strndup(path, size);
 }
 
 walrow_code
 walrow__files_make_dirs(const char *path, walrow_error *err)
 {
-    char *copy = strdup(path);
+    char *copy = without_slashes(path);
     if (copy == NULL)
         return walrow__fail_memory(err);
-    size_t size = strlen(copy);
-    while (size > 1 && copy[size - 1] == '/')
-        copy[--size] = '\0';
     walrow_code code = WALROW_OK;
     for (char *at = copy + 1; code == WALROW_OK && *at != '\0'; at++) {
         if (*at != '/' || at[-1] == '/')
@@ -163,8 +156,26 @@ walrow__files_make_dirs(const char *path, walrow_error *err)
         *at = '/';
     }
     if (code == WALROW_OK)
-        code = make_last_dir(copy, err);
+        code = make_dir(copy, err);
     free(copy);
+    return code;
+}
+
+/* Where the parent may not be read, no run of ours has made the directory. */
+walrow_code
+walrow__files_claim_dirs(const char *path, walrow_error *err)
+{
+    walrow_error refused = {0};
+    WALROW_TRY(walrow__files_make_dirs(path, err));
+    char *copy = without_slashes(path);
+    if (copy == NULL)
+        return walrow__fail_memory(err);
+    walrow_code code = sync_parent(copy, &refused);
+    free(copy);
+    if (code == WALROW_OK || refused.sys_errno == EACCES)
+        return WALROW_OK;
+    if (err != NULL)
+        *err = refused;
     return code;
 }
 

@@ -24,8 +24,10 @@ const char *walrow__files_base(const char *path);
 /** A new file that nobody else finds, gone once it is closed. @return -1, with errno, if it cannot be */
 int walrow__files_open_nameless(const char *directory);
 
-/** mkdir -p, durable: the parent of every directory made, and of the last one in any case, is fsynced. */
+/** mkdir -p, durable: the parent of every directory made is fsynced. */
 walrow_code walrow__files_make_dirs(const char *path, walrow_error *err) WALROW_MUST_CHECK;
+/** The same, at a sink's opening: a run that was killed may have made the last one, and not come to the fsync. */
+walrow_code walrow__files_claim_dirs(const char *path, walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__files_sync_dir(const char *path, walrow_error *err) WALROW_MUST_CHECK;
 /** All of it, at the descriptor's position. */
 walrow_code walrow__files_write(int fd, const char *path, const void *bytes, size_t size,

@@ -215,7 +215,7 @@ directory_open(walrow__sink *sink, const walrow__identity *identity, walrow_erro
     directory_sink *self = (directory_sink *)sink;
     if (self->lake.format->start != NULL)
         WALROW_TRY(self->lake.format->start(&self->lake.shared, err));
-    WALROW_TRY(walrow__files_make_dirs(self->lake.path, err));
+    WALROW_TRY(walrow__files_claim_dirs(self->lake.path, err));
     WALROW_TRY(lock_directory(self, err));
     WALROW_TRY(read_manifest(self, err));
     WALROW_TRY(walrow__manifest_claim(&self->lake.manifest, identity, self->lake.format->name,

@@ -176,7 +176,7 @@ restore(jsonl_file *self, walrow_error *err)
 static walrow_code
 open_data(jsonl_file *self, walrow_error *err)
 {
-    WALROW_TRY(walrow__files_make_dirs(self->parent, err));
+    WALROW_TRY(walrow__files_claim_dirs(self->parent, err));
     self->fd = open(self->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     struct stat st;
     if (self->fd < 0 || fstat(self->fd, &st) != 0)

@@ -92,7 +92,7 @@ open_lock(const char *path, int *fd, walrow_error *err)
 walrow_code
 walrow__place_lock(const char *path, int *fd, walrow_error *err)
 {
-    if (walrow__files_make_dirs(path, err) != WALROW_OK) {
+    if (walrow__files_claim_dirs(path, err) != WALROW_OK) {
         if (err != NULL)
             err->code = WALROW_ERR_STATE;
         return walrow__hint(err, "name another directory with --state, or keep no state with --state off");

@@ -345,7 +345,7 @@ walrow__replica_open(walrow__replica *replica, const char *path, bool append, ui
     replica->parent = walrow__files_parent(path);
     if (replica->path == NULL || replica->parent == NULL)
         return walrow__fail_memory(err);
-    WALROW_TRY(walrow__files_make_dirs(replica->parent, err));
+    WALROW_TRY(walrow__files_claim_dirs(replica->parent, err));
     WALROW_TRY(walrow__duckdb_open(&replica->duckdb, err));
     WALROW_TRY(attach(replica, memory, err));
     WALROW_TRY(claim(replica, identity, err));
