@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import tempfile
 
 from command import _die_with_the_tests
 from postgres import Watchdog, clean_environment
@@ -15,8 +14,8 @@ class Daemon:
     what = ""
 
     def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix=f"walrow-{self.what}-")
-        self._watchdog = Watchdog(self.folder)
+        self._watchdog = Watchdog(self.what)
+        self.folder = self._watchdog.folder
         self.process = None
 
     def path(self, name):

@@ -6,6 +6,7 @@ import functools
 import os
 import pwd
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -80,13 +81,12 @@ def run_as_server_user(*command, check=True, **kwargs):
     return done
 
 
-def make_folder():
-    """One that the server's user owns; the path of a socket in it has to fit 107 bytes."""
-    parent = tempfile.gettempdir() if len(tempfile.gettempdir()) < 60 else "/tmp"
-    folder = tempfile.mkdtemp(prefix="walrow-pg-", dir=parent)
-    os.chmod(folder, 0o755)
-    os.chown(folder, server_user().pw_uid, server_user().pw_gid)
-    return folder
+def watched_folder():
+    """Its watchdog; the server's user owns it."""
+    watchdog = Watchdog("pg")
+    os.chmod(watchdog.folder, 0o755)
+    os.chown(watchdog.folder, server_user().pw_uid, server_user().pw_gid)
+    return watchdog
 
 
 def run_initdb(data, *arguments):
@@ -98,10 +98,11 @@ def run_initdb(data, *arguments):
 @functools.cache
 def template(*arguments):
     """What initdb makes of them, to be copied: that takes a tenth of its time."""
-    folder = make_folder()
-    atexit.register(Watchdog(folder).release)
-    run_initdb(os.path.join(folder, "data"), *arguments)
-    return os.path.join(folder, "data")
+    watchdog = watched_folder()
+    atexit.register(watchdog.release)
+    data = os.path.join(watchdog.folder, "data")
+    run_initdb(data, *arguments)
+    return data
 
 
 class Postgres:
@@ -120,10 +121,10 @@ class Postgres:
         self.hba = [*hba, "local all all trust", "local replication all trust"]
         if tcp:
             self.hba += ["host all all 127.0.0.1/32 trust", "host replication all 127.0.0.1/32 trust"]
-        self.folder = make_folder()
+        self._watchdog = watched_folder()
+        self.folder = self._watchdog.folder
         self.data = os.path.join(self.folder, "data")
         self.log_file = os.path.join(self.folder, "log")
-        self._watchdog = Watchdog(self.folder)
         try:
             if standby_of is not None:
                 run_as_server_user("cp", "-a", standby_of.data, self.data)
@@ -330,15 +331,19 @@ class Database:
 
 
 class Watchdog:
-    """A child that outlives a SIGKILL of this process, notices it, and cleans up a server's folder."""
+    """A server's folder, and a child that outlives a SIGKILL of this process, notices it, and cleans up there."""
 
-    def __init__(self, folder):
+    def __init__(self, what):
+        # the path of a socket in it has to fit 107 bytes
+        parent = tempfile.gettempdir() if len(tempfile.gettempdir()) < 60 else "/tmp"
+        self.folder = os.path.join(parent, f"walrow-{what}-{secrets.token_hex(6)}")
         reader, self._writer = os.pipe()
-        command = [sys.executable, os.path.abspath(__file__), folder]
+        command = [sys.executable, os.path.abspath(__file__), self.folder]
         self._child = subprocess.Popen(
             command, stdin=reader, stdout=subprocess.DEVNULL, start_new_session=True, env=clean_environment()
         )
         os.close(reader)
+        os.mkdir(self.folder, 0o700)  # not before somebody would remove it
 
     def release(self):
         if self._writer is not None:
