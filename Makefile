@@ -19,7 +19,7 @@ NINJA  = .deps/venv/bin/ninja -j$(JOBS)
 PYTHON = .deps/venv/bin/python
 PYTEST = $(PYTHON) -m pytest tests/e2e
 ASAN_OPTIONS_FOR_MESON = -Dunit_tests=true -Db_sanitize=address,undefined -Db_lundef=false
-THREAD_TESTS = failover fanout partition readers session session_end
+THREAD_TESTS = batch_file failover fanout partition readers session session_end
 
 PGXS         = $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 PG_MAJOR     = $(shell $(PG_CONFIG) --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')

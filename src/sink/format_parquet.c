@@ -2,52 +2,113 @@
  * sink/format_parquet.c
  *	  Parquet through DuckDB, which writes a file in one go from a stream of batches.
  *
- * So a file's batches wait in an Arrow IPC stream, in a nameless file of the same directory, until the file
- * is ended; then DuckDB reads them from there, one at a time. Memory is bounded by a record batch and a row
- * group, however large the file; what waits is gone with the process. A file of one batch needs none of it.
+ * So a file's batches wait in a nameless file beside it (sink/batch_file.h), and DuckDB reads them from there: of
+ *	  one file at a time in a thread of its own, while more of them come; of others when they end. Memory is
+ *	  bounded by a record batch and a row group for each of the two, however large the files.
  */
 #include "base/error.h"
 #include "base/files.h"
-#include "columns/ipc.h"
 #include "duckdb/duckdb.h"
+#include "sink/batch_file.h"
 #include "sink/format.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* What a sink's writers share. */
+typedef struct parquet {
+    walrow__duckdb *duckdb; /* the sink's thread's */
+    walrow__duckdb *beside; /* the other thread's; NULL until there is one */
+    bool busy;              /* there is one */
+} parquet;
+
 struct walrow__table_writer {
-    walrow__duckdb *duckdb; /* shared by the sink's writers */
+    parquet *shared;
     char *path;
     struct ArrowSchema schema;
-    int fd; /* of the waiting batches; -1 while there are none */
-    walrow__ipc_writer waiting;
+    walrow__batch_file batches;
+    bool threaded; /* the thread writes the file; busy with it */
+    pthread_t thread;
+    walrow_error outcome; /* the thread's; to be read once it has ended */
 };
-
-static walrow_code
-parquet_start(void **shared, walrow_error *err)
-{
-    walrow__duckdb *duckdb;
-    WALROW_TRY(walrow__duckdb_open(&duckdb, err));
-    *shared = duckdb;
-    return WALROW_OK;
-}
 
 static void
 parquet_stop(void *shared)
 {
-    walrow__duckdb_free(shared);
+    parquet *self = shared;
+    walrow__duckdb_free(self->duckdb);
+    walrow__duckdb_free(self->beside);
+    free(self);
 }
+
+static walrow_code
+parquet_start(void **shared, walrow_error *err)
+{
+    parquet *self = calloc(1, sizeof *self);
+    if (self == NULL)
+        return walrow__fail_memory(err);
+    walrow_code code = walrow__duckdb_open(&self->duckdb, err);
+    if (code == WALROW_OK)
+        *shared = self;
+    else
+        parquet_stop(self);
+    return code;
+}
+
+/* ---- the thread ---- */
+
+static walrow_code
+write_file(walrow__table_writer *writer, walrow__duckdb *duckdb, walrow_error *err)
+{
+    struct ArrowArrayStream stream;
+    walrow__batch_file_stream(&writer->batches, &stream);
+    return walrow__duckdb_write_parquet(duckdb, &stream, writer->path, NULL, err);
+}
+
+static void *
+thread_main(void *arg)
+{
+    walrow__table_writer *writer = arg;
+    walrow_error err = {0};
+    walrow_code code = write_file(writer, writer->shared->beside, &err);
+    writer->outcome = err;
+    writer->outcome.code = code;
+    return NULL;
+}
+
+static walrow_code
+start_thread(walrow__table_writer *writer, walrow_error *err)
+{
+    parquet *shared = writer->shared;
+    if (shared->beside == NULL)
+        WALROW_TRY(walrow__duckdb_open(&shared->beside, err));
+    int failed = pthread_create(&writer->thread, NULL, thread_main, writer);
+    if (failed != 0)
+        return walrow__fail_errno(err, WALROW_ERR_UNEXPECTED, failed, "cannot start a thread for %s",
+                                  writer->path);
+    writer->threaded = shared->busy = true;
+    return WALROW_OK;
+}
+
+static void
+join_thread(walrow__table_writer *writer)
+{
+    pthread_join(writer->thread, NULL);
+    writer->threaded = writer->shared->busy = false;
+}
+
+/* ---- a file ---- */
 
 static void
 parquet_free(walrow__table_writer *writer)
 {
-    walrow__ipc_release(&writer->waiting);
-    if (writer->fd >= 0)
-        close(writer->fd);
+    walrow__batch_file_abandon(&writer->batches);
+    if (writer->threaded)
+        join_thread(writer);
+    walrow__batch_file_release(&writer->batches);
     if (writer->schema.release != NULL)
         writer->schema.release(&writer->schema);
     free(writer->path);
@@ -61,9 +122,9 @@ parquet_open(void *shared, const char *path, const struct ArrowSchema *schema, w
     walrow__table_writer *writer = calloc(1, sizeof *writer);
     if (writer == NULL)
         return walrow__fail_memory(err);
-    writer->duckdb = shared;
-    writer->fd = -1;
+    writer->shared = shared;
     writer->path = strdup(path);
+    walrow__batch_file_init(&writer->batches, &writer->schema, writer->path);
     if (writer->path == NULL || ArrowSchemaDeepCopy(schema, &writer->schema) != NANOARROW_OK) {
         parquet_free(writer);
         return walrow__fail_memory(err);
@@ -72,112 +133,18 @@ parquet_open(void *shared, const char *path, const struct ArrowSchema *schema, w
     return WALROW_OK;
 }
 
-/* ---- batches that wait ---- */
-
-static walrow_code
-write_bytes(void *arg, const void *bytes, size_t size, walrow_error *err)
-{
-    walrow__table_writer *writer = arg;
-    return walrow__files_write(writer->fd, writer->path, bytes, size, err);
-}
-
-static walrow_code
-begin_waiting(walrow__table_writer *writer, walrow_error *err)
-{
-    char *directory = walrow__files_parent(writer->path);
-    if (directory == NULL)
-        return walrow__fail_memory(err);
-    writer->fd = walrow__files_open_nameless(directory);
-    free(directory);
-    if (writer->fd < 0)
-        return walrow__files_fail(err, errno, "cannot make", writer->path);
-    return walrow__ipc_open(&writer->waiting, WALROW__IPC_STREAM, &writer->schema, write_bytes, writer, err);
-}
-
 static walrow_code
 parquet_write(walrow__table_writer *writer, const struct ArrowArray *batch, walrow_error *err)
 {
-    if (writer->fd < 0)
-        WALROW_TRY(begin_waiting(writer, err));
-    return walrow__ipc_write(&writer->waiting, batch, err);
+    bool first = walrow__batch_file_bytes(&writer->batches) == 0;
+    WALROW_TRY(walrow__batch_file_append(&writer->batches, batch, err));
+    return first && !writer->shared->busy ? start_thread(writer, err) : WALROW_OK;
 }
 
 static int64_t
 parquet_bytes(const walrow__table_writer *writer)
 {
-    return writer->waiting.bytes_written;
-}
-
-/* ---- the stream DuckDB reads: what waits, then the last batch ---- */
-
-typedef struct source {
-    const struct ArrowSchema *schema;
-    struct ArrowArrayStream waiting; /* released: none */
-    struct ArrowArray *last;
-} source;
-
-static int
-source_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out)
-{
-    return ArrowSchemaDeepCopy(((source *)stream->private_data)->schema, out);
-}
-
-static int
-source_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
-{
-    source *self = stream->private_data;
-    out->release = NULL;
-    if (self->waiting.release != NULL) {
-        int code = self->waiting.get_next(&self->waiting, out);
-        if (code != 0 || out->release != NULL)
-            return code;
-        self->waiting.release(&self->waiting);
-    }
-    *out = *self->last;
-    self->last->release = NULL;
-    return 0;
-}
-
-static const char *
-source_error(struct ArrowArrayStream *stream)
-{
-    source *self = stream->private_data;
-    return self->waiting.release == NULL ? NULL : self->waiting.get_last_error(&self->waiting);
-}
-
-static void
-source_release(struct ArrowArrayStream *stream)
-{
-    source *self = stream->private_data;
-    if (self->waiting.release != NULL)
-        self->waiting.release(&self->waiting);
-    if (self->last->release != NULL)
-        self->last->release(self->last);
-    stream->release = NULL;
-}
-
-/* Read from the beginning what waits. */
-static walrow_code
-open_waiting(walrow__table_writer *writer, struct ArrowArrayStream *out, walrow_error *err)
-{
-    out->release = NULL;
-    if (writer->fd < 0)
-        return WALROW_OK;
-    WALROW_TRY(walrow__ipc_finish(&writer->waiting, err));
-    FILE *file = lseek(writer->fd, 0, SEEK_SET) < 0 ? NULL : fdopen(writer->fd, "r");
-    if (file == NULL)
-        return walrow__files_fail(err, errno, "cannot read back", writer->path);
-    writer->fd = -1; /* the file's now */
-    struct ArrowIpcInputStream input;
-    if (ArrowIpcInputStreamInitFile(&input, file, 1) != NANOARROW_OK) {
-        fclose(file);
-        return walrow__fail_memory(err);
-    }
-    if (ArrowIpcArrayStreamReaderInit(out, &input, NULL) != NANOARROW_OK) {
-        input.release(&input);
-        return walrow__fail_memory(err);
-    }
-    return WALROW_OK;
+    return walrow__batch_file_bytes(&writer->batches);
 }
 
 /* DuckDB has words for what went wrong, not errno. */
@@ -204,13 +171,16 @@ sync_path(const char *path, walrow_error *err)
 static walrow_code
 parquet_close(walrow__table_writer *writer, struct ArrowArray *last, walrow_error *err)
 {
-    source source = {.schema = &writer->schema, .last = last};
-    struct ArrowArrayStream stream = {source_schema, source_next, source_error, source_release, &source};
-    walrow_code code = open_waiting(writer, &source.waiting, err);
-    if (code == WALROW_OK)
-        code = explain(walrow__duckdb_write_parquet(writer->duckdb, &stream, writer->path, NULL, err), err);
-    source_release(&stream);
-    return code == WALROW_OK ? sync_path(writer->path, err) : code;
+    WALROW_TRY(walrow__batch_file_end(&writer->batches, last, err));
+    walrow_code code;
+    if (writer->threaded) {
+        join_thread(writer);
+        code = writer->outcome.code;
+        if (code != WALROW_OK && err != NULL)
+            *err = writer->outcome;
+    } else
+        code = write_file(writer, writer->shared->duckdb, err);
+    return code == WALROW_OK ? sync_path(writer->path, err) : explain(code, err);
 }
 
 const walrow__table_format walrow__format_parquet = {

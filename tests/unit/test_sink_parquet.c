@@ -45,10 +45,36 @@ a_file_of_many_batches_keeps_their_order(void **state)
     open_sink(f, "");
     for (uint64_t i = 1; i <= 20; i++)
         write_rows(f, f->t, i * 0x100, 9000);
-    assert_string_equal(names_in(f, "public.t"), ""); /* what waits has no name */
     sync_sink(f, true);
+    assert_string_equal(names_in(f, "public.t"),
+                        "0000000000000100_0000000000-0000000000001400_0000008999.parquet");
     assert_select(f, "count(*), count(DISTINCT (_commit_lsn, _seq)), count(name)", "180000,180000,180000 ");
     assert_select(f, "first(_commit_lsn), first(_seq), last(_commit_lsn), last(_seq)", "256,0,5120,8999 ");
+}
+
+/* Of the first DuckDB writes the file while batches come, of the other when it ends. */
+static void
+large_files_of_two_tables_are_open_at_once(void **state)
+{
+    fixture *f = need_duckdb(state);
+    open_sink(f, "?rotate_rows=100000");
+    for (uint64_t i = 1; i <= 20; i++)
+        write_rows(f, i % 2 == 0 ? f->t : f->u, i * 0x100, 15000);
+    sync_sink(f, true);
+    assert_select(f, "count(*), count(DISTINCT (_commit_lsn, _seq)), count(DISTINCT filename)",
+                  "300000,300000,4 ");
+}
+
+static void
+a_large_file_that_is_given_up_leaves_nothing(void **state)
+{
+    fixture *f = need_duckdb(state);
+    open_sink(f, "");
+    for (uint64_t i = 1; i <= 20; i++)
+        write_rows(f, f->t, i * 0x100, 9000);
+    walrow__sink_free(f->sink);
+    f->sink = NULL;
+    assert_string_equal(names_in(f, "public.t"), "");
 }
 
 static void
@@ -121,6 +147,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(rows_are_in_parquet_files_of_the_same_names),
         TEST(a_file_of_many_batches_keeps_their_order),
+        TEST(large_files_of_two_tables_are_open_at_once),
+        TEST(a_large_file_that_is_given_up_leaves_nothing),
         TEST(every_day_has_a_directory_and_a_position),
         TEST(partitions_drop_what_each_has_after_a_crash),
         TEST(a_partitioned_snapshot_is_completed_after_a_crash),
