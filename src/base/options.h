@@ -1,6 +1,6 @@
 /*
  * base/options.h
- *	  What the user asked for. One table (options.c) names every option of the command and the library; the
+ *	  What the user asked for. One table (option_table.h) names every option of the command and the library; the
  * fields below are what the other modules read, after walrow_options_set has checked them.
  */
 #ifndef WALROW_BASE_OPTIONS_H
@@ -10,7 +10,7 @@
 
 #include <walrow.h>
 
-/* The order of each enum is that of the option's choices in options.c. */
+/* The order of each enum is that of the option's choices in option_table.c. */
 typedef enum walrow__plugin {
     WALROW__PLUGIN_AUTO,
     WALROW__PLUGIN_WAL2ARROW,
