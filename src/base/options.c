@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/nearest.h"
+#include "base/ops.h"
 #include "base/option_value.h"
 
 #include <stdio.h>
@@ -200,11 +201,23 @@ walrow__options_is_set(const walrow_options *options, const char *name)
     return at < walrow__option_count && options->texts[at] != NULL;
 }
 
+/* Would anybody see the rows of a snapshot? A word that is not known is an error where filters are made. */
+static bool
+rows_are_seen(const walrow_options *options)
+{
+    walrow__ops events = {0};
+    bool known = true;
+    for (size_t i = 0; i < options->events.count; i++)
+        known = walrow__ops_add(&events, options->events.items[i]) == NULL && known;
+    bool all = options->events.count == 0 || !known;
+    return options->sql.count == 0 && (all || events.has['R']);
+}
+
 int
 walrow__options_snapshot(const walrow_options *options)
 {
-    bool queries = options->sql.count > 0 && !walrow__options_is_set(options, "snapshot");
-    return queries ? WALROW__SNAPSHOT_NEVER : options->snapshot;
+    bool asked = walrow__options_is_set(options, "snapshot") || rows_are_seen(options);
+    return asked ? options->snapshot : WALROW__SNAPSHOT_NEVER;
 }
 
 const char *

@@ -143,7 +143,10 @@ const char *walrow__plugin_name(int plugin);
 /** The plugin of that name; WALROW__PLUGIN_AUTO: not one that walrow reads. */
 walrow__plugin walrow__plugin_number(const char *name);
 bool walrow__options_is_set(const walrow_options *options, const char *name);
-/** As asked for; a query sees changes, not the rows that were there: with "sql" there is none unless asked for. */
+/**
+ * As asked for. Where nobody would see the rows that were there, none unless asked for: a query ("sql") sees changes,
+ * and "events" may leave them out.
+ */
 int walrow__options_snapshot(const walrow_options *options);
 /** The Arrow type asked for a column by --type, or NULL; borrowed. */
 const char *walrow__options_override(const walrow_options *options, const char *schema, const char *table,

@@ -115,6 +115,25 @@ test_with_queries_there_is_no_snapshot_unless_asked_for(void **state)
 }
 
 static void
+test_there_is_no_snapshot_that_nobody_would_see(void **state)
+{
+    walrow_options *options = *state;
+    set(options, "events", "insert,update");
+    assert_int_equal(walrow__options_snapshot(options), WALROW__SNAPSHOT_NEVER);
+    set(options, "events", "delete,read");
+    assert_int_equal(walrow__options_snapshot(options), WALROW__SNAPSHOT_INITIAL);
+}
+
+static void
+test_what_is_asked_for_is_not_outsmarted(void **state)
+{
+    walrow_options *options = *state;
+    set(options, "events", "insert");
+    set(options, "snapshot", "only");
+    assert_int_equal(walrow__options_snapshot(options), WALROW__SNAPSHOT_ONLY);
+}
+
+static void
 test_until_takes_an_lsn_or_now(void **state)
 {
     walrow_options *options = *state;
@@ -327,6 +346,8 @@ main(void)
         with_options(test_values_are_read),
         with_options(test_durations_have_units),
         with_options(test_with_queries_there_is_no_snapshot_unless_asked_for),
+        with_options(test_there_is_no_snapshot_that_nobody_would_see),
+        with_options(test_what_is_asked_for_is_not_outsmarted),
         with_options(test_until_takes_an_lsn_or_now),
         with_options(test_repeatable_options_add_up),
         with_options(test_the_last_word_counts_otherwise),
