@@ -136,9 +136,8 @@ parquet_open(void *shared, const char *path, const struct ArrowSchema *schema, w
 static walrow_code
 parquet_write(walrow__table_writer *writer, const struct ArrowArray *batch, walrow_error *err)
 {
-    bool first = walrow__batch_file_bytes(&writer->batches) == 0;
     WALROW_TRY(walrow__batch_file_append(&writer->batches, batch, err));
-    return first && !writer->shared->busy ? start_thread(writer, err) : WALROW_OK;
+    return writer->shared->busy ? WALROW_OK : start_thread(writer, err);
 }
 
 static int64_t
