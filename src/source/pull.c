@@ -16,7 +16,9 @@ enum {
     REREAD_FACTOR = 4, /* a window is so many times as large as what its call reads again */
     REST_FACTOR = 4,   /* after a smaller one so many times as long as it took */
     SHORTEST_REST_MS = 50,
-    LONGEST_REST_MS = 5000
+    LONGEST_REST_MS = 5000,
+    MESSAGES_TO_JUDGE = 1000,
+    LARGE_MESSAGE = 1024 /* bytes, of a row: from there on pushing is as fast (bench/RESULTS.md) */
 };
 
 /* The most is for the sake of the server's temporary files, through which a function's result goes; a procedure's
@@ -82,6 +84,7 @@ send_call(walrow__pull *pull, walrow_error *err)
                             " TO STDOUT (FORMAT binary)",
                             pull->function, pull->copy, upto, pull->settings);
     pull->header_read = false;
+    pull->messages = pull->bytes = 0;
     pull->called_at = walrow__now_ms();
     return send(pull, &sql, WALROW__PULL_CALLS, err);
 }
@@ -97,16 +100,41 @@ window_size(const walrow__pull *pull, uint64_t reread)
     return wanted < least ? least : wanted > MOST_WINDOW ? MOST_WINDOW : wanted;
 }
 
+/* For now: things change. */
 static walrow_code
-fail_pinned(walrow__pull *pull, uint64_t reread, walrow_error *err)
+give_way(walrow__pull *pull, walrow_error *err)
 {
-    pull->pinned = true;
-    walrow__fail(err, WALROW_ERR_SERVER,
-                 "pulling changes: a long transaction makes every call read %" PRIu64 " MB of WAL again",
-                 reread >> 20);
+    pull->gives_way = true;
     if (err != NULL)
         err->retryable = true;
     return WALROW_ERR_SERVER;
+}
+
+static walrow_code
+fail_pinned(walrow__pull *pull, uint64_t reread, walrow_error *err)
+{
+    walrow__fail(err, WALROW_ERR_SERVER,
+                 "pulling changes: a long transaction makes every call read %" PRIu64 " MB of WAL again",
+                 reread >> 20);
+    return give_way(pull, err);
+}
+
+static walrow_code
+fail_large(walrow__pull *pull, walrow_error *err)
+{
+    walrow__fail(err, WALROW_ERR_SERVER,
+                 "pulling changes: of %" PRIu64
+                 " bytes each, they cost a function's result more than it saves",
+                 pull->bytes / pull->messages);
+    return give_way(pull, err);
+}
+
+/* Everything goes through the result of a function, which the server writes aside and reads again. */
+static bool
+are_large(const walrow__pull *pull)
+{
+    bool enough = pull->messages >= MESSAGES_TO_JUDGE;
+    return pull->function != NULL && pull->or_push && enough && pull->bytes / pull->messages > LARGE_MESSAGE;
 }
 
 static void
@@ -136,6 +164,8 @@ plan_window(walrow__pull *pull, walrow_error *err)
         rest(pull, SHORTEST_REST_MS);
         return WALROW_OK;
     }
+    if (are_large(pull))
+        return fail_large(pull, err);
     uint64_t size = window_size(pull, reread);
     pull->whole = left >= size;
     pull->upto_lsn = pull->whole ? confirmed_lsn + size : end_lsn;
@@ -211,6 +241,8 @@ hear_answer(walrow__pull *pull, walrow__incoming *out, bool *wait, walrow_error 
 static walrow_code
 read_frame(walrow__pull *pull, size_t size, walrow__incoming *out, walrow_error *err)
 {
+    pull->messages++;
+    pull->bytes += size;
     if (pull->function != NULL)
         return walrow__pull_read_row(pull->message, size, &pull->header_read, out, err);
     WALROW_TRY(walrow__incoming_read(pull->message, size, out, err));
@@ -359,7 +391,8 @@ walrow__pull_start(walrow__pull *pull, PGconn *conn, PGconn *mover, const walrow
                            .conn = conn,
                            .start_lsn = options->start_lsn,
                            .until_lsn = options->until_lsn,
-                           .tip_bytes = options->tip_bytes};
+                           .tip_bytes = options->tip_bytes,
+                           .or_push = options->or_push};
     snprintf(pull->copy, sizeof pull->copy, "walrow_pull_%d", PQbackendPID(conn));
     walrow_code code = walrow__mover_start(&pull->mover, mover, options->slot, options->timeout_ms, err);
     if (code == WALROW_OK)
@@ -374,5 +407,5 @@ bool
 walrow__pull_refused(const walrow__pull *pull, const walrow_error *err)
 {
     bool said = err->sqlstate[0] != '\0';
-    return pull->pinned || (said && (!err->retryable || strncmp(err->sqlstate, "53", 2) == 0));
+    return pull->gives_way || (said && (!err->retryable || strncmp(err->sqlstate, "53", 2) == 0));
 }

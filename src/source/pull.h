@@ -39,10 +39,12 @@ typedef struct walrow__pull {
     uint64_t upto_lsn; /* the window's end */
     int64_t called_at, rests_until;
     walrow__pull_phase phase;
-    bool header_read; /* of the window's COPY */
-    bool whole;       /* the window is as large as it should be */
-    bool at_tip;      /* what is left is for push */
-    bool pinned;      /* restart_lsn stays too far behind for windows to be worth it */
+    bool header_read;         /* of the window's COPY */
+    bool whole;               /* the window is as large as it should be */
+    bool at_tip;              /* what is left is for push */
+    uint64_t messages, bytes; /* of the window */
+    bool or_push;             /* whoever reads would rather push than pull slower */
+    bool gives_way; /* pushing is better for now: restart_lsn stays too far behind, or messages are large */
     bool quits;
 } walrow__pull;
 

@@ -65,9 +65,10 @@ typedef struct walrow__source_options {
     bool messages;                   /* logical messages too; pgoutput of servers from 14 on */
     int timeout_ms;                  /* longest wait for the server's first word */
     uint64_t until_lsn;              /* pull: what commits behind it is not wanted; 0: all is */
-    uint64_t tip_bytes;          /* pull: nearer to the WAL's end than that it has done its work; 0: never */
-    bool wal2arrow;              /* the slot's plugin; else pgoutput. What follows is for wal2arrow only */
-    int64_t max_rows, max_bytes; /* of a message */
+    uint64_t tip_bytes; /* pull: nearer to the WAL's end than that it has done its work; 0: never */
+    bool or_push;   /* pull: to be refused where rows, a message each, are so large that pushing is faster */
+    bool wal2arrow; /* the slot's plugin; else pgoutput. What follows is for wal2arrow only */
+    int64_t max_rows, max_bytes;   /* of a message */
     const walrow__texts *wal2json; /* its options, NAME=VALUE; NULL: the plugin is another */
     walrow__wal2json_format wal2json_format;
     bool lacks_numbers;                 /* wal2json cannot be asked for NaN */

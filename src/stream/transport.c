@@ -104,8 +104,10 @@ open_pull(walrow__receiver *r, const walrow__source_options *options, walrow_err
     PGconn *conn, *mover;
     walrow__source_options ours = *options;
     ours.until_lsn = r->up->until_lsn;
+    bool choose = r->up->options->transport == WALROW__TRANSPORT_AUTO;
+    ours.or_push = choose && !ours.wal2arrow;
     /* what is to end soon is pulled to its end */
-    if (r->up->options->transport == WALROW__TRANSPORT_AUTO && r->up->until_lsn == 0)
+    if (choose && r->up->until_lsn == 0)
         ours.tip_bytes = push_below();
     WALROW_TRY(connect_to_pull(r, options, &conn, err));
     walrow_code code = connect_to_pull(r, options, &mover, err);

@@ -327,6 +327,20 @@ def times_in(said):
     return [line.split("changes are ")[1].split("ed")[0] for line in said.splitlines() if "changes are " in line]
 
 
+def test_large_rows_are_pushed_rather_than_asked_for_by_function(db, job, by):
+    """Unless pulling was asked for."""
+    db.sql(BURST.replace("60", "200"))
+    job.setup()
+    windows = THRESHOLDS | {"WALROW_PULL_WINDOW": "300000"}
+    db.sql("CALL burst()")
+    said = job.stream(env=windows).err
+    assert times_in(said) == (["pull", "push"] if by == "function" else ["pull"])
+    assert ("they cost a function's result more than it saves" in said) == (by == "function")
+    db.sql("CALL burst()")
+    assert times_in(job.stream("--transport", "pull", env=windows).err) == ["pull"]
+    assert sorted(row["id"] for row in job.rows("filler")) == list(range(1, 6001))
+
+
 def test_near_the_end_it_is_pushed(db, job):
     db.sql(TABLES)
     job.setup()
