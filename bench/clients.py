@@ -13,6 +13,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WALROW = os.environ.get("WALROW_BIN") or os.path.join(ROOT, "build", "walrow")
 
 PGOUTPUT = ("proto_version=1", "publication_names=bench")
+BINARY_PGOUTPUT = (*PGOUTPUT, "binary=true")
+WAL2ARROW = ("format=compact", "max_rows=65536", "max_bytes=16777216", "publication_names=bench")  # as walrow asks for it
 # what walrow asks for, of a wal2json that does not know numeric-data-types-as-string
 WAL2JSON = (
     "format-version=2", "include-transaction=on", "include-lsn=on", "include-xids=on", "include-timestamp=on",
@@ -59,27 +61,36 @@ class Raw(Contestant):
         ]  # fmt: skip
 
 
-class Ceiling(Contestant):
-    """What PostgreSQL's decoding costs by itself: a plugin that emits nothing per row, pulled by psql."""
+class Psql(Contestant):
+    """Pulled by psql to /dev/null: what comes is not looked at, and no client can have it sooner."""
 
     QUERIES = {
-        "function": "COPY (SELECT data FROM pg_logical_slot_get_binary_changes('copy', '{}', NULL))"
+        "function": "COPY (SELECT lsn, data FROM pg_logical_slot_get_binary_changes('copy', '{}', NULL{}))"
         " TO STDOUT (FORMAT binary)",
-        "procedure": "CALL wal2arrow.stream('copy', '{}')",
+        "procedure": "CALL wal2arrow.stream('copy', '{}'{})",
     }
 
-    group = "ceiling"
-
-    def __init__(self, server, transport):
-        super().__init__(server, f"nothing emitted, by {transport}", "walrow_null")
+    def __init__(self, server, transport, plugin, options=()):
+        super().__init__(server, f"psql, {plugin}, {HOW[transport]}, thrown away", plugin)
         self.transport = transport
+        self.options = "".join(f", '{word}'" for option in options for word in option.split("="))
 
     def prepare(self):
         install_extension(self.server, True)
 
     def command(self, workload):
-        query = self.QUERIES[self.transport].format(workload.end)
+        query = self.QUERIES[self.transport].format(workload.end, self.options)
         return [pgbin("psql"), "-Xq", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-d", self.server.dsn(), "-c", query]
+
+
+class Ceiling(Psql):
+    """What PostgreSQL's decoding costs by itself: a plugin that emits nothing per row."""
+
+    group = "ceiling"
+
+    def __init__(self, server, transport):
+        super().__init__(server, transport, "walrow_null")
+        self.name = f"nothing emitted, by {transport}"
 
 
 class Walrow(Contestant):
@@ -174,7 +185,7 @@ RAW_WAL2JSON = "pg_recvlogical, wal2json v2, as walrow asks for it"
 
 def essential_contestants(server, folder):
     """Those of every workload."""
-    contestants = [Raw(server, "pgoutput, binary", "pgoutput", (*PGOUTPUT, "binary=true"))]
+    contestants = [Raw(server, "pgoutput, binary", "pgoutput", BINARY_PGOUTPUT)]
     contestants += [
         Walrow(server, folder, plugin, transport) for plugin in ("pgoutput", "wal2arrow") for transport in HOW
     ]
@@ -185,6 +196,9 @@ def essential_contestants(server, folder):
 def more_contestants(server, folder):
     """Other plugins, and walrow's sinks by its fastest transport."""
     return [
+        Psql(server, "function", "pgoutput", BINARY_PGOUTPUT),
+        Psql(server, "procedure", "pgoutput", BINARY_PGOUTPUT),
+        Psql(server, "procedure", "wal2arrow", WAL2ARROW),
         Raw(server, "pgoutput, text", "pgoutput", PGOUTPUT),
         Raw(server, "test_decoding", "test_decoding", slow=True),
         Raw(server, "wal2json v2", "wal2json", ("format-version=2",), slow=True),
