@@ -40,3 +40,12 @@ walrow__ops_add(walrow__ops *ops, const char *words)
             return NULL;
     }
 }
+
+const char *
+walrow__ops_add_lists(walrow__ops *ops, const walrow__texts *lists)
+{
+    const char *unknown = NULL;
+    for (size_t i = 0; unknown == NULL && i < lists->count; i++)
+        unknown = walrow__ops_add(ops, lists->items[i]);
+    return unknown;
+}

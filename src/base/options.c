@@ -206,9 +206,7 @@ static bool
 rows_are_seen(const walrow_options *options)
 {
     walrow__ops events = {0};
-    bool known = true;
-    for (size_t i = 0; i < options->events.count; i++)
-        known = walrow__ops_add(&events, options->events.items[i]) == NULL && known;
+    bool known = walrow__ops_add_lists(&events, &options->events) == NULL;
     bool all = options->events.count == 0 || !known;
     return options->sql.count == 0 && (all || events.has['R']);
 }

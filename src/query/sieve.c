@@ -22,16 +22,13 @@ struct walrow__sieve {
 static walrow_code
 read_events(walrow__sieve *sieve, const walrow__texts *given, walrow_error *err)
 {
-    for (size_t i = 0; i < given->count; i++) {
-        const char *unknown = walrow__ops_add(&sieve->ops, given->items[i]);
-        sieve->has_ops = true;
-        if (unknown == NULL)
-            continue;
-        walrow__fail(err, WALROW_ERR_USAGE, "--events: unknown event \"%.*s\"", (int)strcspn(unknown, ","),
-                     unknown);
-        return walrow__hint(err, WALROW__OPS_HINT);
-    }
-    return WALROW_OK;
+    const char *unknown = walrow__ops_add_lists(&sieve->ops, given);
+    sieve->has_ops = given->count > 0;
+    if (unknown == NULL)
+        return WALROW_OK;
+    walrow__fail(err, WALROW_ERR_USAGE, "--events: unknown event \"%.*s\"", (int)strcspn(unknown, ","),
+                 unknown);
+    return walrow__hint(err, WALROW__OPS_HINT);
 }
 
 static walrow_code
