@@ -145,19 +145,16 @@ release_input(struct ArrowIpcInputStream *stream)
     stream->release = NULL;
 }
 
+/* If there is a file, or will be. */
 static int
 open_waiting(walrow__batch_file *file)
 {
+    int64_t size = 1;
+    NANOARROW_RETURN_NOT_OK(wait_for_bytes(file, &size, NULL));
+    if (file->fd < 0)
+        return 0;
     struct ArrowIpcInputStream input = {read_bytes, release_input, file};
     return ArrowIpcArrayStreamReaderInit(&file->waiting, &input, NULL);
-}
-
-/* Is there a file, or will it be there? */
-static ArrowErrorCode
-wait_for_first(walrow__batch_file *file)
-{
-    int64_t size = 1;
-    return wait_for_bytes(file, &size, NULL);
 }
 
 static int
@@ -166,8 +163,6 @@ stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
     walrow__batch_file *file = stream->private_data;
     out->release = NULL;
     if (file->read == 0)
-        NANOARROW_RETURN_NOT_OK(wait_for_first(file));
-    if (file->read == 0 && file->fd >= 0)
         NANOARROW_RETURN_NOT_OK(open_waiting(file));
     if (file->waiting.release != NULL) {
         int code = file->waiting.get_next(&file->waiting, out);

@@ -105,9 +105,10 @@ join_thread(walrow__table_writer *writer)
 static void
 parquet_free(walrow__table_writer *writer)
 {
-    walrow__batch_file_abandon(&writer->batches);
-    if (writer->threaded)
+    if (writer->threaded) {
+        walrow__batch_file_abandon(&writer->batches);
         join_thread(writer);
+    }
     walrow__batch_file_release(&writer->batches);
     if (writer->schema.release != NULL)
         writer->schema.release(&writer->schema);

@@ -133,8 +133,8 @@ fail_large(walrow__pull *pull, walrow_error *err)
 static bool
 are_large(const walrow__pull *pull)
 {
-    bool enough = pull->messages >= MESSAGES_TO_JUDGE;
-    return pull->function != NULL && pull->or_push && enough && pull->bytes / pull->messages > LARGE_MESSAGE;
+    return pull->or_push && pull->messages >= MESSAGES_TO_JUDGE &&
+           pull->bytes / pull->messages > LARGE_MESSAGE;
 }
 
 static void
@@ -241,10 +241,11 @@ hear_answer(walrow__pull *pull, walrow__incoming *out, bool *wait, walrow_error 
 static walrow_code
 read_frame(walrow__pull *pull, size_t size, walrow__incoming *out, walrow_error *err)
 {
-    pull->messages++;
-    pull->bytes += size;
-    if (pull->function != NULL)
+    if (pull->function != NULL) {
+        pull->messages++;
+        pull->bytes += size;
         return walrow__pull_read_row(pull->message, size, &pull->header_read, out, err);
+    }
     WALROW_TRY(walrow__incoming_read(pull->message, size, out, err));
     if (out->kind == WALROW__INCOMING_KEEPALIVE)
         pull->read_lsn = out->lsn;

@@ -42,7 +42,7 @@ typedef struct walrow__pull {
     bool header_read;         /* of the window's COPY */
     bool whole;               /* the window is as large as it should be */
     bool at_tip;              /* what is left is for push */
-    uint64_t messages, bytes; /* of the window */
+    uint64_t messages, bytes; /* of the window, by function */
     bool or_push;             /* whoever reads would rather push than pull slower */
     bool gives_way; /* pushing is better for now: restart_lsn stays too far behind, or messages are large */
     bool quits;
