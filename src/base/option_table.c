@@ -48,6 +48,9 @@
       RULE_CHOICE(wal2json_format, "2 1"))                                                                   \
     X("transport", 0, NULL, "T", "auto", "auto, push or pull", false,                                        \
       RULE_CHOICE(transport, "auto push pull"))                                                              \
+    X("pull-connections", 0, NULL, "N", "2",                                                                 \
+      "1 or 2: pulled by SQL's function, far behind, with 2 the server decodes on two processors", false,    \
+      RULE_RANGE(NUMBER, pull_connections, 1, 2))                                                            \
     X("snapshot", 0, NULL, "S", "initial", "existing rows: initial (first run), never, or only", false,      \
       RULE_CHOICE(snapshot, "initial never only"))                                                           \
     X("to", 0, NULL, "SINK", NULL,                                                                           \

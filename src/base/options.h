@@ -76,8 +76,9 @@ struct walrow_options {
     walrow__texts plugin_options; /* each NAME=VALUE */
     int wal2json_format;          /* WALROW__WAL2JSON_... */
     int transport;                /* walrow__transport */
-    int snapshot;                 /* walrow__snapshot_mode */
-    walrow__texts to;             /* sink URIs, as the stream began with; later see walrow__options_to */
+    int64_t pull_connections;
+    int snapshot;     /* walrow__snapshot_mode */
+    walrow__texts to; /* sink URIs, as the stream began with; later see walrow__options_to */
     walrow__adopted_to *adopted_to;
     walrow__texts sql;                     /* each NAME=QUERY */
     int64_t window_ms, slide_ms, every_ms; /* 0: not asked for */

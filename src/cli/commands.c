@@ -43,7 +43,7 @@ const command commands[] = {
      "duckdb:big.duckdb\n"
      "  walrow stream --tables public.orders --to arrow:- --until now > orders.arrows\n",
      CONNECTION RETRY WHAT WAL2JSON MAKING DELIVERY
-     "transport snapshot start encoding heartbeat state buffer buffer-bytes ",
+     "transport pull-connections snapshot start encoding heartbeat state buffer buffer-bytes ",
      0, 0, run_stream},
     {"status", "", "slot, lag, retained WAL, sinks",
      "  walrow status --slot walrow --to parquet:lake --watch\n", CONNECTION WHAT "to state watch json ", 0,

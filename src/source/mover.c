@@ -47,7 +47,7 @@ walrow__mover_start(walrow__mover *mover, PGconn *conn, const char *slot, int ti
     if (code == WALROW_OK)
         code = look_at_slot(mover, err);
     if (code != WALROW_OK)
-        walrow__mover_close(mover, 0);
+        walrow__mover_close(mover, NULL, 0);
     return code;
 }
 
@@ -196,7 +196,7 @@ send_cancel(walrow__mover *mover, int victim, walrow_error *err)
 
 /* The slot is where it may be, or time is up. */
 static walrow_code
-finish(walrow__mover *mover, int victim, walrow_error *err)
+finish(walrow__mover *mover, const int *victims, int n_victims, walrow_error *err)
 {
     bool heard;
     int64_t until = walrow__now_ms() + CLOSING_MS;
@@ -206,9 +206,8 @@ finish(walrow__mover *mover, int victim, walrow_error *err)
         if (mover->asked) {
             struct pollfd fd = {.fd = PQsocket(mover->conn), .events = POLLIN};
             poll(&fd, 1, 100);
-        } else if (victim != 0) {
-            WALROW_TRY(send_cancel(mover, victim, err));
-            victim = 0;
+        } else if (n_victims > 0) {
+            WALROW_TRY(send_cancel(mover, victims[--n_victims], err));
         } else if (may_move(mover)) {
             WALROW_TRY(send_move(mover, err));
         } else {
@@ -219,11 +218,11 @@ finish(walrow__mover *mover, int victim, walrow_error *err)
 }
 
 void
-walrow__mover_close(walrow__mover *mover, int victim)
+walrow__mover_close(walrow__mover *mover, const int *victims, int n_victims)
 {
     walrow_error ignored;
     if (mover->conn != NULL && PQstatus(mover->conn) == CONNECTION_OK)
-        (void)!finish(mover, victim, &ignored);
+        (void)!finish(mover, victims, n_victims, &ignored);
     PQfinish(mover->conn);
     *mover = (walrow__mover){0};
 }

@@ -46,8 +46,8 @@ walrow_code walrow__mover_move(walrow__mover *mover, uint64_t durable_lsn, bool 
 walrow_code walrow__mover_hear(walrow__mover *mover, bool *heard, walrow_error *err) WALROW_MUST_CHECK;
 /**
  * Move it as far as it may go, wait a while for that, disconnect.
- * @param victim  a process of the server whose query is cancelled before; 0: none
+ * @param victims  processes of the server whose queries are cancelled before
  */
-void walrow__mover_close(walrow__mover *mover, int victim);
+void walrow__mover_close(walrow__mover *mover, const int *victims, int n_victims);
 
 #endif

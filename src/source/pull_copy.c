@@ -21,11 +21,11 @@ write_settings(walrow__pull *pull, const walrow__source_options *options, walrow
     sql.failed |= !walrow__source_settings(options, &settings);
     for (size_t i = 0; i < settings.count; i++) {
         walrow__strbuf_add_text(&sql, ", ");
-        walrow__sql_literal(&sql, pull->conn, settings.items[i]);
+        walrow__sql_literal(&sql, pull->windows[0].conn, settings.items[i]);
     }
     walrow__texts_release(&settings);
     free(pull->settings);
-    pull->settings = walrow__strbuf_take(&sql);
+    pull->windows[0].settings = pull->settings = walrow__strbuf_take(&sql);
     return pull->settings == NULL ? walrow__fail_memory(err) : WALROW_OK;
 }
 
@@ -34,7 +34,7 @@ static walrow_code
 look_for_procedure(walrow__pull *pull, const walrow__source_options *options, walrow_error *err)
 {
     PGresult *result;
-    WALROW_TRY(walrow__pg_exec_within(pull->conn,
+    WALROW_TRY(walrow__pg_exec_within(pull->windows[0].conn,
                                       "SELECT 1 FROM pg_catalog.pg_proc p"
                                       " JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
                                       " WHERE n.nspname = 'wal2arrow' AND p.proname IN ('stream', 'advance')"
@@ -45,11 +45,12 @@ look_for_procedure(walrow__pull *pull, const walrow__source_options *options, wa
     bool is_there = PQntuples(result) == 2;
     PQclear(result);
     if (is_there)
-        pull->mover.copy = pull->copy;
+        pull->mover.copy = pull->windows[0].copy;
     else /* a function for what a plugin calls text, another for bytes */
-        pull->function =
+        pull->windows[0].function =
             options->wal2json != NULL ? "pg_logical_slot_get_changes" : "pg_logical_slot_get_binary_changes";
-    walrow__log(WALROW_LOG_INFO, "pulling with %s", is_there ? "CALL wal2arrow.stream" : pull->function);
+    walrow__log(WALROW_LOG_INFO, "pulling with %s",
+                is_there ? "CALL wal2arrow.stream" : pull->windows[0].function);
     return WALROW_OK;
 }
 
@@ -60,8 +61,8 @@ ask(walrow__pull *pull, walrow__strbuf *sql, const walrow__source_options *optio
 {
     walrow_code code = sql->failed
                            ? walrow__fail_memory(err)
-                           : walrow__pg_exec_within(pull->conn, walrow__strbuf_text(sql), options->timeout_ms,
-                                                    WALROW_ERR_SLOT, doing, NULL, err);
+                           : walrow__pg_exec_within(pull->windows[0].conn, walrow__strbuf_text(sql),
+                                                    options->timeout_ms, WALROW_ERR_SLOT, doing, NULL, err);
     walrow__strbuf_release(sql);
     return code;
 }
@@ -72,8 +73,8 @@ copy_slot(walrow__pull *pull, const walrow__source_options *options, walrow_erro
     walrow__strbuf sql;
     walrow__strbuf_init(&sql);
     walrow__strbuf_add_text(&sql, "SELECT pg_catalog.pg_copy_logical_replication_slot(");
-    walrow__sql_literal(&sql, pull->conn, options->slot);
-    walrow__strbuf_addf(&sql, ", '%s', true)", pull->copy);
+    walrow__sql_literal(&sql, pull->windows[0].conn, options->slot);
+    walrow__strbuf_addf(&sql, ", '%s', true)", pull->windows[0].copy);
     return ask(pull, &sql, options, "copying the slot", err);
 }
 
@@ -85,7 +86,7 @@ try_settings(walrow__pull *pull, const walrow__source_options *options, walrow_e
     walrow__strbuf_init(&sql);
     walrow__strbuf_addf(
         &sql, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_logical_slot_peek_changes('%s', '0/1', NULL%s)",
-        pull->copy, pull->settings);
+        pull->windows[0].copy, pull->settings);
     return ask(pull, &sql, options, "pulling changes", err);
 }
 

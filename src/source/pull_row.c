@@ -3,7 +3,7 @@
  *	  The framing of a pulled window: binary COPY (PostgreSQL documentation, "COPY", Binary Format), which comes
  *	  a row a message ("Frontend/Backend Protocol", COPY Operations).
  */
-#include "source/pull.h"
+#include "source/pull_window.h"
 
 #include "base/cursor.h"
 #include "base/error.h"

@@ -30,7 +30,7 @@ typedef struct walrow__incoming {
     bool wants_reply;
 } walrow__incoming;
 
-enum { WALROW__SOURCE_FDS = 2 };
+enum { WALROW__SOURCE_FDS = 3 };
 
 typedef struct walrow__source_ops {
     const char *name; /* "push" or "pull" */

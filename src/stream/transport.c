@@ -98,6 +98,20 @@ connect_to_pull(walrow__receiver *r, const walrow__source_options *options, PGco
     return code;
 }
 
+/* Worth having, not needed. */
+static void
+connect_second(walrow__receiver *r, const walrow__source_options *options)
+{
+    PGconn *conn;
+    walrow_error why;
+    if (r->up->options->pull_connections < 2 || !walrow__pull_wants_second(&r->transport.pull))
+        return;
+    if (connect_to_pull(r, options, &conn, &why) == WALROW_OK)
+        walrow__pull_second(&r->transport.pull, conn);
+    else
+        walrow__log(WALROW_LOG_DEBUG, "no second connection to pull with: %s", why.message);
+}
+
 static walrow_code
 open_pull(walrow__receiver *r, const walrow__source_options *options, walrow_error *err)
 {
@@ -117,6 +131,7 @@ open_pull(walrow__receiver *r, const walrow__source_options *options, walrow_err
     }
     ours.start_lsn = start_lsn(r);
     WALROW_TRY(walrow__pull_start(&r->transport.pull, conn, mover, &ours, err));
+    connect_second(r, options);
     r->source = &r->transport.pull.base;
     return WALROW_OK;
 }

@@ -106,12 +106,92 @@ def test_a_connection_that_breaks_in_the_middle(db, job, victim):
     run.wait_for(lambda: job.files("t"), what="the first file of the transaction")
     run.signal(signal.SIGSTOP)
     pids = [pid for _, pid in copies(db)] if victim == "reader" else holder(db)
-    assert [db.value("SELECT pg_terminate_backend(%s)", (pid,)) for pid in pids] == [True]
+    assert pids and all(db.value("SELECT pg_terminate_backend(%s)", (pid,)) for pid in pids)
     run.signal(signal.SIGCONT)
     run.wait_for("trying again", what="the broken connection to be noticed")
     run.wait_for(lambda: sum(file.table.num_rows for file in job.files("t")) >= rows, what="every row", timeout=60)
     assert run.stop().code == 0
     assert [seq for file in job.files("t") for seq in file.table.column("_seq").to_pylist()] == list(range(rows))
+
+
+MANY = """
+CREATE TABLE small (id serial PRIMARY KEY, v text);
+CREATE PROCEDURE many() LANGUAGE plpgsql AS
+$$ BEGIN FOR i IN 1..20000 LOOP INSERT INTO small (v) VALUES (md5(i::text)); COMMIT; END LOOP; END $$;
+"""
+
+
+def readers(said):
+    """The copies that windows were read from."""
+    return {line.split()[-6] for line in said.splitlines() if " is read up to " in line}
+
+
+def fall_behind(db, run):
+    run.wait_for(lambda: len(copies(db)) == 1, what="the first copy")
+    run.signal(signal.SIGSTOP)
+    db.sql("CALL many()")
+    run.signal(signal.SIGCONT)
+
+
+def wait_for_all(db, job, run):
+    end = db.flush_lsn()
+    run.wait_for(lambda: confirmed(job) >= end, what="all to be confirmed")
+
+
+def assert_in_order(job, count):
+    ids = list(range(1, count + 1))
+    assert [row["id"] for row in job.rows("small")] == ids
+    assert [event["data"]["id"] for event in job.events("insert")] == ids
+
+
+@ANY_PLUGIN
+def test_two_connections_take_turns(db, job, by):
+    """Every transaction once, in order; a copy that is not needed any more is gone."""
+    db.sql(MANY)
+    job.setup()
+    run = start(job, "--log-level", "debug", to=[f"ipc:{job.ipc}", f"jsonl:{job.jsonl}"])
+    fall_behind(db, run)
+    wait_for_all(db, job, run)
+    db.sql("INSERT INTO small (v) VALUES ('a small window')")
+    wait_for_all(db, job, run)
+    run.wait_for(lambda: len(copies(db)) == 1, what="the second copy to be dropped")
+    assert run.stop().code == 0
+    assert "trying again" not in run.err and "changes are pushed" not in run.err
+    assert len(readers(run.err)) == (2 if by == "function" else 1)
+    assert_in_order(job, 20001)
+
+
+def test_the_second_connection_breaks(db, job, by):
+    if by == "procedure":
+        pytest.skip("there is none")
+    db.sql(MANY)
+    job.setup()
+    run = start(job, to=[f"ipc:{job.ipc}", f"jsonl:{job.jsonl}"])
+    fall_behind(db, run)
+    db.sql("""DO $$ DECLARE second int; BEGIN
+        WHILE second IS NULL LOOP
+            SELECT max(active_pid) INTO second FROM pg_replication_slots
+             WHERE temporary AND database = current_database() HAVING count(*) = 2;
+        END LOOP;
+        PERFORM pg_terminate_backend(second);
+    END $$""")
+    run.wait_for("trying again", what="the broken connection to be noticed")
+    wait_for_all(db, job, run)
+    assert run.stop().code == 0
+    assert_in_order(job, 20000)
+
+
+@pytest.mark.parametrize(("slots", "args"), [(2, ()), (9, ("--pull-connections", "1"))])
+def test_one_connection_does(new_server, walrow, tmp_path, slots, args):
+    """Where there is no slot for a second copy, or none is wanted."""
+    db = new_server(conf=plugin_conf(max_replication_slots=slots)).create_database("one")
+    db.sql(MANY)
+    job = Job(db, walrow, tmp_path)
+    job.setup()
+    db.sql("CALL many()")
+    said = job.stream(*PULL, *args, "--log-level", "debug", to=[f"ipc:{job.ipc}", f"jsonl:{job.jsonl}"], env=SMALL_WINDOWS).err
+    assert len(readers(said)) == 1 and "changes are pushed" not in said
+    assert_in_order(job, 20000)
 
 
 @ANY_PLUGIN
@@ -301,8 +381,7 @@ def test_bursts_that_cross_both_thresholds(db, job, walrow, tmp_path, way, by, m
         run.wait_for(lambda: times(run, "pull") == burst, what="it to be pulled")  # noqa: B023
     run.wait_for(lambda: times(run, "push") == BURSTS + 1, what="it to be pushed again")
     assert "trying again" not in run.err and SAYS[by] in run.err
-    end = db.flush_lsn()
-    run.wait_for(lambda: confirmed(switched) >= end, what="all to be confirmed")
+    wait_for_all(db, switched, run)
     assert run.stop().code == 0
     watch.stream()
     (first, other), transactions = watch.read(), oracle.read(roots=False)

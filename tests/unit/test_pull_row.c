@@ -4,7 +4,7 @@
  */
 #include "wire.h"
 
-#include "source/pull.h"
+#include "source/pull_window.h"
 
 typedef struct fixture {
     bool header_read;
