@@ -156,8 +156,18 @@ plan_meanwhile(walrow__pull *pull, walrow_error *err)
     return walrow__pull_window_drop(other(pull), err);
 }
 
-/* All of it has come: it is the other's turn, if it has begun to read on. Small windows cost the server as much as
- * large ones: they are not read one after the other. */
+/* Small windows cost the server as much as large ones: they are not read one after the other, unless to get to where
+ * pushing begins. */
+static int64_t
+rest_after(const walrow__pull *pull, const walrow__pull_window *window)
+{
+    if (window->whole || pull->tip_bytes != 0)
+        return 0;
+    int64_t ms = REST_FACTOR * (walrow__now_ms() - window->called_at);
+    return ms > LONGEST_REST_MS ? LONGEST_REST_MS : ms;
+}
+
+/* All of it has come: it is the other's turn, if it has begun to read on. */
 static void
 end_window(walrow__pull *pull, walrow__incoming *out)
 {
@@ -165,8 +175,7 @@ end_window(walrow__pull *pull, walrow__incoming *out)
     if (window->upto_lsn > pull->read_lsn)
         pull->read_lsn = window->upto_lsn;
     *out = (walrow__incoming){.kind = WALROW__INCOMING_KEEPALIVE, .lsn = pull->read_lsn};
-    int64_t ms = window->whole ? 0 : REST_FACTOR * (walrow__now_ms() - window->called_at);
-    rest(pull, ms > LONGEST_REST_MS ? LONGEST_REST_MS : ms);
+    rest(pull, rest_after(pull, window));
     pull->alone = false;
     if (other(pull)->phase > WALROW__PULL_IDLE)
         pull->turn = 1 - pull->turn;
