@@ -457,7 +457,7 @@ def test_who_it_is_is_said_in_the_words_of_librdkafka(db, topics, tmp_path):
     secret = tmp_path / "kafka.conf"
     secret.write_text("# of walrow\nsasl.mechanism=PLAIN\nsasl.username=walrow\nsasl.password=wrong\n")
     words = f"?security.protocol=SASL_PLAINTEXT&config={secret}"
-    failed = topics.job.snapshot(to=[f"{guarded}{words}&{QUICK}"], code=9)
+    failed = topics.job.snapshot(to=[f"{guarded}{words}&timeout_s=600"], code=9)
     assert "Authentication failed" in failed.err and "sasl.username= and sasl.password=" in failed.err
     topics.job.snapshot(to=[f"{guarded}{words}&sasl.password={urllib.parse.quote(PASSWORD)}"])
     topics.kafka.settle(topics.prefix)

@@ -15,7 +15,7 @@ from conftest import ROOT
 
 TABLE = "CREATE TABLE t (id int PRIMARY KEY)"
 ROWS = "INSERT INTO t SELECT generate_series({}, {})"
-QUICK = "timeout_s=2"
+QUICK, FOREVER = "timeout_s=2", "timeout_s=600"
 OTHER_PROTOCOL = "does security.protocol= say what that port speaks"
 _numbers = itertools.count(1)
 
@@ -55,9 +55,9 @@ class Caller:
     def run(self, address, settings):
         self.job.snapshot(to=[self.uri(address, settings)])
 
-    def fails(self, address, settings):
+    def fails(self, address, settings, patience=QUICK):
         """What is said of it, to whom wants to know everything: once, for it is not tried again."""
-        failed = self.job.snapshot("--log-level", "debug", to=[self.uri(address, settings, QUICK)], code=9)
+        failed = self.job.snapshot("--log-level", "debug", to=[self.uri(address, settings, patience)], code=9)
         assert "trying again" not in failed.err
         return failed.out + failed.err
 
@@ -142,7 +142,7 @@ def test_a_wrong_password_is_said_and_not_shown(caller, login, tmp_path, where):
         secret = tmp_path / "kafka.conf"
         secret.write_text("".join(f"{name}={value}\n" for name, value in login.items()))
         settings = {"config": str(secret)}
-    said = caller.fails("SASL_SSL", settings)
+    said = caller.fails("SASL_SSL", settings, FOREVER)
     assert "Authentication failed" in said and "sasl.username= and sasl.password=" in said
     job, sink = caller.job, caller.uri("SASL_SSL", settings)
     job.setup()
@@ -161,12 +161,12 @@ def test_a_setting_that_is_misspelt_is_not_shown_either(caller, login):
 
 def test_a_certificate_of_nobody_known(caller, tls, tmp_path):
     tls["ssl.ca.location"] = Authority(str(tmp_path), "another").certificate
-    said = caller.fails("SSL", tls)
+    said = caller.fails("SSL", tls, FOREVER)
     assert "certificate verify failed" in said and "hint: ssl.ca.location= names the certificate" in said
 
 
 def test_a_certificate_of_another_host(caller, tls, kafka):
-    said = caller.fails(f"localhost:{kafka.ports['SSL']}", tls)
+    said = caller.fails(f"localhost:{kafka.ports['SSL']}", tls, FOREVER)
     assert "certificate verify failed" in said and "for the host that the URI names" in said
 
 

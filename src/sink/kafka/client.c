@@ -208,6 +208,7 @@ greet(walrow__kafka *kafka, rd_kafka_t *client, rd_kafka_topic_t *topic, walrow_
     const struct rd_kafka_metadata *metadata;
     while (rd_kafka_metadata(client, 0, topic, &metadata, 10 * TURN_MS) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         rd_kafka_poll(client, 0);
+        WALROW_TRY(walrow__kafka_check_let_in(kafka, err));
         WALROW_TRY(still_patient(kafka, &patience, err));
     }
     rd_kafka_metadata_destroy(metadata);

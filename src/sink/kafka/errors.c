@@ -88,6 +88,29 @@ way_out_of_trouble(const walrow__kafka *kafka)
     }
 }
 
+/* A password or a certificate, which the next attempt will not have either. */
+static bool
+is_refused(const walrow__kafka *kafka)
+{
+    if (kafka->trouble_code == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
+        kafka->trouble_code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED)
+        return true;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        if (!refusals[i].is_guess && strstr(kafka->trouble, refusals[i].part) != NULL)
+            return true;
+    return false;
+}
+
+walrow_code
+walrow__kafka_check_let_in(const walrow__kafka *kafka, walrow_error *err)
+{
+    if (kafka->answered || !is_refused(kafka))
+        return WALROW_OK;
+    walrow__fail(err, WALROW_ERR_SINK, "Kafka at %s does not let walrow in: %s", kafka->settings->brokers,
+                 kafka->trouble);
+    return walrow__hint(err, "%s", way_out_of_trouble(kafka));
+}
+
 walrow_code
 walrow__kafka_fail_silent(const walrow__kafka *kafka, walrow_error *err)
 {

@@ -15,6 +15,8 @@ walrow_code walrow__kafka_fail_transaction(const walrow__kafka *kafka, rd_kafka_
                                            const char *what, walrow_error *err) WALROW_MUST_CHECK;
 /** The producer is good for nothing more. */
 walrow_code walrow__kafka_fail_fatal(const walrow__kafka *kafka, walrow_error *err) WALROW_MUST_CHECK;
+/** At the first word: who is refused now will be refused again, and need not wait. */
+walrow_code walrow__kafka_check_let_in(const walrow__kafka *kafka, walrow_error *err) WALROW_MUST_CHECK;
 /** No broker answers. */
 walrow_code walrow__kafka_fail_silent(const walrow__kafka *kafka, walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__kafka_fail_size(walrow_error *err, const char *topic, size_t size,
