@@ -39,6 +39,7 @@ static const struct meaning {
      "name an existing database at the end of the URL; psql -l lists them"},
     {"53300", NULL, WALROW_ERR_CONNECT, true,
      "the server, the database or the role is at its connection limit; raise it or close other connections"},
+    {"53400", "fd.c", WALROW_ERR_SERVER, false, "raise temp_file_limit, for the role or the database"},
     {"53400", NULL, WALROW_ERR_SERVER, false,
      "every replication slot is taken: raise max_replication_slots (needs a restart), or drop one that "
      "nobody uses; select slot_name, active from pg_replication_slots lists them"},

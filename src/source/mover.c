@@ -131,20 +131,6 @@ send_move(walrow__mover *mover, walrow_error *err)
     return code;
 }
 
-walrow_code
-walrow__mover_move(walrow__mover *mover, uint64_t durable_lsn, bool ping, walrow_error *err)
-{
-    bool heard;
-    if (durable_lsn > mover->durable_lsn)
-        mover->durable_lsn = durable_lsn;
-    WALROW_TRY(walrow__mover_hear(mover, &heard, err));
-    if (mover->asked)
-        return WALROW_OK;
-    if (may_move(mover) && walrow__now_ms() >= mover->rests_until)
-        return send_move(mover, err);
-    return ping ? send(mover, "SELECT 1", 0, err) : WALROW_OK;
-}
-
 /* One of the two results of a question: the answer, or its end. */
 static walrow_code
 take_result(walrow__mover *mover, PGresult *result, walrow_error *err)
@@ -169,8 +155,8 @@ take_result(walrow__mover *mover, PGresult *result, walrow_error *err)
     return WALROW_OK;
 }
 
-walrow_code
-walrow__mover_hear(walrow__mover *mover, bool *heard, walrow_error *err)
+static walrow_code
+hear_answer(walrow__mover *mover, bool *heard, walrow_error *err)
 {
     *heard = false;
     if (mover->asked && PQisBusy(mover->conn) && !PQconsumeInput(mover->conn))
@@ -184,6 +170,24 @@ walrow__mover_hear(walrow__mover *mover, bool *heard, walrow_error *err)
         *heard = true;
     }
     return WALROW_OK;
+}
+
+walrow_code
+walrow__mover_hear(walrow__mover *mover, bool *heard, walrow_error *err)
+{
+    WALROW_TRY(hear_answer(mover, heard, err));
+    bool is_due = !mover->asked && may_move(mover) && walrow__now_ms() >= mover->rests_until;
+    return is_due ? send_move(mover, err) : WALROW_OK;
+}
+
+walrow_code
+walrow__mover_move(walrow__mover *mover, uint64_t durable_lsn, bool ping, walrow_error *err)
+{
+    bool heard;
+    if (durable_lsn > mover->durable_lsn)
+        mover->durable_lsn = durable_lsn;
+    WALROW_TRY(walrow__mover_hear(mover, &heard, err));
+    return ping && !mover->asked ? send(mover, "SELECT 1", 0, err) : WALROW_OK;
 }
 
 static walrow_code
@@ -201,7 +205,7 @@ finish(walrow__mover *mover, const int *victims, int n_victims, walrow_error *er
     bool heard;
     int64_t until = walrow__now_ms() + CLOSING_MS;
     while (walrow__now_ms() < until) {
-        WALROW_TRY(walrow__mover_hear(mover, &heard, err));
+        WALROW_TRY(hear_answer(mover, &heard, err));
         mover->rests_until = 0;
         if (mover->asked) {
             struct pollfd fd = {.fd = PQsocket(mover->conn), .events = POLLIN};

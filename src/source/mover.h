@@ -39,10 +39,10 @@ typedef struct walrow__mover {
  */
 walrow_code walrow__mover_start(walrow__mover *mover, PGconn *conn, const char *slot, int timeout_ms,
                                 walrow_error *err) WALROW_MUST_CHECK;
-/** It may go to durable_lsn. ping: have the server say something in any case. */
+/** It may go to durable_lsn, after a rest. ping: have the server say something in any case. */
 walrow_code walrow__mover_move(walrow__mover *mover, uint64_t durable_lsn, bool ping,
                                walrow_error *err) WALROW_MUST_CHECK;
-/** Take the server's answer if there is one: *heard. */
+/** Take the server's answer if there is one: *heard; go on when a rest is over. */
 walrow_code walrow__mover_hear(walrow__mover *mover, bool *heard, walrow_error *err) WALROW_MUST_CHECK;
 /**
  * Move it as far as it may go, wait a while for that, disconnect.

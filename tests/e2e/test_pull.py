@@ -162,6 +162,7 @@ def test_two_connections_take_turns(db, job, by):
 
 
 def test_the_second_connection_breaks(db, job, by):
+    """It is made again, or done without where the server had not copied the slot yet."""
     if by == "procedure":
         pytest.skip("there is none")
     db.sql(MANY)
@@ -175,9 +176,8 @@ def test_the_second_connection_breaks(db, job, by):
         END LOOP;
         PERFORM pg_terminate_backend(second);
     END $$""")
-    run.wait_for("trying again", what="the broken connection to be noticed")
     wait_for_all(db, job, run)
-    assert run.stop().code == 0
+    assert run.stop().code == 0 and "changes are pushed" not in run.err
     assert_in_order(job, 20000)
 
 
@@ -297,7 +297,7 @@ def test_a_slot_that_is_pushed_is_not_pulled(db, job, tmp_path):
 
 
 def write(db):
-    db.sql("INSERT INTO t SELECT i, repeat('v', 100) FROM generate_series(1, 5000) i")
+    db.sql("INSERT INTO t SELECT i, repeat('v', 400) FROM generate_series(1, 5000) i")
 
 
 def assert_pushed(job, why, *args):
@@ -334,7 +334,7 @@ def test_without_space_for_temporary_files_it_is_pushed(db, job, by):
     db.sql(TABLES)
     job.setup()
     write(db)
-    db.sql(f"ALTER DATABASE {db.name} SET temp_file_limit = '64kB'; ALTER DATABASE {db.name} SET work_mem = '64kB'")
+    db.sql(f"ALTER DATABASE {db.name} SET temp_file_limit = '300kB'; ALTER DATABASE {db.name} SET work_mem = '1MB'")
     assert_pushed(job, "temporary file size exceeds")
 
 
