@@ -15,6 +15,7 @@ _prctl = ctypes.CDLL(None).prctl
 
 def _die_with_the_tests():
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job begins with it ignored
 
 
 @dataclasses.dataclass
