@@ -172,9 +172,8 @@ static void
 end_window(walrow__pull *pull, walrow__incoming *out)
 {
     walrow__pull_window *window = current(pull);
-    if (window->upto_lsn > pull->read_lsn)
-        pull->read_lsn = window->upto_lsn;
-    *out = (walrow__incoming){.kind = WALROW__INCOMING_KEEPALIVE, .lsn = pull->read_lsn};
+    uint64_t lsn = window->upto_lsn > pull->read_lsn ? window->upto_lsn : pull->read_lsn;
+    *out = (walrow__incoming){.kind = WALROW__INCOMING_KEEPALIVE, .lsn = lsn};
     rest(pull, rest_after(pull, window));
     pull->alone = false;
     if (other(pull)->phase > WALROW__PULL_IDLE)

@@ -72,9 +72,7 @@ copy_slot(walrow__pull *pull, const walrow__source_options *options, walrow_erro
 {
     walrow__strbuf sql;
     walrow__strbuf_init(&sql);
-    walrow__strbuf_add_text(&sql, "SELECT pg_catalog.pg_copy_logical_replication_slot(");
-    walrow__sql_literal(&sql, pull->windows[0].conn, options->slot);
-    walrow__strbuf_addf(&sql, ", '%s', true)", pull->windows[0].copy);
+    walrow__pull_window_copy_sql(&pull->windows[0], options->slot, &sql);
     return ask(pull, &sql, options, "copying the slot", err);
 }
 

@@ -3,13 +3,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/strbuf.h"
 #include "pg/error.h"
 #include "pg/query.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const char doing[] = "pulling changes";
 
@@ -45,14 +42,20 @@ send(walrow__pull_window *window, walrow__strbuf *sql, walrow__pull_window_phase
     return code;
 }
 
+void
+walrow__pull_window_copy_sql(const walrow__pull_window *window, const char *slot, walrow__strbuf *sql)
+{
+    walrow__strbuf_add_text(sql, "SELECT pg_catalog.pg_copy_logical_replication_slot(");
+    walrow__sql_literal(sql, window->conn, slot);
+    walrow__strbuf_addf(sql, ", '%s', true)", window->copy);
+}
+
 walrow_code
 walrow__pull_window_copy(walrow__pull_window *window, const char *slot, walrow_error *err)
 {
     walrow__strbuf sql;
     walrow__strbuf_init(&sql);
-    walrow__strbuf_add_text(&sql, "SELECT pg_catalog.pg_copy_logical_replication_slot(");
-    walrow__sql_literal(&sql, window->conn, slot);
-    walrow__strbuf_addf(&sql, ", '%s', true)", window->copy);
+    walrow__pull_window_copy_sql(window, slot, &sql);
     return send(window, &sql, WALROW__PULL_COPIES, err);
 }
 

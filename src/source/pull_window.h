@@ -8,6 +8,7 @@
 #ifndef WALROW_SOURCE_PULL_WINDOW_H
 #define WALROW_SOURCE_PULL_WINDOW_H
 
+#include "base/strbuf.h"
 #include "source/source.h"
 
 #include <libpq-fe.h>
@@ -51,6 +52,8 @@ void walrow__pull_window_close(walrow__pull_window *window);
 /** Copy this slot, which may be in use; what the server has against that is no error, but window->refused. */
 walrow_code walrow__pull_window_copy(walrow__pull_window *window, const char *slot,
                                      walrow_error *err) WALROW_MUST_CHECK;
+/** The statement for that. */
+void walrow__pull_window_copy_sql(const walrow__pull_window *window, const char *slot, walrow__strbuf *sql);
 /** It is not needed for now, and would hold WAL back. */
 walrow_code walrow__pull_window_drop(walrow__pull_window *window, walrow_error *err) WALROW_MUST_CHECK;
 /** What begins to commit before lsn is not wanted, as with START_REPLICATION. Leads to LOOKED. */

@@ -11,7 +11,7 @@ static const char other_protocol[] =
     "does security.protocol= say what that port speaks: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL?";
 
 /* What librdkafka and OpenSSL have no code for. */
-static const struct {
+static const struct refusal {
     const char *part;
     bool is_guess; /* a proxy hangs up, too, while the broker behind it is down */
     const char *way_out;
@@ -67,38 +67,41 @@ walrow__kafka_fail(walrow_error *err, rd_kafka_resp_err_t code, const char *why,
     return walrow__hint(err, "%s", way_out(code));
 }
 
+static const struct refusal *
+find_refusal(const walrow__kafka *kafka)
+{
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        if (strstr(kafka->trouble, refusals[i].part) != NULL)
+            return &refusals[i];
+    return NULL;
+}
+
+static bool
+is_authentication(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED;
+}
+
 /* What to do about it where waiting does not help; NULL: it may. */
 static const char *
 way_out_of_trouble(const walrow__kafka *kafka)
 {
-    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
-        if (strstr(kafka->trouble, refusals[i].part) != NULL)
-            return refusals[i].is_guess && kafka->answered ? NULL : refusals[i].way_out;
+    const struct refusal *refusal = find_refusal(kafka);
+    if (refusal != NULL)
+        return refusal->is_guess && kafka->answered ? NULL : refusal->way_out;
     if (strstr(kafka->trouble, "mechanism SCRAM") != NULL && rd_kafka_version() < SCRAM_AS_KAFKA_4_WANTS_IT)
         return "is the password wrong? if not: Kafka 4 takes SCRAM from librdkafka 2.6.1 on, and this one "
                "is older: use sasl.mechanism=PLAIN with TLS, or a newer librdkafka";
-    switch (kafka->trouble_code) {
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-        return way_out(kafka->trouble_code);
-    case RD_KAFKA_RESP_ERR__SSL:
-        return kafka->answered ? NULL : way_out(kafka->trouble_code);
-    default:
-        return NULL;
-    }
+    bool no_ssl = kafka->trouble_code == RD_KAFKA_RESP_ERR__SSL && !kafka->answered;
+    return is_authentication(kafka->trouble_code) || no_ssl ? way_out(kafka->trouble_code) : NULL;
 }
 
 /* A password or a certificate, which the next attempt will not have either. */
 static bool
 is_refused(const walrow__kafka *kafka)
 {
-    if (kafka->trouble_code == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
-        kafka->trouble_code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED)
-        return true;
-    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
-        if (!refusals[i].is_guess && strstr(kafka->trouble, refusals[i].part) != NULL)
-            return true;
-    return false;
+    const struct refusal *refusal = find_refusal(kafka);
+    return is_authentication(kafka->trouble_code) || (refusal != NULL && !refusal->is_guess);
 }
 
 walrow_code
