@@ -22,14 +22,40 @@ add_escape(walrow__strbuf *buf, uint8_t byte)
         walrow__strbuf_add(buf, (char[]){'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]}, 6);
 }
 
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Whether one of eight bytes is. A borrow may make the bytes above it look so, too. */
+static inline bool
+has_escapes(uint64_t word)
+{
+    uint64_t quotes = word ^ EACH_BYTE('"'), backslashes = word ^ EACH_BYTE('\\');
+    return (((word - EACH_BYTE(' ')) & ~word) | ((quotes - EACH_BYTE(1)) & ~quotes) |
+            ((backslashes - EACH_BYTE(1)) & ~backslashes)) &
+           EACH_BYTE(0x80);
+}
+
+/* Where the first byte is that is escaped. */
+static inline const uint8_t *
+end_of_run(const uint8_t *at, const uint8_t *end)
+{
+    uint64_t word;
+    for (; end - at >= 8; at += 8) {
+        memcpy(&word, at, sizeof word);
+        if (has_escapes(word))
+            break;
+    }
+    while (at < end && escapes[*at] == 0)
+        at++;
+    return at;
+}
+
 void
 walrow__json_add_escaped(walrow__strbuf *buf, const char *text, size_t size)
 {
     const uint8_t *at = (const uint8_t *)text, *end = at + size;
     while (at < end) {
         const uint8_t *run = at;
-        while (at < end && escapes[*at] == 0)
-            at++;
+        at = end_of_run(at, end);
         walrow__strbuf_add(buf, run, (size_t)(at - run));
         if (at < end)
             add_escape(buf, *at++);

@@ -1,12 +1,23 @@
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <walrow.h>
+
+static char *
+put_half(char *at, uint32_t half)
+{
+    int shift = 28;
+    while (shift > 0 && half >> shift == 0)
+        shift -= 4;
+    for (; shift >= 0; shift -= 4)
+        *at++ = "0123456789ABCDEF"[half >> shift & 15];
+    return at;
+}
 
 const char *
 walrow_lsn_format(uint64_t lsn, char *buffer)
 {
-    snprintf(buffer, WALROW_LSN_SIZE, "%" PRIX32 "/%" PRIX32, (uint32_t)(lsn >> 32), (uint32_t)lsn);
+    char *at = put_half(buffer, (uint32_t)(lsn >> 32));
+    *at++ = '/';
+    *put_half(at, (uint32_t)lsn) = '\0';
     return buffer;
 }
 

@@ -70,14 +70,27 @@ walrow__digits_before(char *end, uint64_t number)
     return end;
 }
 
+/* Most numbers are small. */
+static int
+count_digits(uint64_t number)
+{
+    for (int n = 1;; n += 4, number /= 10000)
+        if (number < 10000)
+            return n + (number >= 10) + (number >= 100) + (number >= 1000);
+}
+
 void
 walrow__strbuf_add_digits(walrow__strbuf *buf, uint64_t number, int width)
 {
-    char digits[24], *end = digits + sizeof digits;
+    int n = count_digits(number), size = n < width ? width : n;
+    if (!walrow__strbuf_reserve(buf, (size_t)size))
+        return;
+    char *begin = buf->data + buf->size, *end = begin + size;
     char *at = walrow__digits_before(end, number);
-    while (at > end - width)
+    while (at > begin)
         *--at = '0';
-    walrow__strbuf_add(buf, at, (size_t)(end - at));
+    *end = '\0';
+    buf->size += (size_t)size;
 }
 
 void

@@ -332,20 +332,23 @@ walrow__parse_interval(const uint8_t *bytes, size_t size, walrow__month_day_nano
 
 /* ---- printing ---- */
 
+/* "-05" */
+static void
+add_two(char separator, int number, walrow__strbuf *out)
+{
+    walrow__strbuf_add(out, (char[]){separator, (char)('0' + number / 10), (char)('0' + number % 10)}, 3);
+}
+
 /* ".5" for half a second, nothing for none */
 static void
 print_fraction(int64_t us, walrow__strbuf *out)
 {
     if (us == 0)
         return;
-    char digits[7];
-    int n = 6;
-    for (int i = 6; i-- > 0; us /= 10)
-        digits[i] = (char)('0' + us % 10);
-    while (digits[n - 1] == '0')
-        n--;
     walrow__strbuf_add_char(out, '.');
-    walrow__strbuf_add(out, digits, (size_t)n);
+    walrow__strbuf_add_digits(out, (uint64_t)us, 6);
+    while (!out->failed && out->data[out->size - 1] == '0')
+        out->data[--out->size] = '\0';
 }
 
 static void
@@ -353,10 +356,8 @@ print_seconds(int64_t us, walrow__strbuf *out)
 {
     uint64_t seconds = (uint64_t)(us / US_PER_SECOND);
     walrow__strbuf_add_digits(out, seconds / 3600, 2);
-    walrow__strbuf_add_char(out, ':');
-    walrow__strbuf_add_digits(out, seconds / 60 % 60, 2);
-    walrow__strbuf_add_char(out, ':');
-    walrow__strbuf_add_digits(out, seconds % 60, 2);
+    add_two(':', (int)(seconds / 60 % 60), out);
+    add_two(':', (int)(seconds % 60), out);
 }
 
 static void
@@ -375,10 +376,8 @@ print_day(int64_t days_since_1970, bool *before_christ, walrow__strbuf *out)
     date_of(days_since_1970, &year, &month, &day);
     *before_christ = year <= 0;
     walrow__strbuf_add_digits(out, (uint64_t)(year > 0 ? year : 1 - year), 4);
-    walrow__strbuf_add_char(out, '-');
-    walrow__strbuf_add_digits(out, (uint64_t)month, 2);
-    walrow__strbuf_add_char(out, '-');
-    walrow__strbuf_add_digits(out, (uint64_t)day, 2);
+    add_two('-', month, out);
+    add_two('-', day, out);
 }
 
 /* first_day: the days' zero, in days since 1970 */

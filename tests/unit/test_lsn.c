@@ -19,6 +19,9 @@ test_format_is_as_postgres_prints_it(void **state)
     (void)state;
     assert_string_equal(walrow_lsn_format(0x015D6B88, buffer), "0/15D6B88");
     assert_string_equal(walrow_lsn_format(UINT64_MAX, buffer), "FFFFFFFF/FFFFFFFF");
+    assert_string_equal(walrow_lsn_format(0, buffer), "0/0");
+    assert_string_equal(walrow_lsn_format(UINT64_C(0xA00000010), buffer), "A/10");
+    assert_string_equal(walrow_lsn_format(UINT64_C(0x1000000010000000), buffer), "10000000/10000000");
 }
 
 static void

@@ -28,7 +28,7 @@ walrow__event_add_columns(const walrow__event_table *table, walrow__event_choice
         if (!is_chosen(column, value, choice, of_old, row))
             continue;
         walrow__strbuf_add_char(buf, separator);
-        walrow__strbuf_add_text(buf, value->key);
+        walrow__value_print_key(value, buf);
         walrow__value_print(value, row, buf);
         separator = ',';
     }
@@ -45,7 +45,7 @@ walrow__event_add_types(const walrow__event_table *table, walrow__strbuf *buf)
     for (int i = 0; i < table->n_columns; i++) {
         struct ArrowStringView type = walrow__event_metadata(schema->children[WALROW__N_META + i], "pg.type");
         walrow__strbuf_add_text(buf, i > 0 ? "," : "");
-        walrow__strbuf_add_text(buf, table->columns[i].value.key);
+        walrow__value_print_key(&table->columns[i].value, buf);
         walrow__json_add_string(buf, type.data, (size_t)type.size_bytes);
     }
     walrow__strbuf_add_char(buf, '}');

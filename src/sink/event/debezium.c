@@ -59,7 +59,7 @@ add_columns(const walrow__event_table *table, bool of_old, int64_t row, walrow__
         const walrow__event_column *column = &table->columns[i];
         const walrow__value *value = of_old ? &column->old : &column->value;
         walrow__strbuf_add_char(buf, i == 0 ? '{' : ',');
-        walrow__strbuf_add_text(buf, value->key);
+        walrow__value_print_key(value, buf);
         if (column->is_skipped && !of_old)
             add_unavailable(column, buf);
         else

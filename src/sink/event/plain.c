@@ -32,9 +32,11 @@ transaction(walrow__event_printer *printer, const walrow_transaction *facts, boo
     const bool *has = printer->options.has;
     walrow__strbuf *tail = &printer->tail_text;
     char text[WALROW_LSN_SIZE];
-    if (has[WALROW__EVENT_LSN])
-        walrow__strbuf_addf(&printer->lsn_text, ",\"lsn\":\"%s\"",
-                            walrow_lsn_format(facts->commit_lsn, text));
+    if (has[WALROW__EVENT_LSN]) {
+        walrow__strbuf_add_text(&printer->lsn_text, ",\"lsn\":\"");
+        walrow__strbuf_add_text(&printer->lsn_text, walrow_lsn_format(facts->commit_lsn, text));
+        walrow__strbuf_add_char(&printer->lsn_text, '"');
+    }
     if (has[WALROW__EVENT_TIMESTAMP]) {
         walrow__strbuf_add_text(tail, ",\"timestamp\":");
         walrow__strbuf_add_text(tail, has_time ? "\"" : "null");

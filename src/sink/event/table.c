@@ -167,7 +167,7 @@ add_types(const walrow__event_table *table, const struct ArrowSchema *schema, bo
         const walrow__event_column *column = &table->columns[i];
         struct ArrowStringView type = walrow__event_metadata(schema->children[WALROW__N_META + i], "pg.type");
         walrow__strbuf_add_text(buf, i > 0 ? "," : "");
-        walrow__strbuf_add_text(buf, column->value.key);
+        walrow__value_print_key(&column->value, buf);
         if (as_oids)
             walrow__strbuf_add_integer(buf, column->oid);
         else
@@ -224,6 +224,8 @@ walrow__event_table_bind(walrow__event_table *table, const walrow__event_options
     table->epoch_known = true;
     table->bound = batch;
     struct ArrowArray **columns = batch->array.children;
+    const struct ArrowArray *unchanged = columns[WALROW__UNCHANGED];
+    table->has_unchanged = unchanged->null_count != unchanged->length;
     for (int i = 0; i < table->n_columns; i++) {
         walrow__value_bind(&table->columns[i].value, columns[WALROW__N_META + i]);
         walrow__value_bind(&table->columns[i].old, columns[WALROW__OLD]->children[i]);
@@ -261,7 +263,7 @@ walrow__event_table_unchanged(const walrow__event_table *table, int64_t row, int
 {
     const struct ArrowArray *list = table->bound->array.children[WALROW__UNCHANGED];
     const int32_t *ends = (const int32_t *)list->buffers[1] + list->offset;
-    if (is_null(list, row) || ends[row] + i >= ends[row + 1])
+    if (!table->has_unchanged || is_null(list, row) || ends[row] + i >= ends[row + 1])
         return NULL;
     const struct ArrowArray *names = list->children[0];
     const int32_t *offsets = (const int32_t *)names->buffers[1] + names->offset + ends[row] + i;
@@ -292,7 +294,7 @@ walrow__event_table_add_key(const walrow__event_table *table, int64_t row, bool 
         if (!column->is_key)
             continue;
         walrow__strbuf_add_char(buf, separator);
-        walrow__strbuf_add_text(buf, value->key);
+        walrow__value_print_key(value, buf);
         walrow__value_print(value, row, buf);
         separator = ',';
     }

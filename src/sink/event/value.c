@@ -285,7 +285,7 @@ json_struct(const walrow__value *value, int64_t row, walrow__strbuf *buf)
     for (int i = 0; i < value->n_children; i++) {
         if (i > 0)
             walrow__strbuf_add_char(buf, ',');
-        walrow__strbuf_add_text(buf, value->children[i].key);
+        walrow__value_print_key(&value->children[i], buf);
         walrow__value_print(&value->children[i], row + value->array->offset, buf);
     }
     walrow__strbuf_add_char(buf, '}');
@@ -314,10 +314,10 @@ static const struct printer {
     bool prefix;
     walrow__value_print_fn print, print_text;
 } printers[] = {
-    {"b", false, json_bool, text_bool},         {"s", false, json_number, text_int16},
-    {"i", false, json_number, text_int32},      {"l", false, json_number, text_int64},
-    {"I", false, json_number, text_uint32},     {"f", false, json_number, text_float32},
-    {"g", false, json_number, text_float64},    {"d:", true, json_number, text_decimal},
+    {"b", false, json_bool, text_bool},         {"s", false, text_int16, text_int16},
+    {"i", false, text_int32, text_int32},       {"l", false, text_int64, text_int64},
+    {"I", false, text_uint32, text_uint32},     {"f", false, json_number, text_float32},
+    {"g", false, json_number, text_float64},    {"d:", true, text_decimal, text_decimal},
     {"u", false, json_utf8, text_utf8},         {"z", false, json_binary, text_binary},
     {"tdD", false, json_plain, text_date},      {"ttu", false, json_plain, text_time},
     {"tsu:", true, json_plain, text_timestamp}, {"tin", false, json_plain, text_interval},
@@ -374,6 +374,7 @@ init_value(walrow__value *value, const struct ArrowSchema *schema, type_facts fa
     walrow__strbuf key;
     walrow__strbuf_init(&key);
     walrow__json_add_key(&key, name);
+    value->key_size = key.size;
     value->key = walrow__strbuf_take(&key);
     value->children = calloc((size_t)schema->n_children + 1, sizeof *value->children);
     if (value->key == NULL || value->children == NULL)

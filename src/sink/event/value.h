@@ -18,7 +18,8 @@ struct walrow__value {
     walrow__value_print_fn print;      /* of a value that is not null, as JSON */
     walrow__value_print_fn print_text; /* of the same, as PostgreSQL's output function has it */
     char *key;                         /* "name": with its quotes and colon */
-    int bits, scale;                   /* decimals */
+    size_t key_size;
+    int bits, scale; /* decimals */
     bool with_zone;
     char delimiter; /* between a list's elements in PostgreSQL's text */
     walrow__value *children;
@@ -42,6 +43,12 @@ walrow__value_is_null(const walrow__value *value, int64_t row)
 {
     int64_t bit = row + value->array->offset;
     return value->validity != NULL && (value->validity[bit / 8] >> bit % 8 & 1) == 0;
+}
+
+static inline void
+walrow__value_print_key(const walrow__value *value, walrow__strbuf *buf)
+{
+    walrow__strbuf_add(buf, value->key, value->key_size);
 }
 
 /* Of a number as PostgreSQL prints it: false for NaN and the infinities. */
