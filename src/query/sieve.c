@@ -1,6 +1,7 @@
 #include "query/sieve.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/nearest.h"
 #include "pg/patterns.h"
 #include "query/mesh.h"
@@ -160,6 +161,35 @@ walrow__sieve_check_patterns(const walrow__sieve *sieve, const char *const (*tab
 {
     WALROW_TRY(check_rules(&sieve->wheres, tables, n, err));
     return check_rules(&sieve->columns, tables, n, err);
+}
+
+static bool
+matched_any(const walrow__rule *rule, const walrow__mesh *mesh)
+{
+    for (; mesh != NULL; mesh = mesh->next) {
+        const walrow__table *table = walrow__mesh_table(mesh);
+        if (walrow__rule_matches(rule, table->schema_name, table->name))
+            return true;
+    }
+    return false;
+}
+
+static void
+warn_of_idle(const walrow__rules *rules, const walrow__mesh *meshes)
+{
+    walrow_error said;
+    for (size_t i = 0; i < rules->count; i++)
+        if (!matched_any(&rules->items[i], meshes)) {
+            walrow__rule_fail(rules, &rules->items[i], &said, "no change came of a table that matches");
+            walrow__log(WALROW_LOG_WARN, "%s", said.message);
+        }
+}
+
+void
+walrow__sieve_warn_of_idle(const walrow__sieve *sieve)
+{
+    warn_of_idle(&sieve->wheres, sieve->meshes);
+    warn_of_idle(&sieve->columns, sieve->meshes);
 }
 
 /* ---- change sets ---- */

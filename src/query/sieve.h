@@ -31,6 +31,9 @@ walrow_code walrow__sieve_check_table(walrow__sieve *sieve, const walrow__table 
 walrow_code walrow__sieve_check_patterns(const walrow__sieve *sieve, const char *const (*tables)[2], size_t n,
                                          walrow_error *err) WALROW_MUST_CHECK;
 
+/** Warn of patterns that matched no table of which changes came: where nobody could be asked before. */
+void walrow__sieve_warn_of_idle(const walrow__sieve *sieve);
+
 /**
  * Take out what is not wanted. Positions, transactions and end_lsn stay, so that a change set may be left with no
  * batch. Of a snapshot the chunks that are left are numbered anew, and the last one stays, be it empty.

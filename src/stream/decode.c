@@ -171,6 +171,8 @@ decode_all(decoding *d, const char *path, walrow_error *err)
     if (d->collector.in_transaction && !d->decoder->stopped)
         return walrow__fail(err, WALROW_ERR_PROTOCOL, "recording: it ends inside a transaction");
     WALROW_TRY(deliver(d, err));
+    if (d->sieve != NULL)
+        walrow__sieve_warn_of_idle(d->sieve);
     walrow__outlets_end(&d->outlets);
     WALROW_TRY(sync_sinks(d, true, err));
     d->report->seconds = (double)(walrow__now_ms() - started) / 1000;

@@ -165,9 +165,24 @@ def test_a_recording_is_filtered_too(db, job, walrow, tmp_path):
     Shop(db, 6).run(100)
     filters = [*where(), "--columns", "public.by_row: id,status", "--events", "insert,update,delete,message"]
     walrow(*job.arguments("record"), tmp_path / "recording", "--until", "now", code=0)
-    walrow("decode", tmp_path / "recording", *filters, "--to", f"jsonl:{tmp_path / 'decoded'}", code=0)
+    decoded = walrow("decode", tmp_path / "recording", *filters, "--to", f"jsonl:{tmp_path / 'decoded'}", code=0)
+    assert "warn" not in decoded.err
     job.stream(*filters, to=[f"jsonl:{job.jsonl}"])
     assert read_jsonl(tmp_path / "decoded") == job.events() != []
+
+
+def test_a_pattern_that_matches_no_table_of_a_recording_is_said(db, job, walrow, tmp_path):
+    db.sql("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    job.setup()
+    db.sql("INSERT INTO t VALUES (1, 'a')")
+    walrow(*job.arguments("record"), tmp_path / "recording", "--until", "now", code=0)
+    filters = ["--where", "public.t: id > 0", "--where", "public.tt: id > 0", "--columns", "other.*: id"]
+    decoded = walrow("decode", tmp_path / "recording", *filters, "--to", "null:", code=0)
+    said = [line for line in decoded.err.splitlines() if line.startswith("warn: ")]
+    assert said == [
+        'warn: --where "public.tt: id > 0": no change came of a table that matches',
+        'warn: --columns "other.*: id": no change came of a table that matches',
+    ]
 
 
 def test_a_table_may_change_under_a_filter(db, job):
