@@ -224,8 +224,6 @@ walrow__event_table_bind(walrow__event_table *table, const walrow__event_options
     table->epoch_known = true;
     table->bound = batch;
     struct ArrowArray **columns = batch->array.children;
-    const struct ArrowArray *unchanged = columns[WALROW__UNCHANGED];
-    table->has_unchanged = unchanged->null_count != unchanged->length;
     for (int i = 0; i < table->n_columns; i++) {
         walrow__value_bind(&table->columns[i].value, columns[WALROW__N_META + i]);
         walrow__value_bind(&table->columns[i].old, columns[WALROW__OLD]->children[i]);
@@ -240,6 +238,8 @@ is_null(const struct ArrowArray *array, int64_t row)
 {
     const uint8_t *validity = array->null_count == 0 ? NULL : array->buffers[0];
     int64_t bit = row + array->offset;
+    if (array->null_count == array->length) /* as _unchanged and _old are in most batches */
+        return true;
     return validity != NULL && (validity[bit / 8] >> bit % 8 & 1) == 0;
 }
 
@@ -263,7 +263,7 @@ walrow__event_table_unchanged(const walrow__event_table *table, int64_t row, int
 {
     const struct ArrowArray *list = table->bound->array.children[WALROW__UNCHANGED];
     const int32_t *ends = (const int32_t *)list->buffers[1] + list->offset;
-    if (!table->has_unchanged || is_null(list, row) || ends[row] + i >= ends[row + 1])
+    if (is_null(list, row) || ends[row] + i >= ends[row + 1])
         return NULL;
     const struct ArrowArray *names = list->children[0];
     const int32_t *offsets = (const int32_t *)names->buffers[1] + names->offset + ends[row] + i;

@@ -28,7 +28,6 @@ struct walrow__event_table {
     bool built;         /* what follows is for this epoch */
     char *types;        /* ,"types":{...} and ,"type_oids":{...}, if they are asked for */
     const walrow_batch *bound;
-    bool has_unchanged; /* some row of it */
     int n_columns;
     walrow__event_column *columns;
     bool has_key;

@@ -10,7 +10,7 @@
 static const char other_protocol[] =
     "does security.protocol= say what that port speaks: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL?";
 
-/* What librdkafka and OpenSSL have no code for. */
+/* What librdkafka and OpenSSL have no code for. The first that matches counts: guesses come last. */
 static const struct refusal {
     const char *part;
     bool is_guess; /* a proxy hangs up, too, while the broker behind it is down */
