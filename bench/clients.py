@@ -14,7 +14,7 @@ WALROW = os.environ.get("WALROW_BIN") or os.path.join(ROOT, "build", "walrow")
 
 PGOUTPUT = ("proto_version=1", "publication_names=bench")
 BINARY_PGOUTPUT = (*PGOUTPUT, "binary=true")
-WAL2ARROW = ("format=compact", "max_rows=65536", "max_bytes=16777216", "publication_names=bench")  # as walrow asks for it
+WAL2ARROW = ("format=compact", "max_rows=16384", "max_bytes=262144", "publication_names=bench", "group=32kB")  # as walrow asks for it
 # what walrow asks for, of a wal2json that does not know numeric-data-types-as-string
 WAL2JSON = (
     "format-version=2", "include-transaction=on", "include-lsn=on", "include-xids=on", "include-timestamp=on",

@@ -20,6 +20,7 @@
 #include "utils/inval.h"
 #include "utils/portal.h"
 #include "utils/resowner.h"
+#include "wal2arrow.h"
 
 /* Of WAL, between two messages that say how far it is. */
 #define POSITION_BYTES (1024 * 1024)
@@ -46,8 +47,9 @@ decode_record(LogicalDecodingContext *ctx)
 
 /* Between two records: whatever committed before lsn has been sent whole. */
 static void
-tell(progress *progress, XLogRecPtr lsn)
+tell(LogicalDecodingContext *ctx, progress *progress, XLogRecPtr lsn)
 {
+    wal2arrow_send_group(ctx, lsn);
     progress->told = lsn;
     copy_out_position(progress->out, lsn);
     if (progress->confirm) {
@@ -68,10 +70,10 @@ decode(LogicalDecodingContext *ctx, progress *progress, XLogRecPtr bound)
     while (progress->told < bound && reader->EndRecPtr < bound) {
         decode_record(ctx);
         if (reader->EndRecPtr > progress->told + POSITION_BYTES)
-            tell(progress, reader->EndRecPtr);
+            tell(ctx, progress, reader->EndRecPtr);
         CHECK_FOR_INTERRUPTS();
     }
-    tell(progress, Max(progress->told, reader->EndRecPtr));
+    tell(ctx, progress, Max(progress->told, reader->EndRecPtr));
 }
 
 /* Plugins report progress in between changes that they do not send. */
@@ -89,6 +91,8 @@ stream(LogicalDecodingContext *ctx, const stream_call *call)
         .out = &out, .told = ctx->slot->data.confirmed_flush, .confirm = stream_confirms(call)};
     ResourceOwner owner = CurrentResourceOwner;
     ctx->output_writer_private = &out;
+    if (call->group_bytes > 0)
+        wal2arrow_group(ctx, call->group_bytes);
     wait_for_standbys(call->bound);
     copy_out_begin(&out);
     InvalidateSystemCaches(); /* what they have is of now, not of then */

@@ -1,6 +1,7 @@
 #include "procedure_call.h"
 
 #include "access/xact.h"
+#include "base/parse.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -11,6 +12,8 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
+
+#define MOST_GROUP_BYTES (1024 * 1024)
 
 /* ---- from where ---- */
 
@@ -53,15 +56,30 @@ stream_call_check(FunctionCallInfo fcinfo)
 
 /* ---- what with ---- */
 
+pg_noreturn static void
+refuse_value(const char *option, const char *value, const char *accepts)
+{
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("invalid value for wal2arrow.stream's option \"%s\": \"%s\"", option, value),
+                    errhint("It takes %s.", accepts)));
+}
+
 static void
 read_confirm(stream_call *call, const char *value)
 {
     bool on;
     if (!parse_bool(value, &on))
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("invalid value for wal2arrow.stream's option \"confirm\": \"%s\"", value),
-                        errhint("It takes on, off.")));
+        refuse_value("confirm", value, "on, off");
     call->confirm = on ? CONFIRM_ON : CONFIRM_OFF;
+}
+
+static void
+read_group(stream_call *call, const char *value)
+{
+    int64_t bytes;
+    if (!walrow__parse_size(value, &bytes) || bytes < 0 || bytes > MOST_GROUP_BYTES)
+        refuse_value("group", value, "a size from 0 to 1MB");
+    call->group_bytes = bytes;
 }
 
 static void
@@ -81,6 +99,8 @@ read_options(stream_call *call, ArrayType *array)
         char *name = TextDatumGetCString(words[i]), *value = TextDatumGetCString(words[i + 1]);
         if (strcmp(name, "confirm") == 0)
             read_confirm(call, value);
+        else if (strcmp(name, "group") == 0)
+            read_group(call, value);
         else
             call->options = lappend(call->options, makeDefElem(name, (Node *)makeString(value), -1));
     }

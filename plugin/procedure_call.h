@@ -18,6 +18,7 @@ typedef struct stream_call {
     XLogRecPtr bound;       /* never past what was flushed when the call began */
     List *options;          /* of DefElem *: the output plugin's */
     confirm_choice confirm; /* move the slot to what was sent */
+    int64 group_bytes;      /* wal2arrow_group(); 0: each transaction by itself */
 } stream_call;
 
 /* Raise an error unless the client itself waits for the CALL, and may replicate. */

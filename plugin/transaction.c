@@ -21,6 +21,7 @@ transaction_init(transaction *transaction, LogicalDecodingContext *ctx, const pl
     transaction->ctx = ctx;
     transaction->options = options;
     initStringInfo(&transaction->pending);
+    initStringInfo(&transaction->waiting);
     transaction->table_capacity = 16;
     transaction->tables = palloc(sizeof *transaction->tables * (Size)transaction->table_capacity);
 }
@@ -29,7 +30,7 @@ void
 transaction_begin(transaction *transaction, const ReorderBufferTXN *txn)
 {
     transaction->txn = txn;
-    transaction->begun = false;
+    transaction->begun = transaction->captured = false;
     transaction->xid = txn->xid;
     transaction->next = (walrow__position){.commit_lsn = txn->final_lsn, .seq = 0};
     transaction->commit_time = transaction_commit_time(txn) + POSTGRES_EPOCH_US;
@@ -84,6 +85,13 @@ write_begin(transaction *transaction, walrow__wire_out *out)
     require(walrow__wire_write_begin(out, &begin));
 }
 
+static void
+write_commit(transaction *transaction, walrow__wire_out *out, XLogRecPtr end_lsn)
+{
+    walrow__wire_commit commit = {.commit_lsn = transaction->next.commit_lsn, .end_lsn = end_lsn};
+    require(walrow__wire_write_commit(out, &commit));
+}
+
 /* The table's rows; it has none afterwards. */
 static void
 write_rows(transaction *transaction, published *table, walrow__wire_out *out)
@@ -111,23 +119,37 @@ clear_pending(transaction *transaction)
     MemoryContextSwitchTo(caller);
 }
 
+/* Frames that were written already. */
+static void
+write_frames(const StringInfoData *frames, walrow__wire_out *out)
+{
+    if (frames->len == 0)
+        return;
+    uint8_t *at = out->reserve(out->arg, (size_t)frames->len);
+    require(at != NULL);
+    memcpy(at, frames->data, (size_t)frames->len);
+}
+
 static void
 write_pending(transaction *transaction, walrow__wire_out *out)
 {
-    StringInfo pending = &transaction->pending;
-    if (pending->len > 0) {
-        uint8_t *at = out->reserve(out->arg, (size_t)pending->len);
-        require(at != NULL);
-        memcpy(at, pending->data, (size_t)pending->len);
-        clear_pending(transaction);
-    }
+    write_frames(&transaction->pending, out);
+    clear_pending(transaction);
     for (int i = 0; i < transaction->n_tables; i++)
         write_rows(transaction, transaction->tables[i], out);
     transaction->n_tables = 0;
-    transaction->rows = transaction->bytes = 0;
+    transaction->rows = transaction->bytes = transaction->came = 0;
 }
 
-/* One message with everything so far; end_lsn: of the transaction, if this is its last. */
+static void
+write_waiting(transaction *transaction, walrow__wire_out *out)
+{
+    write_frames(&transaction->waiting, out);
+    resetStringInfo(&transaction->waiting);
+    transaction->waiting_rows = transaction->waiting_bytes = 0;
+}
+
+/* One message with everything so far; end_lsn: of the transaction at hand, if this is its last. */
 static void
 send_message(transaction *transaction, XLogRecPtr end_lsn)
 {
@@ -135,40 +157,63 @@ send_message(transaction *transaction, XLogRecPtr end_lsn)
     OutputPluginPrepareWrite(ctx, true);
     walrow__wire_out out = write_to(ctx->out);
     require(walrow__wire_write_head(&out));
-    if (!transaction->begun)
+    write_waiting(transaction, &out);
+    if (transaction->txn != NULL && !transaction->begun)
         write_begin(transaction, &out);
     transaction->begun = true;
     write_pending(transaction, &out);
-    if (end_lsn != InvalidXLogRecPtr) {
-        walrow__wire_commit commit = {.commit_lsn = transaction->next.commit_lsn, .end_lsn = end_lsn};
-        require(walrow__wire_write_commit(&out, &commit));
-    }
+    if (end_lsn != InvalidXLogRecPtr)
+        write_commit(transaction, &out, end_lsn);
     OutputPluginWrite(ctx, true);
 }
 
+/* What is pending says nothing of whose it is: it is of the message's last transaction. */
 static bool
-has_pending(const transaction *transaction)
+may_wait(const transaction *transaction)
 {
-    return transaction->pending.len > 0 || transaction->n_tables > 0;
+    return !transaction->begun && transaction->pending.len == 0 &&
+           transaction->rows < transaction->options->max_rows &&
+           transaction->came + transaction->waiting.len < transaction->group_bytes;
+}
+
+static void
+let_wait(transaction *transaction, XLogRecPtr end_lsn)
+{
+    walrow__wire_out out = write_to(&transaction->waiting);
+    write_begin(transaction, &out);
+    write_commit(transaction, &out, end_lsn);
+    transaction->waiting_rows = transaction->rows;
+    transaction->waiting_bytes = transaction->bytes;
 }
 
 bool
 transaction_commit(transaction *transaction, XLogRecPtr end_lsn)
 {
-    bool sent = transaction->begun || has_pending(transaction);
-    if (sent && is_text(transaction))
+    bool captured = transaction->captured;
+    if (captured && is_text(transaction))
         text_commit(transaction);
-    else if (sent)
+    else if (captured && may_wait(transaction))
+        let_wait(transaction, end_lsn);
+    else if (captured)
         send_message(transaction, end_lsn);
     transaction->txn = NULL;
-    return sent;
+    return captured;
 }
 
+void
+transaction_send_waiting(transaction *transaction)
+{
+    if (transaction_waits(transaction))
+        send_message(transaction, InvalidXLogRecPtr);
+}
+
+/* A transaction is cut where it would be by itself. */
 static void
 send_if_full(transaction *transaction)
 {
-    if (transaction->rows >= transaction->options->max_rows ||
-        transaction->bytes + transaction->pending.len >= transaction->options->max_bytes)
+    int64 rows = transaction->rows - transaction->waiting_rows;
+    int64 bytes = transaction->bytes - transaction->waiting_bytes + transaction->pending.len;
+    if (rows >= transaction->options->max_rows || bytes >= transaction->options->max_bytes)
         send_message(transaction, InvalidXLogRecPtr);
 }
 
@@ -201,6 +246,7 @@ add_table(transaction *transaction, published *table)
 void
 transaction_begin_row(transaction *transaction, published *table, char op)
 {
+    transaction->captured = true;
     if (!table->announced)
         announce(transaction, table);
     require(walrow__batch_begin_row(&table->batch, op, transaction->next, transaction->xid,
@@ -235,6 +281,7 @@ transaction_end_row(transaction *transaction, published *table, bool old_present
     if (!table->has_rows)
         add_table(transaction, table);
     transaction->rows++;
+    transaction->came += (int64)size;
     table->unmeasured += (int64)size;
     if (is_to_be_measured(transaction, table))
         measure(transaction, table);
@@ -292,9 +339,11 @@ void
 transaction_message(transaction *transaction, const walrow__wire_message *message)
 {
     walrow__wire_out out = write_to(&transaction->pending);
+    transaction->captured |= message->transactional;
     if (is_text(transaction)) {
         text_message(transaction, message);
     } else if (!message->transactional) {
+        transaction_send_waiting(transaction); /* they committed before it */
         send_alone(transaction->ctx, message);
     } else {
         require(walrow__wire_write_message(&out, message));

@@ -4,6 +4,9 @@
  *
  * Rows collect in the batches of their tables. Frames that come before a batch (schemas, dead letters, logical
  *	  messages, batches of a schema that changed meanwhile) collect, written already, in `pending`.
+ *
+ * Where somebody sees to it that they are sent in the end (procedure.c), small transactions wait for each other and
+ *	  share a message and its batches: only their begins and commits are written when they commit.
  */
 #ifndef WAL2ARROW_TRANSACTION_H
 #define WAL2ARROW_TRANSACTION_H
@@ -20,7 +23,8 @@ typedef struct transaction {
     LogicalDecodingContext *ctx;
     const plugin_options *options;
     const ReorderBufferTXN *txn;
-    bool begun; /* its begin frame went out */
+    bool begun;    /* its begin frame went out */
+    bool captured; /* there is something of it to be sent, or was */
     uint32 xid;
     walrow__position next; /* of its next change */
     int64 commit_time;     /* microseconds since 1970 */
@@ -30,13 +34,28 @@ typedef struct transaction {
     int64 rows;  /* in their batches */
     int64 bytes; /* in their batches, as measured */
     int64 kept;  /* about what the empty buffers of all tables take */
+
+    int64 group_bytes;      /* transactions wait until there is about so much of them; 0: none does */
+    StringInfoData waiting; /* begins and commits of those that wait */
+    int64 waiting_rows, waiting_bytes; /* of rows, bytes: theirs */
+    int64 came;                        /* about how many bytes, for the message at hand */
 } transaction;
 
 extern void transaction_init(transaction *transaction, LogicalDecodingContext *ctx,
                              const plugin_options *options);
 extern void transaction_begin(transaction *transaction, const ReorderBufferTXN *txn);
-/* Send what is pending, and the end. true: something of the transaction was sent. */
+/* Send what is pending, and the end; or let it wait. true: something of the transaction was captured. */
 extern bool transaction_commit(transaction *transaction, XLogRecPtr end_lsn);
+
+/* Between transactions: send those that wait. */
+extern void transaction_send_waiting(transaction *transaction);
+
+/* Transactions wait: rows of theirs are in the batches of their tables. */
+static inline bool
+transaction_waits(const transaction *transaction)
+{
+    return transaction->waiting.len > 0;
+}
 
 /* A change that has its ordinal but is not sent. */
 static inline void

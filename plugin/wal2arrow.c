@@ -5,7 +5,7 @@
  * The way of a change: relation.c says as which table it is captured, row.c puts its values into the table's
  *	  columns, transaction.c writes what has collected when the transaction commits or a message is full.
  */
-#include "postgres.h"
+#include "wal2arrow.h"
 
 #include "compat.h"
 #include "fmgr.h"
@@ -84,10 +84,11 @@ on_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_
     wal2arrow *session = ctx->output_plugin_private;
     MemoryContext caller = MemoryContextSwitchTo(session->change_context);
     (void)commit_lsn;
-    bool sent = transaction_commit(&session->transaction, txn->end_lsn);
+    bool captured = transaction_commit(&session->transaction, txn->end_lsn);
     session->silent_changes = 0;
-    update_progress(ctx, !sent);
-    relations_tidy(&session->relations);
+    update_progress(ctx, !captured);
+    if (!transaction_waits(&session->transaction))
+        relations_tidy(&session->relations);
     MemoryContextSwitchTo(caller);
     MemoryContextReset(session->change_context);
 }
@@ -194,6 +195,38 @@ on_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn, b
     };
     MemoryContext caller = MemoryContextSwitchTo(session->change_context);
     transaction_message(&session->transaction, &message);
+    MemoryContextSwitchTo(caller);
+    MemoryContextReset(session->change_context);
+}
+
+/* ---- transactions that share messages ---- */
+
+void
+wal2arrow_group(LogicalDecodingContext *ctx, int64 bytes)
+{
+    if (ctx->callbacks.commit_cb != on_commit)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("wal2arrow.stream's option \"group\" is for slots of the plugin wal2arrow")));
+    wal2arrow *session = ctx->output_plugin_private;
+    if (session->options.format != FORMAT_TEXT)
+        session->transaction.group_bytes = bytes;
+}
+
+void
+wal2arrow_send_group(LogicalDecodingContext *ctx, XLogRecPtr lsn)
+{
+    if (ctx->callbacks.commit_cb != on_commit)
+        return;
+    wal2arrow *session = ctx->output_plugin_private;
+    if (!transaction_waits(&session->transaction))
+        return;
+    MemoryContext caller = MemoryContextSwitchTo(session->change_context);
+    ctx->accept_writes = true; /* as around a callback */
+    ctx->write_xid = InvalidTransactionId;
+    ctx->write_location = lsn;
+    transaction_send_waiting(&session->transaction);
+    ctx->accept_writes = false;
+    relations_tidy(&session->relations);
     MemoryContextSwitchTo(caller);
     MemoryContextReset(session->change_context);
 }

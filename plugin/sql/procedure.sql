@@ -23,6 +23,15 @@ CALL wal2arrow.stream('copy', NULL, 'format', 'text', 'confirm', 'off') \g | LC_
 CALL wal2arrow.stream('copy', NULL, 'format', 'text') \g | LC_ALL=C grep -ao COMMIT
 CALL wal2arrow.stream('copy', NULL, 'format', 'text') \g | wc -c
 
+-- small transactions share messages, behind the one with the schema; not in format text
+INSERT INTO t VALUES (14, 'fourteen');
+INSERT INTO t VALUES (15, 'fifteen');
+CALL wal2arrow.stream('regress', NULL, 'format', 'compact') \g | LC_ALL=C grep -ao w2a | wc -l
+CALL wal2arrow.stream('regress', NULL, 'format', 'compact', 'group', '32kB') \g | LC_ALL=C grep -ao w2a | wc -l
+CALL wal2arrow.stream('regress', NULL, 'format', 'text', 'group', '32kB') \g | LC_ALL=C grep -ao COMMIT
+CALL wal2arrow.stream('regress', NULL, 'group', '2MB');
+CALL wal2arrow.stream('regress', NULL, 'group', 'large');
+
 -- the client itself calls it, and nothing else is going on
 BEGIN;
 CALL wal2arrow.stream('regress');
@@ -94,6 +103,9 @@ SELECT 'made' FROM pg_create_physical_replication_slot('physical');
 CALL wal2arrow.stream('physical');
 SELECT wal2arrow.advance('physical', :'lsn');
 SELECT pg_drop_replication_slot('physical');
+SELECT 'made' FROM pg_create_logical_replication_slot('other', 'pgoutput');
+CALL wal2arrow.stream('other', NULL, 'proto_version', '1', 'publication_names', 'none', 'group', '32kB');
+SELECT pg_drop_replication_slot('other');
 
 DROP PROCEDURE by_procedure;
 DROP FUNCTION by_function, by_argument;

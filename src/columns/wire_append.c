@@ -244,11 +244,10 @@ append_columns(appending *a, walrow__batch_builder *batch, int64_t rows, int64_t
 }
 
 walrow_code
-walrow__wire_append_rows(const walrow__wire_rows *rows, int64_t start, walrow__batch_builder *batch,
-                         walrow_error *err)
+walrow__wire_append_rows(const walrow__wire_rows *rows, int64_t start, int64_t n,
+                         walrow__batch_builder *batch, walrow_error *err)
 {
     appending a = {.reader = rows->rest};
-    int64_t n = rows->n - start;
     if (!walrow__batch_reserve_rows(batch, batch->rows + n))
         return walrow__fail_memory(err);
     append_fixed(batch, rows, start, n);

@@ -154,11 +154,12 @@ check_ops(walrow__wire_reader *reader, const walrow__wire_node *ops)
 }
 
 static bool
-check_seqs(walrow__wire_rows *rows)
+check_positions(walrow__wire_rows *rows)
 {
     bool ascending = true;
     for (int64_t i = 1; i < rows->n; i++)
-        ascending &= walrow__wire_seq(rows, i - 1) < walrow__wire_seq(rows, i);
+        ascending &=
+            walrow__position_compare(walrow__wire_position(rows, i - 1), walrow__wire_position(rows, i)) < 0;
     return ascending || wrong(&rows->rest, "rows out of order");
 }
 
@@ -177,7 +178,7 @@ open_rows(walrow__wire_rows *rows, walrow__wire_bytes body)
     r->buffers = cursor;
     return read_fixed(r, WALROW__UTF8, rows->n, &rows->ops) && check_ops(r, &rows->ops) &&
            read_fixed(r, WALROW__INT64, rows->n, &rows->commit_lsns) &&
-           read_fixed(r, WALROW__UINT32, rows->n, &rows->seqs) && check_seqs(rows) &&
+           read_fixed(r, WALROW__UINT32, rows->n, &rows->seqs) && check_positions(rows) &&
            read_fixed(r, WALROW__UINT32, rows->n, &rows->xids) &&
            read_fixed(r, WALROW__TIMESTAMPTZ, rows->n, &rows->commit_times);
 }

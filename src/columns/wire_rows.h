@@ -49,22 +49,23 @@ typedef struct walrow__wire_rows {
     walrow__wire_node ops, commit_lsns, seqs, xids, commit_times;
 } walrow__wire_rows;
 
-static inline uint32_t
-walrow__wire_seq(const walrow__wire_rows *rows, int64_t i)
+static inline walrow__position
+walrow__wire_position(const walrow__wire_rows *rows, int64_t i)
 {
-    uint32_t seq;
-    memcpy(&seq, rows->seqs.data + 4 * i, sizeof seq);
-    return seq;
+    walrow__position position;
+    memcpy(&position.commit_lsn, rows->commit_lsns.data + 8 * i, sizeof position.commit_lsn);
+    memcpy(&position.seq, rows->seqs.data + 4 * i, sizeof position.seq);
+    return position;
 }
 
-/** Open a batch; needs no schema. *reason: what is wrong with it. */
+/** Open a batch, whose rows ascend by position; needs no schema. *reason: what is wrong with it. */
 bool walrow__wire_open_rows(const walrow__wire_batch *batch, walrow__wire_rows *out,
                             const char **reason) WALROW_MUST_CHECK;
 /**
- * Append the rows from `start` on to a builder of the batch's table; the rest is read in any case.
+ * Append n rows from `start` on to a builder of the batch's table; the rest is read in any case.
  * Errors: WALROW_ERR_PROTOCOL, WALROW_ERR_MEMORY (or a column of more than 2 GiB): the builder is as before.
  */
-walrow_code walrow__wire_append_rows(const walrow__wire_rows *rows, int64_t start,
+walrow_code walrow__wire_append_rows(const walrow__wire_rows *rows, int64_t start, int64_t n,
                                      walrow__batch_builder *batch, walrow_error *err) WALROW_MUST_CHECK;
 /**
  * Make *out a struct array of the table's schema, whose buffers are the message's where they lie.

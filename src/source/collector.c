@@ -203,6 +203,7 @@ walrow__collector_begin(walrow__collector *collector, const walrow_transaction *
     free((void *)collector->transaction.origin);
     collector->transaction = *transaction;
     collector->transaction.origin = NULL;
+    collector->transaction.end_lsn = 0;
     collector->in_transaction = true;
     collector->transaction_noted = false;
     collector->seq = 0;
@@ -218,21 +219,27 @@ walrow__collector_origin(walrow__collector *collector, const char *name, walrow_
 }
 
 walrow_code
+walrow__collector_list(walrow__collector *collector, const walrow_transaction *transaction, walrow_error *err)
+{
+    walrow_transaction *copy = list_add(&collector->set->transactions, sizeof *copy);
+    if (copy == NULL)
+        return walrow__fail_memory(err);
+    *copy = *transaction;
+    if (copy->origin == NULL)
+        return WALROW_OK;
+    copy->origin = strdup(copy->origin);
+    return copy->origin == NULL ? walrow__fail_memory(err) : WALROW_OK;
+}
+
+walrow_code
 walrow__collector_commit(walrow__collector *collector, uint64_t end_lsn, walrow_error *err)
 {
     if (!collector->in_transaction)
         return walrow__fail(err, WALROW_ERR_PROTOCOL, "commit without a transaction");
     collector->in_transaction = false;
-    collector->end_lsn = end_lsn;
-    if (!collector->transaction_noted)
-        return WALROW_OK;
-    walrow_transaction *transaction = list_add(&collector->set->transactions, sizeof *transaction);
-    if (transaction == NULL)
-        return walrow__fail_memory(err);
-    *transaction = collector->transaction;
-    transaction->end_lsn = end_lsn;
-    collector->transaction.origin = NULL;
-    return WALROW_OK;
+    collector->transaction.end_lsn = collector->end_lsn = end_lsn;
+    return collector->transaction_noted ? walrow__collector_list(collector, &collector->transaction, err)
+                                        : WALROW_OK;
 }
 
 /* Its position is all it brings. */
@@ -270,15 +277,14 @@ walrow__collector_message(walrow__collector *collector, const walrow_message *me
 }
 
 bool
-walrow__collector_wants(walrow__collector *collector, const walrow__feed *feed, uint32_t seq)
+walrow__collector_wants(const walrow__collector *collector, const walrow__feed *feed,
+                        walrow__position position, bool *noted)
 {
-    walrow__position position = {collector->transaction.commit_lsn, seq};
-    if (position.commit_lsn >= feed->from_lsn && walrow__position_compare(position, collector->delivered) > 0)
-        return true;
-    /* a part of this transaction went out before: its end is news, whether or not more rows are */
-    if (position.commit_lsn == collector->delivered.commit_lsn)
-        collector->transaction_noted = true;
-    return false;
+    bool wanted =
+        position.commit_lsn >= feed->from_lsn && walrow__position_compare(position, collector->delivered) > 0;
+    /* where a part of its transaction went out before, its end is news, whether or not more rows are */
+    *noted |= wanted || position.commit_lsn == collector->delivered.commit_lsn;
+    return wanted;
 }
 
 walrow_code
@@ -288,7 +294,7 @@ walrow__collector_begin_row(walrow__collector *collector, walrow__feed *feed, ch
     walrow__position position = {collector->transaction.commit_lsn,
                                  collector->snapshot ? 0 : collector->seq++};
     *builder = NULL;
-    if (!walrow__collector_wants(collector, feed, position.seq))
+    if (!walrow__collector_wants(collector, feed, position, &collector->transaction_noted))
         return WALROW_OK;
     *builder = &feed->builder;
     collector->last = position;
@@ -315,7 +321,6 @@ open_feed(walrow__collector *collector, walrow__feed *feed)
 static void
 count_rows(walrow__collector *collector, int64_t n, size_t size)
 {
-    collector->transaction_noted = true;
     collector->rows += n;
     collector->bytes += size;
 }
@@ -331,27 +336,26 @@ walrow__collector_end_row(walrow__collector *collector, walrow__feed *feed, bool
     return WALROW_OK;
 }
 
-/* The batches of a message each hold ordinals of its whole range: the last is the greatest. */
+/* The batches of a message each hold positions of its whole range: the last is the greatest. */
 static void
-raise_last(walrow__collector *collector, uint32_t seq)
+raise_last(walrow__collector *collector, walrow__position position)
 {
-    walrow__position position = {collector->transaction.commit_lsn, seq};
     if (walrow__position_compare(position, collector->last) > 0)
         collector->last = position;
 }
 
 void
-walrow__collector_count_rows(walrow__collector *collector, walrow__feed *feed, int64_t n, uint32_t last_seq,
-                             size_t size)
+walrow__collector_count_rows(walrow__collector *collector, walrow__feed *feed, int64_t n,
+                             walrow__position last, size_t size)
 {
     open_feed(collector, feed);
-    raise_last(collector, last_seq);
+    raise_last(collector, last);
     count_rows(collector, n, size);
 }
 
 walrow_code
 walrow__collector_add_batch(walrow__collector *collector, walrow__feed *feed, struct ArrowArray *batch,
-                            uint32_t last_seq, size_t size, walrow_error *err)
+                            walrow__position last, size_t size, walrow_error *err)
 {
     walrow_code code = WALROW_OK;
     walrow_batch *place = NULL;
@@ -366,7 +370,7 @@ walrow__collector_add_batch(walrow__collector *collector, walrow__feed *feed, st
         ArrowArrayRelease(batch);
         return code;
     }
-    raise_last(collector, last_seq);
+    raise_last(collector, last);
     count_rows(collector, batch->length, size);
     ArrowArrayMove(batch, &place->array);
     return WALROW_OK;
@@ -468,28 +472,13 @@ walrow__collector_abandon(walrow__collector *collector, walrow_error *err)
     return collector->set == NULL ? walrow__fail_memory(err) : WALROW_OK;
 }
 
-/* List the transaction under way, which goes on in the next change set. */
-static walrow_code
-list_open_transaction(walrow__collector *collector, walrow_error *err)
-{
-    walrow_transaction *transaction = list_add(&collector->set->transactions, sizeof *transaction);
-    if (transaction == NULL)
-        return walrow__fail_memory(err);
-    *transaction = collector->transaction;
-    transaction->end_lsn = 0;
-    if (transaction->origin == NULL)
-        return WALROW_OK;
-    transaction->origin = strdup(transaction->origin);
-    return transaction->origin == NULL ? walrow__fail_memory(err) : WALROW_OK;
-}
-
 /* Move what is finished into *out and begin anew. */
 static walrow_code
 hand_over(walrow__collector *collector, walrow_changes *out, walrow_error *err)
 {
     bool partial = collector->in_transaction && collector->transaction_noted && !collector->snapshot;
-    if (partial)
-        WALROW_TRY(list_open_transaction(collector, err));
+    if (partial) /* it goes on in the next one */
+        WALROW_TRY(walrow__collector_list(collector, &collector->transaction, err));
     walrow__change_set *set = collector->set, *fresh = calloc(1, sizeof *fresh);
     if (fresh == NULL)
         return walrow__fail_memory(err);

@@ -55,6 +55,9 @@ walrow_code walrow__collector_origin(walrow__collector *collector, const char *n
                                      walrow_error *err) WALROW_MUST_CHECK;
 walrow_code walrow__collector_commit(walrow__collector *collector, uint64_t end_lsn,
                                      walrow_error *err) WALROW_MUST_CHECK;
+/** A whole transaction of which something was kept after its commit; in their order. Copies its origin. */
+walrow_code walrow__collector_list(walrow__collector *collector, const walrow_transaction *transaction,
+                                   walrow_error *err) WALROW_MUST_CHECK;
 /* The prefix of messages that walrow writes itself; they are not handed on. */
 #define WALROW__HEARTBEAT "walrow"
 
@@ -72,16 +75,17 @@ walrow_code walrow__collector_end_row(walrow__collector *collector, walrow__feed
                                       size_t size, walrow_error *err) WALROW_MUST_CHECK;
 
 /**
- * Rows that come as a batch, whose ordinals the plugin counted: is the row at that place of the transaction under way
- * to be kept? Not if it was delivered already or lies in the table's snapshot.
+ * Rows that come as a batch, whose positions the plugin knows: is the one at that position to be kept? Not if it was
+ * delivered already or lies in the table's snapshot. *noted: set if its transaction is to be listed.
  */
-bool walrow__collector_wants(walrow__collector *collector, const walrow__feed *feed, uint32_t seq);
-/** n wanted rows were appended to the feed's builder, the last with that ordinal. size: as above. */
+bool walrow__collector_wants(const walrow__collector *collector, const walrow__feed *feed,
+                             walrow__position position, bool *noted);
+/** n wanted rows were appended to the feed's builder, the last at that position. size: as above. */
 void walrow__collector_count_rows(walrow__collector *collector, walrow__feed *feed, int64_t n,
-                                  uint32_t last_seq, size_t size);
+                                  walrow__position last, size_t size);
 /** Wanted rows that are a batch already. Takes *batch whatever the outcome. */
 walrow_code walrow__collector_add_batch(walrow__collector *collector, walrow__feed *feed,
-                                        struct ArrowArray *batch, uint32_t last_seq, size_t size,
+                                        struct ArrowArray *batch, walrow__position last, size_t size,
                                         walrow_error *err) WALROW_MUST_CHECK;
 
 /**

@@ -9,9 +9,10 @@
 #include "base/strbuf.h"
 #include "pg/query.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
-/* , 'name', 'value', ... */
+/* , 'name', 'value', ...: the plugin's, and the procedure's */
 static walrow_code
 write_settings(walrow__pull *pull, const walrow__source_options *options, walrow_error *err)
 {
@@ -24,6 +25,8 @@ write_settings(walrow__pull *pull, const walrow__source_options *options, walrow
         walrow__sql_literal(&sql, pull->windows[0].conn, settings.items[i]);
     }
     walrow__texts_release(&settings);
+    if (options->wal2arrow && options->group_bytes > 0 && pull->windows[0].function == NULL)
+        walrow__strbuf_addf(&sql, ", 'group', '%" PRId64 "'", options->group_bytes);
     free(pull->settings);
     pull->windows[0].settings = pull->settings = walrow__strbuf_take(&sql);
     return pull->settings == NULL ? walrow__fail_memory(err) : WALROW_OK;

@@ -69,6 +69,7 @@ typedef struct walrow__source_options {
     bool or_push;   /* pull: to be refused where rows, a message each, are so large that pushing is faster */
     bool wal2arrow; /* the slot's plugin; else pgoutput. What follows is for wal2arrow only */
     int64_t max_rows, max_bytes;   /* of a message */
+    int64_t group_bytes;           /* pull: of small transactions that share a message; 0: none do */
     const walrow__texts *wal2json; /* its options, NAME=VALUE; NULL: the plugin is another */
     walrow__wal2json_format wal2json_format;
     bool lacks_numbers;                 /* wal2json cannot be asked for NaN */

@@ -3,14 +3,15 @@
  *	  The plugin wal2arrow, format compact (PROTOCOL.md). What reaches the collector is what pgoutput's decoder
  *	  would give it.
  *
- * The plugin counts `_seq` over all tables it publishes, walrow over those that match: a message is read twice,
- *	  first to learn which of its ordinals are of tables nobody wants, then to take the rest, renumbered.
+ * A message is read twice, first to learn which of its ordinals are of tables nobody wants, then to take the rest,
+ *	  renumbered.
  */
 #include "source/wal2arrow.h"
 
 #include "base/error.h"
 #include "base/utf8.h"
 #include "columns/wire_rows.h"
+#include "source/wal2arrow_ordinals.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -20,12 +21,18 @@ enum {
     WRAP_BYTES = 64 << 10 /* from this size on a batch stays in its message; smaller ones are joined */
 };
 
+/* A transaction that has rows in the message. */
+typedef struct member {
+    walrow_transaction transaction; /* origin: owned; end_lsn 0: it does not end before the rows come */
+    bool noted;                     /* something of it was kept */
+} member;
+
 typedef struct wal2arrow {
     walrow__decoder base;
     walrow__announced tables;
-    uint32_t dropped_before; /* ordinals dropped in earlier messages of the transaction */
-    uint32_t *dropped;       /* those of this message, ascending */
-    size_t n_dropped, dropped_capacity;
+    walrow__ordinals ordinals;
+    member *members; /* of this message, ascending */
+    size_t n_members, member_capacity;
     struct ArrowBuffer message; /* this one's memory, shared; empty until it was taken */
 } wal2arrow;
 
@@ -36,23 +43,6 @@ broken(const char *what, walrow_error *err)
 }
 
 /* ---- what is dropped ---- */
-
-static walrow_code
-drop_rows(wal2arrow *w, const walrow__wire_rows *rows, walrow_error *err)
-{
-    size_t needed = w->n_dropped + (size_t)rows->n;
-    if (needed > w->dropped_capacity) {
-        size_t capacity = needed > 2 * w->dropped_capacity ? needed : 2 * w->dropped_capacity;
-        uint32_t *dropped = realloc(w->dropped, capacity * sizeof *dropped);
-        if (dropped == NULL)
-            return walrow__fail_memory(err);
-        w->dropped = dropped;
-        w->dropped_capacity = capacity;
-    }
-    for (int64_t i = 0; i < rows->n; i++)
-        w->dropped[w->n_dropped++] = walrow__wire_seq(rows, i);
-    return WALROW_OK;
-}
 
 static walrow_code
 open_rows(const walrow__wire_batch *batch, walrow__wire_rows *out, walrow_error *err)
@@ -75,7 +65,7 @@ scan_batch(wal2arrow *w, walrow__wire_bytes payload, walrow_error *err)
     if (relation == NULL || relation->wanted)
         return WALROW_OK;
     WALROW_TRY(open_rows(&batch, &rows, err));
-    return drop_rows(w, &rows, err);
+    return walrow__ordinals_drop(&w->ordinals, &rows) ? WALROW_OK : walrow__fail_memory(err);
 }
 
 static walrow_code
@@ -90,18 +80,11 @@ scan_schema(wal2arrow *w, walrow__wire_bytes payload, walrow_error *err)
     return relation == NULL ? walrow__fail_memory(err) : WALROW_OK;
 }
 
-static int
-compare_seqs(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* The first reading. */
 static walrow_code
 scan_frames(wal2arrow *w, walrow__cursor cursor, walrow_error *err)
 {
-    w->n_dropped = 0;
+    w->ordinals.n = 0;
     while (walrow__cursor_left(&cursor) > 0) {
         walrow__wire_frame frame;
         if (!walrow__wire_read_frame(&cursor, &frame))
@@ -111,49 +94,49 @@ scan_frames(wal2arrow *w, walrow__cursor cursor, walrow_error *err)
         if (frame.type == WALROW__WIRE_BATCH)
             WALROW_TRY(scan_batch(w, frame.payload, err));
     }
-    if (w->n_dropped > 0)
-        qsort(w->dropped, w->n_dropped, sizeof *w->dropped, compare_seqs);
+    walrow__ordinals_sort(&w->ordinals);
     return WALROW_OK;
 }
 
-/* The ordinal among those of tables that are wanted. */
-static uint32_t
-renumber(const wal2arrow *w, uint32_t seq)
-{
-    size_t low = 0, high = w->n_dropped;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (w->dropped[middle] < seq)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return seq - w->dropped_before - (uint32_t)low;
-}
-
-static bool
-renumbers(const wal2arrow *w)
-{
-    return w->n_dropped > 0 || w->dropped_before > 0;
-}
-
 /* ---- transactions ---- */
+
+static void
+clear_members(wal2arrow *w)
+{
+    while (w->n_members > 0)
+        free((void *)w->members[--w->n_members].transaction.origin);
+}
+
+static walrow_code
+add_member(wal2arrow *w, const walrow_transaction *transaction, walrow_error *err)
+{
+    if (w->n_members == w->member_capacity) {
+        size_t capacity = w->member_capacity == 0 ? 16 : 2 * w->member_capacity;
+        member *members = realloc(w->members, capacity * sizeof *members);
+        if (members == NULL)
+            return walrow__fail_memory(err);
+        w->members = members;
+        w->member_capacity = capacity;
+    }
+    w->members[w->n_members] = (member){.transaction = *transaction};
+    w->members[w->n_members++].transaction.origin = NULL;
+    return WALROW_OK;
+}
 
 static walrow_code
 read_origin(wal2arrow *w, walrow__wire_bytes name, walrow_error *err)
 {
     if (name.size == 0)
         return WALROW_OK;
+    if (!walrow__utf8_valid(name.bytes, name.size))
+        return broken("an origin's name that is not UTF-8", err);
     char *text = malloc(name.size + 1);
     if (text == NULL)
         return walrow__fail_memory(err);
     memcpy(text, name.bytes, name.size);
     text[name.size] = '\0';
-    walrow_code code = walrow__utf8_valid(name.bytes, name.size)
-                           ? walrow__collector_origin(w->base.collector, text, err)
-                           : broken("an origin's name that is not UTF-8", err);
-    free(text);
-    return code;
+    w->members[w->n_members - 1].transaction.origin = text;
+    return walrow__collector_origin(w->base.collector, text, err);
 }
 
 static walrow_code
@@ -162,14 +145,15 @@ read_begin(wal2arrow *w, walrow__wire_bytes payload, walrow_error *err)
     walrow__wire_begin begin;
     if (!walrow__wire_read_begin(payload, &begin))
         return broken("short begin", err);
-    if (w->base.stop_lsn != 0 && begin.commit_lsn >= w->base.stop_lsn) {
+    if (w->base.stop_lsn != 0 && begin.commit_lsn >= w->base.stop_lsn)
         w->base.stopped = true;
+    if (w->base.stopped)
         return WALROW_OK;
-    }
     walrow_transaction transaction = {
         .xid = begin.xid, .commit_lsn = begin.commit_lsn, .commit_time = begin.commit_time};
-    w->dropped_before = 0;
+    w->ordinals.n_before = 0;
     WALROW_TRY(walrow__collector_begin(w->base.collector, &transaction, err));
+    WALROW_TRY(add_member(w, &transaction, err));
     return read_origin(w, begin.origin, err);
 }
 
@@ -187,6 +171,40 @@ read_commit(wal2arrow *w, walrow__wire_bytes payload, walrow_error *err)
     return walrow__collector_commit(w->base.collector, commit.end_lsn, err);
 }
 
+/* It has rows in the message, all of which come behind its commit: whether it is to be listed is not known yet. */
+static walrow_code
+read_early_commit(wal2arrow *w, walrow__wire_bytes payload, walrow_error *err)
+{
+    if (w->base.stopped)
+        return WALROW_OK;
+    WALROW_TRY(read_commit(w, payload, err));
+    w->members[w->n_members - 1].transaction.end_lsn = w->base.collector->end_lsn;
+    return WALROW_OK;
+}
+
+/* The message's rows are all read: which transactions they are of is known. */
+static walrow_code
+list_members(wal2arrow *w, walrow_error *err)
+{
+    for (const member *member = w->members; member < w->members + w->n_members; member++) {
+        if (member->noted && member->transaction.end_lsn != 0)
+            WALROW_TRY(walrow__collector_list(w->base.collector, &member->transaction, err));
+        else if (member->noted)
+            w->base.collector->transaction_noted = true;
+    }
+    clear_members(w);
+    return WALROW_OK;
+}
+
+/* Of a change of the transaction under way, its ordinal being the plugin's. */
+static walrow__position
+place(const wal2arrow *w, uint32_t seq)
+{
+    walrow__position position = {w->base.collector->transaction.commit_lsn, seq};
+    position.seq = walrow__ordinals_renumber(&w->ordinals, position);
+    return position;
+}
+
 static walrow_code
 add_message(wal2arrow *w, const walrow__wire_message *in, const char *prefix, walrow_error *err)
 {
@@ -199,7 +217,7 @@ add_message(wal2arrow *w, const walrow__wire_message *in, const char *prefix, wa
         .transactional = inside,
         .lsn = in->lsn,
         .commit_lsn = inside ? collector->transaction.commit_lsn : in->lsn,
-        .seq = inside ? renumber(w, in->seq) : 0,
+        .seq = inside ? place(w, in->seq).seq : 0,
         .xid = inside ? collector->transaction.xid : 0,
     };
     return walrow__collector_message(w->base.collector, &message, err);
@@ -242,8 +260,6 @@ static walrow_code
 find_feed(wal2arrow *w, uint32_t relid, uint64_t epoch, walrow__feed **out, walrow_error *err)
 {
     const walrow__announced_table *relation = walrow__announced_find(&w->tables, relid);
-    if (!w->base.collector->in_transaction)
-        return broken("change outside a transaction", err);
     if (relation == NULL)
         return walrow__fail(err, WALROW_ERR_PROTOCOL, "change of relation %" PRIu32 ", never announced",
                             relid);
@@ -255,19 +271,45 @@ find_feed(wal2arrow *w, uint32_t relid, uint64_t epoch, walrow__feed **out, walr
 }
 
 static bool
-is_of_transaction(const walrow__wire_rows *rows, const walrow_transaction *transaction)
+is_of(const walrow__wire_rows *rows, int64_t i, const walrow_transaction *transaction)
 {
-    bool same = true;
+    uint64_t lsn;
+    uint32_t xid;
+    int64_t time;
+    memcpy(&lsn, rows->commit_lsns.data + 8 * i, 8);
+    memcpy(&xid, rows->xids.data + 4 * i, 4);
+    memcpy(&time, rows->commit_times.data + 8 * i, 8);
+    return lsn == transaction->commit_lsn && xid == transaction->xid && time == transaction->commit_time;
+}
+
+/* Those of a batch that are to be kept: before them is what was delivered, behind them what --until leaves out. */
+typedef struct range {
+    int64_t start, n;
+    walrow__position last;
+} range;
+
+static walrow_code
+choose_rows(wal2arrow *w, const walrow__feed *feed, const walrow__wire_rows *rows, range *out,
+            walrow_error *err)
+{
+    member *member = w->members, *end = w->members + w->n_members;
+    *out = (range){0};
     for (int64_t i = 0; i < rows->n; i++) {
-        uint64_t lsn;
-        uint32_t xid;
-        int64_t time;
-        memcpy(&lsn, rows->commit_lsns.data + 8 * i, 8);
-        memcpy(&xid, rows->xids.data + 4 * i, 4);
-        memcpy(&time, rows->commit_times.data + 8 * i, 8);
-        same &= lsn == transaction->commit_lsn && xid == transaction->xid && time == transaction->commit_time;
+        walrow__position position = walrow__wire_position(rows, i);
+        if (w->base.stopped && position.commit_lsn >= w->base.stop_lsn)
+            break;
+        while (member < end && member->transaction.commit_lsn < position.commit_lsn)
+            member++;
+        if (member == end || !is_of(rows, i, &member->transaction))
+            return broken("rows of another transaction", err);
+        position.seq = walrow__ordinals_renumber(&w->ordinals, position);
+        if (walrow__collector_wants(w->base.collector, feed, position, &member->noted))
+            out->n++;
+        else
+            out->start++;
+        out->last = position;
     }
-    return same;
+    return WALROW_OK;
 }
 
 /* The message's memory becomes ours, if its owner gives it away. */
@@ -287,41 +329,40 @@ take_message(wal2arrow *w)
 }
 
 static bool
-may_stay(wal2arrow *w, const walrow__wire_batch *batch, int64_t start)
+may_stay(wal2arrow *w, const walrow__wire_batch *batch, const range *range)
 {
-    return start == 0 && batch->body.size >= WRAP_BYTES && (uintptr_t)batch->body.bytes % 8 == 0 &&
-           !renumbers(w) && take_message(w);
+    return range->n == batch->rows && batch->body.size >= WRAP_BYTES &&
+           (uintptr_t)batch->body.bytes % 8 == 0 && !walrow__ordinals_differ(&w->ordinals) && take_message(w);
 }
 
 static void
 renumber_rows(const wal2arrow *w, walrow__batch_builder *builder, int64_t from)
 {
+    const uint64_t *lsns = (const uint64_t *)builder->commit_lsns.data;
     uint32_t *seqs = (uint32_t *)builder->seqs.data;
     for (int64_t i = from; i < builder->rows; i++)
-        seqs[i] = renumber(w, seqs[i]);
+        seqs[i] = walrow__ordinals_renumber(&w->ordinals, (walrow__position){lsns[i], seqs[i]});
 }
 
 static walrow_code
 add_rows(wal2arrow *w, walrow__feed *feed, const walrow__wire_batch *batch, const walrow__wire_rows *rows,
          walrow_error *err)
 {
-    walrow__collector *collector = w->base.collector;
-    uint32_t last = renumber(w, walrow__wire_seq(rows, rows->n - 1));
-    int64_t start = 0, before = feed->builder.rows;
-    while (start < rows->n &&
-           !walrow__collector_wants(collector, feed, renumber(w, walrow__wire_seq(rows, start))))
-        start++;
-    if (start == rows->n)
+    range range;
+    int64_t before = feed->builder.rows;
+    WALROW_TRY(choose_rows(w, feed, rows, &range, err));
+    if (range.n == 0)
         return WALROW_OK;
-    if (may_stay(w, batch, start)) {
+    if (may_stay(w, batch, &range)) {
         struct ArrowArray array;
         WALROW_TRY(walrow__wire_wrap_rows(rows, feed->builder.table, &w->message, &array, err));
-        return walrow__collector_add_batch(collector, feed, &array, last, batch->body.size, err);
+        return walrow__collector_add_batch(w->base.collector, feed, &array, range.last, batch->body.size,
+                                           err);
     }
-    WALROW_TRY(walrow__wire_append_rows(rows, start, &feed->builder, err));
-    if (renumbers(w))
+    WALROW_TRY(walrow__wire_append_rows(rows, range.start, range.n, &feed->builder, err));
+    if (walrow__ordinals_differ(&w->ordinals))
         renumber_rows(w, &feed->builder, before);
-    walrow__collector_count_rows(collector, feed, rows->n - start, last, batch->body.size);
+    walrow__collector_count_rows(w->base.collector, feed, range.n, range.last, batch->body.size);
     return WALROW_OK;
 }
 
@@ -333,12 +374,12 @@ read_batch(wal2arrow *w, walrow__wire_bytes payload, walrow_error *err)
     walrow__feed *feed;
     if (!walrow__wire_read_batch(payload, &batch))
         return broken("short batch", err);
+    if (w->n_members == 0)
+        return broken("rows outside a transaction", err);
     WALROW_TRY(find_feed(w, batch.relid, batch.epoch, &feed, err));
     if (feed == NULL)
         return WALROW_OK;
     WALROW_TRY(open_rows(&batch, &rows, err));
-    if (!is_of_transaction(&rows, &w->base.collector->transaction))
-        return broken("rows of another transaction", err);
     return add_rows(w, feed, &batch, &rows, err);
 }
 
@@ -350,9 +391,11 @@ read_dead_letter(wal2arrow *w, walrow__wire_bytes payload, walrow_error *err)
     walrow__collector *collector = w->base.collector;
     if (!walrow__wire_read_dead_letter(payload, &letter))
         return broken("short dead letter", err);
+    if (!collector->in_transaction)
+        return broken("dead letter outside a transaction", err);
     WALROW_TRY(find_feed(w, letter.relid, letter.epoch, &feed, err));
-    walrow__position position = {collector->transaction.commit_lsn, renumber(w, letter.seq)};
-    if (feed == NULL || !walrow__collector_wants(collector, feed, position.seq))
+    walrow__position position = place(w, letter.seq);
+    if (feed == NULL || !walrow__collector_wants(collector, feed, position, &collector->transaction_noted))
         return WALROW_OK;
     char reason[200];
     if (letter.column >= (uint32_t)feed->builder.table->n_columns || letter.reason.size >= sizeof reason ||
@@ -370,9 +413,8 @@ static walrow_code
 read_frame(wal2arrow *w, const walrow__wire_frame *frame, walrow_error *err)
 {
     switch (frame->type) {
-    case WALROW__WIRE_BEGIN:
-        return read_begin(w, frame->payload, err);
     case WALROW__WIRE_COMMIT:
+        WALROW_TRY(list_members(w, err));
         return read_commit(w, frame->payload, err);
     case WALROW__WIRE_SCHEMA:
         return read_schema(w, frame->payload, err);
@@ -387,23 +429,60 @@ read_frame(wal2arrow *w, const walrow__wire_frame *frame, walrow_error *err)
     }
 }
 
-/* The second reading. A message is of one transaction: it begins first if it does, and ends last. */
+/*
+ * What a message begins with: the begins of its transactions, each but the last with its commit; that of the last is
+ * the message's end, if it ends in it. Leaves the cursor at the first frame of another kind.
+ */
+static walrow_code
+read_transactions(wal2arrow *w, walrow__cursor *cursor, walrow_error *err)
+{
+    walrow__cursor next = *cursor;
+    walrow__wire_frame frame;
+    clear_members(w);
+    if (w->base.collector->in_transaction) /* it goes on */
+        return add_member(w, &w->base.collector->transaction, err);
+    while (walrow__cursor_left(&next) > 0) {
+        if (!walrow__wire_read_frame(&next, &frame))
+            return broken("a frame passes the message's end", err);
+        bool is_early_commit = frame.type == WALROW__WIRE_COMMIT && walrow__cursor_left(&next) > 0;
+        if (frame.type == WALROW__WIRE_BEGIN)
+            WALROW_TRY(read_begin(w, frame.payload, err));
+        else if (is_early_commit)
+            WALROW_TRY(read_early_commit(w, frame.payload, err));
+        else
+            return WALROW_OK;
+        *cursor = next;
+    }
+    return WALROW_OK;
+}
+
+/* Behind where the stream stops there may be rows of transactions before it, of the last transaction all else. */
+static bool
+is_left_out(const wal2arrow *w, uint8_t type)
+{
+    return w->base.stopped &&
+           (w->n_members == 0 || (type != WALROW__WIRE_BATCH && type != WALROW__WIRE_SCHEMA));
+}
+
+/* The second reading. */
 static walrow_code
 read_frames(wal2arrow *w, walrow__cursor cursor, walrow_error *err)
 {
-    const uint8_t *first = cursor.at;
-    while (walrow__cursor_left(&cursor) > 0 && !w->base.stopped) {
+    WALROW_TRY(read_transactions(w, &cursor, err));
+    while (walrow__cursor_left(&cursor) > 0) {
         walrow__wire_frame frame;
-        bool is_first = cursor.at == first;
         if (!walrow__wire_read_frame(&cursor, &frame))
             return broken("a frame passes the message's end", err);
-        if (frame.type == WALROW__WIRE_BEGIN && !is_first)
-            return broken("a begin in the middle of a message", err);
-        WALROW_TRY(read_frame(w, &frame, err));
+        if (frame.type == WALROW__WIRE_BEGIN)
+            return broken("a begin in the middle of a transaction or message", err);
         if (frame.type == WALROW__WIRE_COMMIT && walrow__cursor_left(&cursor) > 0)
             return broken("frames behind a commit", err);
+        if (!is_left_out(w, frame.type))
+            WALROW_TRY(read_frame(w, &frame, err));
     }
-    w->dropped_before += (uint32_t)w->n_dropped;
+    walrow__ordinals_carry(&w->ordinals, w->base.collector->transaction.commit_lsn);
+    WALROW_TRY(list_members(w, err));
+    walrow__ordinals_carry(&w->ordinals, w->base.collector->transaction.commit_lsn);
     return WALROW_OK;
 }
 
@@ -448,7 +527,9 @@ free_wal2arrow(walrow__decoder *decoder)
 {
     wal2arrow *w = (wal2arrow *)decoder;
     walrow__announced_release(&w->tables);
-    free(w->dropped);
+    walrow__ordinals_release(&w->ordinals);
+    clear_members(w);
+    free(w->members);
     free(w);
 }
 

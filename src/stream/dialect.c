@@ -121,8 +121,9 @@ clamp(int64_t value, int64_t least, int64_t most)
 }
 
 /*
- * A change set ends at a message's end: with messages a quarter of its limits it is over them by a quarter at
- * most. Larger ones than these fill the socket while the server waits, instead of decoding on.
+ * A change set ends at a message's end: with messages a quarter of its limits it is over them by a quarter, with
+ * small transactions in front of a large one's first by twice that, at most. Larger ones than these fill the socket
+ * while the server waits, instead of decoding on. Groups are smaller than what stays in its message: they are joined.
  */
 walrow__source_options
 walrow__dialect_options(const walrow__dialect *dialect, const walrow_options *options, int server_version,
@@ -139,6 +140,8 @@ walrow__dialect_options(const walrow__dialect *dialect, const walrow_options *op
         .timeout_ms = (int)options->connect_timeout_s * 1000,
         .max_rows = clamp(options->batch_rows / 4, 1, 65536),
         .max_bytes = clamp(options->batch_bytes / 4, 1024, 256 << 10),
+        .group_bytes =
+            options->batch == WALROW__BATCH_OF_SIZE ? clamp(options->batch_bytes / 4, 1024, 32 << 10) : 0,
         .types = options->types,
         .n_types = options->n_types,
     };

@@ -406,6 +406,21 @@ def times_in(said):
     return [line.split("changes are ")[1].split("ed")[0] for line in said.splitlines() if "changes are " in line]
 
 
+@pytest.mark.parametrize("batch", ["size", "transaction"])
+def test_small_transactions_share_messages(new_server, walrow, tmp_path, batch):
+    """Unless each is to be a change set."""
+    server = new_server(conf=plugin_conf(log_statement="all"))
+    database = server.create_database("small")
+    create_extension(database)
+    job = Job(database, walrow, tmp_path, way="wal2arrow")
+    database.sql(TABLES)
+    job.setup()
+    write(database)
+    job.stream(*PULL, "--batch", batch)
+    assert len(job.rows("t")) == 5000
+    assert ("'group', '32768'" in server.log()) == (batch == "size")
+
+
 def test_large_rows_are_pushed_rather_than_asked_for_by_function(db, job, by):
     """Unless pulling was asked for."""
     db.sql(BURST.replace("60", "200"))

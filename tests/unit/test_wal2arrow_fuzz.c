@@ -30,20 +30,34 @@ matches(void *arg, const char *schema, const char *table)
 
 /* ---- messages ---- */
 
+/* transactions: over how many the rows are spread; the last is that at 0x100. */
 static void
-write_rows(walrow__wire_out *out, walrow__table *table, uint32_t from, uint32_t n)
+write_rows(walrow__wire_out *out, walrow__table *table, uint32_t from, uint32_t n, uint32_t transactions)
 {
     walrow_error err = {0};
     walrow__batch_builder batch;
     ASSERT_OK(walrow__batch_init(&batch, table, ArrowBufferAllocatorDefault(), &err), err);
-    put_zoo_rows(&batch, 0x100, from, n);
+    for (uint32_t i = transactions; i > 0; i--)
+        put_zoo_rows(&batch, 0x100 - 0x10 * (i - 1), from, n / transactions);
     assert_true(walrow__wire_write_batch(out, &batch));
     walrow__batch_release(&batch);
 }
 
-/* One transaction of n rows of the zoo, with all else that there is. */
+/* Those that are over before the rows. */
 static void
-add_message(fixture *f, bool with_schemas, bool with_other, uint32_t n)
+write_group(walrow__wire_out *out, uint32_t n)
+{
+    for (uint32_t i = n; i > 0; i--) {
+        uint64_t lsn = 0x100 - 0x10 * i;
+        walrow__wire_begin begin = {(uint32_t)lsn, lsn, NOON, text_bytes(i % 2 == 0 ? "upstream" : "")};
+        walrow__wire_commit commit = {lsn, lsn + 8};
+        assert_true(walrow__wire_write_begin(out, &begin) && walrow__wire_write_commit(out, &commit));
+    }
+}
+
+/* Transactions of n rows of the zoo together, the last with all else that there is. */
+static void
+add_message(fixture *f, bool with_schemas, bool with_other, uint32_t n, uint32_t transactions)
 {
     walrow_error err = {0};
     walrow__wire_begin begin = {0x100, 0x100, NOON, text_bytes("upstream")};
@@ -54,15 +68,17 @@ add_message(fixture *f, bool with_schemas, bool with_other, uint32_t n)
     walrow__strbuf *buf = &f->messages[f->n_messages++];
     walrow__strbuf_init(buf);
     walrow__wire_out out = out_to(buf);
-    assert_true(walrow__wire_write_head(&out) && walrow__wire_write_begin(&out, &begin));
+    assert_true(walrow__wire_write_head(&out));
+    write_group(&out, transactions - 1);
+    assert_true(walrow__wire_write_begin(&out, &begin));
     if (with_schemas) {
         ASSERT_OK(walrow__wire_write_schema(&out, f->zoo, &err), err);
         ASSERT_OK(walrow__wire_write_schema(&out, f->other, &err), err);
     }
     assert_true(walrow__wire_write_dead_letter(&out, &letter));
-    write_rows(&out, f->zoo, 0, n);
+    write_rows(&out, f->zoo, 0, n, transactions);
     if (with_other)
-        write_rows(&out, f->other, n, 5);
+        write_rows(&out, f->other, n, 5, 1);
     assert_true(walrow__wire_write_message(&out, &message) && walrow__wire_write_commit(&out, &commit));
 }
 
@@ -72,11 +88,13 @@ set_up(void **state)
     fixture *f = calloc(1, sizeof *f);
     f->zoo = zoo_table("zoo", 1);
     f->other = zoo_table("other", 2);
-    add_message(f, true, true, 3);
-    add_message(f, false, false, 1);
-    add_message(f, false, true, 9);
-    add_message(f, false, false, 30);
-    add_message(f, false, false, 600); /* stays in its message */
+    add_message(f, true, true, 3, 1);
+    add_message(f, false, false, 1, 1);
+    add_message(f, false, true, 9, 1);
+    add_message(f, false, false, 30, 1);
+    add_message(f, false, false, 600, 1); /* stays in its message */
+    add_message(f, false, true, 9, 3);
+    add_message(f, false, false, 30, 10);
     *state = f;
     return 0;
 }
