@@ -203,7 +203,6 @@ walrow__collector_begin(walrow__collector *collector, const walrow_transaction *
     free((void *)collector->transaction.origin);
     collector->transaction = *transaction;
     collector->transaction.origin = NULL;
-    collector->transaction.end_lsn = 0;
     collector->in_transaction = true;
     collector->transaction_noted = false;
     collector->seq = 0;
@@ -472,13 +471,22 @@ walrow__collector_abandon(walrow__collector *collector, walrow_error *err)
     return collector->set == NULL ? walrow__fail_memory(err) : WALROW_OK;
 }
 
+/* The transaction under way, which goes on in the next change set. */
+static walrow_code
+list_open_transaction(walrow__collector *collector, walrow_error *err)
+{
+    walrow_transaction transaction = collector->transaction;
+    transaction.end_lsn = 0;
+    return walrow__collector_list(collector, &transaction, err);
+}
+
 /* Move what is finished into *out and begin anew. */
 static walrow_code
 hand_over(walrow__collector *collector, walrow_changes *out, walrow_error *err)
 {
     bool partial = collector->in_transaction && collector->transaction_noted && !collector->snapshot;
-    if (partial) /* it goes on in the next one */
-        WALROW_TRY(walrow__collector_list(collector, &collector->transaction, err));
+    if (partial)
+        WALROW_TRY(list_open_transaction(collector, err));
     walrow__change_set *set = collector->set, *fresh = calloc(1, sizeof *fresh);
     if (fresh == NULL)
         return walrow__fail_memory(err);

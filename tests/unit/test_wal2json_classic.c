@@ -136,6 +136,7 @@ chunks_are_the_parts_of_a_transaction(void **state)
     feed(f, CHANGE);
     const walrow_changes *changes = cut(f);
     assert_true(changes->partial);
+    assert_int_equal(changes->transactions[0].end_lsn, 0);
     assert_message(changes, 0, HEAD, 1, true);
     assert_message(changes, 1, CHANGE, 2, true);
     feed(f, "," CHANGE);
