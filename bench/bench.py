@@ -71,14 +71,12 @@ class Bench:
 
     def rates(self, workload, contestants, part=None):
         measured = self.measure(workload, contestants, part)
-        rates = {contestant.name: its.rate for contestant, its in measured.items()}
-        ceilings = {
-            contestant.transport: its.rate for contestant, its in measured.items() if contestant.group == "ceiling"
-        }
+        raw = next((its for contestant, its in measured.items() if contestant.name == RAW), None)
+        ceilings = {contestant.transport: its for contestant, its in measured.items() if contestant.group == "ceiling"}
         self.report.heading(workload.title[0].upper() + workload.title[1:])
         less = f"; slow contestants read the first {part.rows:,}" if part else ""
         self.report.say(f"{workload.rows:,} rows{less}.", "")
-        rate_table(self.report, measured, rates.get(RAW), ceilings)
+        rate_table(self.report, measured, raw, ceilings)
         return measured
 
     def latency(self, seconds):
@@ -115,7 +113,7 @@ def everything(bench, arguments):
     server, report = bench.server, bench.report
     report.heading("Results of `make bench`", 1)
     about = {
-        "run": f"{datetime.date.today()}, medians of {bench.runs}",
+        "run": f"{datetime.date.today()}, medians of {bench.runs}; of ratios, each within a round",
         **machine.describe(server),
         "peers": ", ".join(map(" ".join, peers.versions().items())) or "none built (make bench-peers)",
     }

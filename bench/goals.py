@@ -34,13 +34,13 @@ RATIOS = (
 
 def goal_rows(small, latency, partition_rate):
     """small: contestant -> Measured on 10-row transactions; latency: (p50, p99) of walrow in ms, or None; M rows/s."""
-    rates = {contestant.name: its.rate for contestant, its in small.items()}
-    peers = {contestant: its.rate for contestant, its in small.items() if contestant.group == "peer"}
-    rates["best peer"] = max(peers.values(), default=None)
-    rates["best JSON"] = max((rate for peer, rate in peers.items() if peer.file), default=None)
+    found = {contestant.name: its for contestant, its in small.items()}
+    peers = {contestant: its for contestant, its in small.items() if contestant.group == "peer"}
+    found["best peer"] = best(peers.values())
+    found["best JSON"] = best(its for peer, its in peers.items() if peer.file)
     for what, one, other, resolve_at, goal in RATIOS:
-        one, other = rates.get(one), rates.get(other)
-        value = one / other if one and other else None
+        one, other = found.get(one), found.get(other)
+        value = one.ratio(other) if one and other else None
         yield (what, *verdict(value, resolve_at, goal, "{:.2f}", lambda value, bound: value >= bound))
     bounds = partitioning.RESOLVE_AT, partitioning.GOAL
     what = "rows of 8 columns divided among partitions, M rows/s on one core"
@@ -52,6 +52,10 @@ def goal_rows(small, latency, partition_rate):
         ("peak RSS of walrow into files, the most", peak_rss(small, "ipc", "parquet", "jsonl"), 100, 60, "{:.0f} MB"),
     ):
         yield (what, *verdict(value, resolve_at, goal, form, lambda value, bound: value <= bound))
+
+
+def best(measured):
+    return max(measured, key=lambda its: its.rate, default=None)
 
 
 def peak_rss(small, *sinks):

@@ -34,7 +34,7 @@ RATE_HEADER = (
 
 
 def rate_table(report, measured, raw, ceilings):
-    """measured: contestant -> Measured. raw, and of each transport the ceiling: rates, or None."""
+    """measured: contestant -> Measured. raw, and of each transport the ceiling: Measured, or None."""
     rows = []
     for contestant, its in measured.items():
         ceiling = ceilings.get(contestant.transport)
@@ -42,8 +42,8 @@ def rate_table(report, measured, raw, ceilings):
             contestant.name,
             thousands(its.rate),
             " to ".join(map(thousands, its.rates)),
-            ratio(its.rate, raw),
-            ratio(its.rate, ceiling),
+            ratio(its, raw),
+            ratio(its, ceiling),
             f"{its.per_million('server_cpu_s'):.2f}",
             f"{its.per_million('cpu_s'):.2f}",
             f"{its.median('peak_rss') / 1e6:.0f}" if its.median("peak_rss") else "",  # over before it was looked at
@@ -55,5 +55,5 @@ def thousands(rate):
     return f"{rate / 1000:.0f}"
 
 
-def ratio(rate, other):
-    return f"{rate / other:.2f}" if rate and other else ""
+def ratio(its, other):
+    return f"{its.ratio(other):.2f}" if other else ""

@@ -47,6 +47,11 @@ class Measured:
         seconds = [run.seconds for run in self.runs]
         return self.rows / max(seconds), self.rows / min(seconds)
 
+    def ratio(self, other):
+        """Of the rates, each of two runs of the same round: what is minutes apart the machine has not done alike."""
+        pairs = zip(self.runs, other.runs, strict=True)
+        return statistics.median(self.rows / one.seconds * two.seconds / other.rows for one, two in pairs)
+
     def per_million(self, figure):
         return self.median(figure) / self.rows * 1e6
 
