@@ -481,9 +481,7 @@ read_frames(wal2arrow *w, walrow__cursor cursor, walrow_error *err)
             WALROW_TRY(read_frame(w, &frame, err));
     }
     walrow__ordinals_carry(&w->ordinals, w->base.collector->transaction.commit_lsn);
-    WALROW_TRY(list_members(w, err));
-    walrow__ordinals_carry(&w->ordinals, w->base.collector->transaction.commit_lsn);
-    return WALROW_OK;
+    return list_members(w, err);
 }
 
 static walrow_code

@@ -7,8 +7,8 @@ import sys
 
 import pyarrow as pa
 import pytest
-from plugin import ROOT, create_extension, plugin_conf
-from postgres import Postgres, lsn_text
+from plugin import ROOT, create_extension
+from postgres import lsn_text
 from replication import HEADER, Client, call, is_data, position, pulled, pulled_by
 
 sys.path.insert(0, os.path.join(ROOT, "examples"))
@@ -19,15 +19,9 @@ SIZES = ["1kB", "4kB", "32kB", "1MB"]
 OPTIONS = {"messages": "on", "tables": "public.*"}
 
 
-@pytest.fixture(scope="module")
-def server():
-    with Postgres(conf=plugin_conf()) as postgres:
-        yield postgres
-
-
 @pytest.fixture
-def db(server):
-    database = server.create_database(f"group_{next(_numbers)}")
+def db(arrow_server):
+    database = arrow_server.create_database(f"group_{next(_numbers)}")
     create_extension(database)
     database.sql("CREATE TABLE t (id int PRIMARY KEY, a text)")
     database.sql("CREATE TABLE n (id int PRIMARY KEY, price numeric(10, 2))")
@@ -95,9 +89,9 @@ def seen(db, upto_lsn=None, **options):
     return Seen(pulled(db, db.name, upto_lsn, **OPTIONS, **options)[0])
 
 
-def write_small(db, n, first=0):
+def write_small(db, n):
     with db.connect() as connection:
-        for i in range(first, first + n):
+        for i in range(n):
             connection.execute("INSERT INTO t VALUES (%s, %s)", (i, f"row {i}"))
 
 

@@ -12,14 +12,6 @@ typedef struct fixture {
     uint64_t from_lsn; /* of the table "copied" */
 } fixture;
 
-static bool
-matches(void *arg, const char *schema, const char *table)
-{
-    (void)arg;
-    (void)schema;
-    return strcmp(table, "other") != 0;
-}
-
 static uint64_t
 from_lsn(void *arg, const char *schema, const char *table)
 {
@@ -40,7 +32,8 @@ static int
 set_up(void **state)
 {
     fixture *f = calloc(1, sizeof *f);
-    walrow__capture capture = {.arg = f, .matches = matches, .override = override, .from_lsn = from_lsn};
+    walrow__capture capture = {
+        .arg = f, .matches = all_but_other, .override = override, .from_lsn = from_lsn};
     ASSERT_OK(walrow__collector_init(&f->collector, false, &f->err), f->err);
     ASSERT_OK(walrow__pgoutput_new(&f->collector, &test_catalog, capture, &f->decoder, &f->err), f->err);
     *state = f;

@@ -20,14 +20,6 @@ typedef struct fixture {
     size_t results, errors;
 } fixture;
 
-static bool
-matches(void *arg, const char *schema, const char *table)
-{
-    (void)arg;
-    (void)schema;
-    return strcmp(table, "other") != 0;
-}
-
 /* ---- messages ---- */
 
 /* transactions: over how many the rows are spread; the last is that at 0x100. */
@@ -159,7 +151,7 @@ static void
 renew_decoder(fixture *f)
 {
     walrow_error err = {0};
-    walrow__capture capture = {.arg = f, .matches = matches};
+    walrow__capture capture = {.arg = f, .matches = all_but_other};
     drop_decoder(f);
     ASSERT_OK(walrow__collector_init(&f->collector, false, &err), err);
     ASSERT_OK(walrow__wal2arrow_new(&f->collector, NULL, capture, &f->decoder, &err), err);

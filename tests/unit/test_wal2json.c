@@ -37,19 +37,11 @@ typedef struct fixture {
     walrow_error err;
 } fixture;
 
-static bool
-matches(void *arg, const char *schema, const char *table)
-{
-    (void)arg;
-    (void)schema;
-    return strcmp(table, "other") != 0;
-}
-
 static int
 set_up(void **state)
 {
     fixture *f = calloc(1, sizeof *f);
-    walrow__capture capture = {.arg = f, .matches = matches};
+    walrow__capture capture = {.arg = f, .matches = all_but_other};
     f->catalog = told(&test_catalog, today, sizeof today / sizeof *today);
     f->catalog.as_of_lsn = 0x1000;
     ASSERT_OK(walrow__collector_init(&f->collector, false, &f->err), f->err);

@@ -26,14 +26,6 @@ typedef struct fixture {
     int taken, freed;
 } fixture;
 
-static bool
-matches(void *arg, const char *schema, const char *table)
-{
-    (void)arg;
-    (void)schema;
-    return strcmp(table, "other") != 0;
-}
-
 static uint64_t
 from_lsn(void *arg, const char *schema, const char *table)
 {
@@ -45,7 +37,7 @@ UNUSED_FN static int
 set_up(void **state)
 {
     fixture *f = calloc(1, sizeof *f);
-    walrow__capture capture = {.arg = f, .matches = matches, .from_lsn = from_lsn};
+    walrow__capture capture = {.arg = f, .matches = all_but_other, .from_lsn = from_lsn};
     ASSERT_OK(walrow__collector_init(&f->collector, false, &f->err), f->err);
     ASSERT_OK(walrow__wal2arrow_new(&f->collector, NULL, capture, &f->decoder, &f->err), f->err);
     f->t = simple_table("t", 1);
