@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum { MAX_OPTIONS = 64, HELP_OPTION = 1000 };
 
@@ -168,10 +169,22 @@ bound_heap(void)
     mallopt(M_TOP_PAD, 16 << 20);
 }
 
+/* A look at a large buffer has hundreds of files open; a soft limit is low for the sake of select(), which is not used. */
+static void
+raise_file_limit(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    files.rlim_cur = files.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int
 main(int argc, char **argv)
 {
     bound_heap();
+    raise_file_limit();
     if (argc < 2) {
         fputs("walrow: no command was given\nhint: walrow help lists them\n", stderr);
         return walrow_code_exit_status(WALROW_ERR_USAGE);

@@ -2,14 +2,13 @@
 
 #include "base/crash.h"
 #include "base/error.h"
-#include "base/files.h"
 #include "state/damaged.h"
+#include "state/look.h"
 
 #include <rocksdb/c.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* Column families: RocksDB keeps each in files of its own. */
 enum { MAP, LOG, N_FAMILIES };
@@ -17,6 +16,7 @@ static const char *const family_names[N_FAMILIES] = {"default", "log"};
 
 struct walrow__store {
     char *path;
+    walrow__look *look; /* only to be read */
     rocksdb_t *db;
     rocksdb_column_family_handle_t *families[N_FAMILIES];
     rocksdb_options_t *options, *log_options;
@@ -31,7 +31,6 @@ enum {
     LOG_BLOB_BYTES = 4096,      /* larger entries are not copied when RocksDB compacts */
     MAX_WAL_BYTES = 64 << 20,
     MAX_OPEN_FILES = 64,
-    MAX_LOOKS = 50,      /* beside a process that writes without a pause */
     LOG_LEVEL_SILENT = 6 /* past rocksdb::InfoLogLevel::HEADER_LEVEL */
 };
 
@@ -40,7 +39,13 @@ static walrow_code
 fail(const walrow__store *store, const char *what, char *message, walrow_error *err)
 {
     bool damaged = strncmp(message, "Corruption", 10) == 0;
-    walrow__fail(err, WALROW_ERR_STATE, "%s state in \"%s\": %s", what, store->path, message);
+    const char *folder = store->look == NULL ? NULL : walrow__look_folder(store->look);
+    const char *at = folder == NULL ? NULL : strstr(message, folder);
+    if (at == NULL)
+        walrow__fail(err, WALROW_ERR_STATE, "%s state in \"%s\": %s", what, store->path, message);
+    else /* a file is where it is in the state, not where it is looked at */
+        walrow__fail(err, WALROW_ERR_STATE, "%s state in \"%s\": %.*s%s%s", what, store->path,
+                     (int)(at - message), message, store->path, at + strlen(folder));
     rocksdb_free(message);
     if (damaged)
         return walrow__hint_damaged(err);
@@ -70,8 +75,7 @@ prepare(walrow__store *store, walrow__store_mode mode, walrow_error *err)
     /* not the default, which drops whatever follows a damaged record without a word */
     rocksdb_options_set_wal_recovery_mode(store->options, rocksdb_tolerate_corrupted_tail_records_recovery);
     rocksdb_options_set_write_buffer_size(store->options, WRITE_BUFFER_BYTES);
-    /* -1: tables are opened with the store, and stay readable when they are replaced */
-    rocksdb_options_set_max_open_files(store->options, mode == WALROW__STORE_READ_ONLY ? -1 : MAX_OPEN_FILES);
+    rocksdb_options_set_max_open_files(store->options, MAX_OPEN_FILES);
     rocksdb_options_set_keep_log_file_num(store->options, 2);
     /* with assertions RocksDB aborts at the line of its own log that follows one a full disk has cut short */
     rocksdb_options_set_info_log_level(store->options, LOG_LEVEL_SILENT);
@@ -83,16 +87,16 @@ prepare(walrow__store *store, walrow__store_mode mode, walrow_error *err)
 
 /* What RocksDB says of an open store; NULL: it is. */
 static char *
-open_families(walrow__store *store, walrow__store_mode mode)
+open_families(walrow__store *store, const char *path, walrow__store_mode mode)
 {
     const rocksdb_options_t *options[N_FAMILIES] = {store->options, store->log_options};
     char *message = NULL;
     if (mode == WALROW__STORE_READ_ONLY)
-        store->db = rocksdb_open_for_read_only_column_families(
-            store->options, store->path, N_FAMILIES, family_names, options, store->families, 0, &message);
+        store->db = rocksdb_open_for_read_only_column_families(store->options, path, N_FAMILIES, family_names,
+                                                               options, store->families, 0, &message);
     else
-        store->db = rocksdb_open_column_families(store->options, store->path, N_FAMILIES, family_names,
-                                                 options, store->families, &message);
+        store->db = rocksdb_open_column_families(store->options, path, N_FAMILIES, family_names, options,
+                                                 store->families, &message);
     return message;
 }
 
@@ -106,54 +110,12 @@ close_families(walrow__store *store)
     store->db = NULL;
 }
 
-/* ---- beside a process that writes ---- */
-
-/* The manifest says which files count; it grows with every change of that, and gets another name at times. */
-typedef struct manifest {
-    char name[32];
-    off_t size;
-} manifest;
-
-static walrow_code
-find_manifest(const walrow__store *store, manifest *out, walrow_error *err)
-{
-    struct stat st = {0};
-    size_t size;
-    char *name = NULL, *path = walrow__files_join(store->path, "CURRENT");
-    *out = (manifest){0};
-    walrow_code code = path == NULL ? walrow__fail_memory(err) : walrow__files_read(path, &name, &size, err);
-    free(path);
-    if (name == NULL)
-        return code;
-    snprintf(out->name, sizeof out->name, "%.*s", (int)strcspn(name, "\n"), name);
-    free(name);
-    path = walrow__files_join(store->path, out->name);
-    if (path == NULL)
-        return walrow__fail_memory(err);
-    out->size = stat(path, &st) == 0 ? st.st_size : 0;
-    free(path);
-    return WALROW_OK;
-}
-
-/*
- * RocksDB reads the manifest and then the files, and whoever writes takes away those that a newer manifest does
- * without: a table that is gone by then is an error, and a log that is gone is not even missed. What was opened
- * while the manifest stayed as it was is whole.
- */
+/* Somebody else may be writing into it: what is opened are its files of this moment. */
 static walrow_code
 open_to_look(walrow__store *store, char **message, walrow_error *err)
 {
-    manifest before, after;
-    WALROW_TRY(find_manifest(store, &after, err));
-    for (int i = 0; i < MAX_LOOKS; i++) {
-        rocksdb_free(*message);
-        close_families(store);
-        before = after;
-        *message = open_families(store, WALROW__STORE_READ_ONLY);
-        WALROW_TRY(find_manifest(store, &after, err));
-        if (before.size == after.size && strcmp(before.name, after.name) == 0)
-            break;
-    }
+    WALROW_TRY(walrow__look_open(store->path, &store->look, err));
+    *message = open_families(store, walrow__look_folder(store->look), WALROW__STORE_READ_ONLY);
     return WALROW_OK;
 }
 
@@ -169,7 +131,7 @@ walrow__store_open(const char *path, walrow__store_mode mode, walrow__store **ou
     if (code == WALROW_OK && mode == WALROW__STORE_READ_ONLY)
         code = open_to_look(store, &message, err);
     else if (code == WALROW_OK)
-        message = open_families(store, mode);
+        message = open_families(store, path, mode);
     if (message != NULL)
         code = fail(store, "cannot open the", message, err);
     if (code != WALROW_OK)
@@ -185,6 +147,7 @@ walrow__store_close(walrow__store *store)
     if (store == NULL)
         return;
     close_families(store);
+    walrow__look_close(store->look);
     if (store->log_options != NULL)
         rocksdb_options_destroy(store->log_options);
     if (store->options != NULL)

@@ -6,10 +6,10 @@
 #define WALROW_TEST_LAKE_H
 
 #include "changes.h"
+#include "folder.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,20 +43,13 @@ set_up(void **state)
 }
 
 UNUSED_FN static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
-UNUSED_FN static int
 tear_down(void **state)
 {
     fixture *f = *state;
     walrow__sink_free(f->sink);
     walrow__table_unref(f->t);
     walrow__table_unref(f->u);
-    nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_folder(f->dir);
     free(f);
     return 0;
 }

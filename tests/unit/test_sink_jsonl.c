@@ -3,8 +3,8 @@
  *	  jsonl:FILE: what is in the file after a crash at each point, and what comes again. Sinks' URIs too.
  */
 #include "changes.h"
+#include "folder.h"
 
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,19 +34,12 @@ set_up(void **state)
 }
 
 static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
-static int
 tear_down(void **state)
 {
     fixture *f = *state;
     walrow__sink_free(f->sink);
     walrow__table_unref(f->t);
-    nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_folder(f->dir);
     free(f);
     return 0;
 }

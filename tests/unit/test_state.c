@@ -488,6 +488,20 @@ a_lost_manifest_is_no_beginning(void **state)
     assert_refused(f, &shop, "MANIFEST");
 }
 
+/* Who only looks reads the files from elsewhere. */
+static void
+what_is_wrong_is_said_to_be_where_it_is(void **state)
+{
+    fixture *f = *state;
+    walrow__state *seen;
+    char manifest[128];
+    make_with_commits(f);
+    snprintf(manifest, sizeof manifest, "%s/db/MANIFEST", f->path);
+    assert_true(each_file(f, "MANIFEST", remove_file) > 0);
+    assert_int_equal(walrow__state_read(f->path, &seen, &f->err), WALROW_ERR_STATE);
+    assert_non_null(strstr(f->err.message, manifest));
+}
+
 static void
 a_damaged_log_is_said(void **state)
 {
@@ -575,6 +589,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_newer_version_is_not_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_file_is_no_beginning, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lost_manifest_is_no_beginning, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_wrong_is_said_to_be_where_it_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_damaged_log_is_said, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_torn_end_of_a_log_is_what_a_crash_leaves, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_store_that_was_being_made_is_made_again, set_up, tear_down),
