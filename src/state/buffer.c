@@ -66,14 +66,14 @@ drop_first(walrow__buffer *buffer)
 /* ---- open ---- */
 
 static void
-note_entry(void *arg, uint64_t number, const char *bytes, size_t size)
+note_entry(void *arg, uint64_t number, char kind, size_t size)
 {
     walrow__buffer *buffer = arg;
     if (buffer->first == buffer->next && buffer->bytes == 0)
         buffer->first = buffer->next = number;
     if (number != buffer->next || size == 0 || !add_size(buffer, size))
         buffer->failed = true;
-    else if (bytes[0] == WHOLE)
+    else if (kind == WHOLE)
         buffer->whole_end = buffer->next;
 }
 

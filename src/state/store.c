@@ -1,29 +1,14 @@
-#include "state/store.h"
+#include "state/store_inside.h"
 
 #include "base/crash.h"
 #include "base/error.h"
 #include "state/damaged.h"
-#include "state/look.h"
 
-#include <rocksdb/c.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Column families: RocksDB keeps each in files of its own. */
-enum { MAP, LOG, N_FAMILIES };
-static const char *const family_names[N_FAMILIES] = {"default", "log"};
-
-struct walrow__store {
-    char *path;
-    walrow__look *look; /* only to be read */
-    rocksdb_t *db;
-    rocksdb_column_family_handle_t *families[N_FAMILIES];
-    rocksdb_options_t *options, *log_options;
-    rocksdb_readoptions_t *reading;
-    rocksdb_writeoptions_t *writing, *committing;
-    walrow_error failure; /* of the first commit that failed; nothing is written after it */
-};
+static const char *const family_names[WALROW__STORE_FAMILIES] = {"default", "log"};
 
 enum {
     WRITE_BUFFER_BYTES = 1 << 20, /* positions are small and overwrite each other */
@@ -89,21 +74,22 @@ prepare(walrow__store *store, walrow__store_mode mode, walrow_error *err)
 static char *
 open_families(walrow__store *store, const char *path, walrow__store_mode mode)
 {
-    const rocksdb_options_t *options[N_FAMILIES] = {store->options, store->log_options};
+    const rocksdb_options_t *options[WALROW__STORE_FAMILIES] = {store->options, store->log_options};
     char *message = NULL;
     if (mode == WALROW__STORE_READ_ONLY)
-        store->db = rocksdb_open_for_read_only_column_families(store->options, path, N_FAMILIES, family_names,
-                                                               options, store->families, 0, &message);
+        store->db =
+            rocksdb_open_for_read_only_column_families(store->options, path, WALROW__STORE_FAMILIES,
+                                                       family_names, options, store->families, 0, &message);
     else
-        store->db = rocksdb_open_column_families(store->options, path, N_FAMILIES, family_names, options,
-                                                 store->families, &message);
+        store->db = rocksdb_open_column_families(store->options, path, WALROW__STORE_FAMILIES, family_names,
+                                                 options, store->families, &message);
     return message;
 }
 
 static void
 close_families(walrow__store *store)
 {
-    for (int i = 0; store->db != NULL && i < N_FAMILIES; i++)
+    for (int i = 0; store->db != NULL && i < WALROW__STORE_FAMILIES; i++)
         rocksdb_column_family_handle_destroy(store->families[i]);
     if (store->db != NULL)
         rocksdb_close(store->db);
@@ -163,9 +149,9 @@ walrow__store_close(walrow__store *store)
 }
 
 /* Call fn with the value, NULL if there is none. */
-static walrow_code
-read_value(walrow__store *store, int family, const char *key, size_t key_size, walrow__store_read_fn fn,
-           void *arg, walrow_error *err)
+walrow_code
+walrow__store_read(walrow__store *store, walrow__store_family family, const char *key, size_t key_size,
+                   walrow__store_read_fn fn, void *arg, walrow_error *err)
 {
     char *message = NULL;
     size_t size = 0;
@@ -203,18 +189,11 @@ walrow_code
 walrow__store_get(walrow__store *store, const char *key, char **value, size_t *size, walrow_error *err)
 {
     copied copy = {0};
-    walrow_code code = read_value(store, MAP, key, strlen(key), copy_value, &copy, err);
+    walrow_code code = walrow__store_read(store, WALROW__STORE_MAP, key, strlen(key), copy_value, &copy, err);
     *value = copy.bytes;
     if (size != NULL)
         *size = copy.size;
     return code;
-}
-
-/* The type has no definition: it is RocksDB's write batch under a name of ours. */
-static rocksdb_writebatch_t *
-batch_of(walrow__store_write *write)
-{
-    return (rocksdb_writebatch_t *)write;
 }
 
 walrow__store_write *
@@ -227,7 +206,7 @@ void
 walrow__store_put(walrow__store_write *write, const char *key, const void *value, size_t size)
 {
     if (write != NULL)
-        rocksdb_writebatch_put(batch_of(write), key, strlen(key), value, size);
+        rocksdb_writebatch_put(walrow__store_batch(write), key, strlen(key), value, size);
 }
 
 void
@@ -240,7 +219,7 @@ void
 walrow__store_delete(walrow__store_write *write, const char *key)
 {
     if (write != NULL)
-        rocksdb_writebatch_delete(batch_of(write), key, strlen(key));
+        rocksdb_writebatch_delete(walrow__store_batch(write), key, strlen(key));
 }
 
 /* ---- several keys ---- */
@@ -258,8 +237,23 @@ give_key(rocksdb_iterator_t *at, walrow__store_each_key_fn each, void *arg, walr
     return code;
 }
 
-static bool
-has_prefix(rocksdb_iterator_t *at, const char *prefix)
+rocksdb_iterator_t *
+walrow__store_iterate(walrow__store *store, walrow__store_family family)
+{
+    return rocksdb_create_iterator_cf(store->db, store->reading, store->families[family]);
+}
+
+walrow_code
+walrow__store_end_iteration(walrow__store *store, rocksdb_iterator_t *at, walrow_error *err)
+{
+    char *message = NULL;
+    rocksdb_iter_get_error(at, &message);
+    rocksdb_iter_destroy(at);
+    return message == NULL ? WALROW_OK : fail(store, "cannot read the", message, err);
+}
+
+bool
+walrow__store_has_prefix(rocksdb_iterator_t *at, const char *prefix)
 {
     size_t size, prefix_size = strlen(prefix);
     const char *key = rocksdb_iter_valid(at) ? rocksdb_iter_key(at, &size) : NULL;
@@ -270,76 +264,13 @@ walrow_code
 walrow__store_each_key(walrow__store *store, const char *prefix, walrow__store_each_key_fn each, void *arg,
                        walrow_error *err)
 {
-    rocksdb_iterator_t *at = rocksdb_create_iterator_cf(store->db, store->reading, store->families[MAP]);
-    char *message = NULL;
+    rocksdb_iterator_t *at = walrow__store_iterate(store, WALROW__STORE_MAP);
     walrow_code code = WALROW_OK;
     rocksdb_iter_seek(at, prefix, strlen(prefix));
-    for (; code == WALROW_OK && has_prefix(at, prefix); rocksdb_iter_next(at))
+    for (; code == WALROW_OK && walrow__store_has_prefix(at, prefix); rocksdb_iter_next(at))
         code = give_key(at, each, arg, err);
-    rocksdb_iter_get_error(at, &message);
-    rocksdb_iter_destroy(at);
-    return message == NULL ? code : fail(store, "cannot read the", message, err);
-}
-
-/* ---- the log ---- */
-
-/* Big-endian, so that numbers sort as bytes do. */
-typedef struct log_key {
-    char bytes[8];
-} log_key;
-
-static log_key
-key_of(uint64_t number)
-{
-    log_key key;
-    number = __builtin_bswap64(number);
-    memcpy(key.bytes, &number, sizeof number);
-    return key;
-}
-
-void
-walrow__store_append(walrow__store *store, walrow__store_write *write, uint64_t number, const void *bytes,
-                     size_t size)
-{
-    log_key key = key_of(number);
-    if (write != NULL)
-        rocksdb_writebatch_put_cf(batch_of(write), store->families[LOG], key.bytes, sizeof key.bytes, bytes,
-                                  size);
-}
-
-void
-walrow__store_remove(walrow__store *store, walrow__store_write *write, uint64_t first, uint64_t end)
-{
-    log_key from = key_of(first), to = key_of(end);
-    if (write != NULL && first < end)
-        rocksdb_writebatch_delete_range_cf(batch_of(write), store->families[LOG], from.bytes,
-                                           sizeof from.bytes, to.bytes, sizeof to.bytes);
-}
-
-walrow_code
-walrow__store_read_entry(walrow__store *store, uint64_t number, walrow__store_read_fn fn, void *arg,
-                         walrow_error *err)
-{
-    log_key key = key_of(number);
-    return read_value(store, LOG, key.bytes, sizeof key.bytes, fn, arg, err);
-}
-
-walrow_code
-walrow__store_each_entry(walrow__store *store, walrow__store_each_fn each, void *arg, walrow_error *err)
-{
-    rocksdb_iterator_t *at = rocksdb_create_iterator_cf(store->db, store->reading, store->families[LOG]);
-    char *message = NULL;
-    for (rocksdb_iter_seek_to_first(at); rocksdb_iter_valid(at); rocksdb_iter_next(at)) {
-        size_t key_size, size;
-        const char *key = rocksdb_iter_key(at, &key_size);
-        uint64_t number = 0;
-        memcpy(&number, key, key_size < sizeof number ? key_size : sizeof number);
-        const char *bytes = rocksdb_iter_value(at, &size);
-        each(arg, __builtin_bswap64(number), bytes, size);
-    }
-    rocksdb_iter_get_error(at, &message);
-    rocksdb_iter_destroy(at);
-    return message == NULL ? WALROW_OK : fail(store, "cannot read the", message, err);
+    walrow_code ended = walrow__store_end_iteration(store, at, err);
+    return ended == WALROW_OK ? code : ended;
 }
 
 /* ---- commit ---- */
@@ -362,10 +293,10 @@ write_out(walrow__store *store, const rocksdb_writeoptions_t *options, walrow__s
     char *message = NULL;
     if (store->failure.code == WALROW_OK) {
         WALROW__CRASH_POINT("before-state");
-        rocksdb_write(store->db, options, batch_of(write), &message);
+        rocksdb_write(store->db, options, walrow__store_batch(write), &message);
         WALROW__CRASH_POINT("after-state");
     }
-    rocksdb_writebatch_destroy(batch_of(write));
+    rocksdb_writebatch_destroy(walrow__store_batch(write));
     if (message != NULL)
         (void)fail(store, "cannot write the", message, &store->failure);
     return store->failure.code == WALROW_OK ? WALROW_OK : fail_again(store, err);
@@ -388,5 +319,5 @@ void
 walrow__store_abandon(walrow__store_write *write)
 {
     if (write != NULL)
-        rocksdb_writebatch_destroy(batch_of(write));
+        rocksdb_writebatch_destroy(walrow__store_batch(write));
 }

@@ -43,17 +43,17 @@ typedef walrow_code (*walrow__store_each_key_fn)(void *arg, const char *key, con
 walrow_code walrow__store_each_key(walrow__store *store, const char *prefix, walrow__store_each_key_fn each,
                                    void *arg, walrow_error *err) WALROW_MUST_CHECK;
 
-/* The log: entries are large, written once, read a few times and trimmed from the front. */
+/* The log: entries are large, at least a byte, written once, read a few times and trimmed from the front. */
 void walrow__store_append(walrow__store *store, walrow__store_write *write, uint64_t number,
-                          const void *bytes, size_t size);
+                          const char *bytes, size_t size);
 /** Remove the entries from first on, up to end, which stays. */
 void walrow__store_remove(walrow__store *store, walrow__store_write *write, uint64_t first, uint64_t end);
 /** Call fn with the entry, borrowed during the call; bytes is NULL: there is none. */
 typedef walrow_code (*walrow__store_read_fn)(void *arg, const char *bytes, size_t size, walrow_error *err);
 walrow_code walrow__store_read_entry(walrow__store *store, uint64_t number, walrow__store_read_fn fn,
                                      void *arg, walrow_error *err) WALROW_MUST_CHECK;
-/** Call each for every entry, in order; bytes are borrowed during the call. */
-typedef void (*walrow__store_each_fn)(void *arg, uint64_t number, const char *bytes, size_t size);
+/** Call each for every entry, in order, with its first byte and its size, for which entries need not be read. */
+typedef void (*walrow__store_each_fn)(void *arg, uint64_t number, char first, size_t size);
 walrow_code walrow__store_each_entry(walrow__store *store, walrow__store_each_fn each, void *arg,
                                      walrow_error *err) WALROW_MUST_CHECK;
 

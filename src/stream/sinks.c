@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_RECOUNTS = 10 };
-
 static walrow_code
 find_place(const walrow_options *options, char **path, walrow_error *err)
 {
@@ -24,9 +22,9 @@ find_place(const walrow_options *options, char **path, walrow_error *err)
 /* ---- list ---- */
 
 static void
-count_entry(void *arg, uint64_t number, const char *bytes, size_t size)
+count_entry(void *arg, uint64_t number, char kind, size_t size)
 {
-    (void)bytes;
+    (void)kind;
     walrow_known_sinks *sinks = arg;
     for (size_t i = 0; i < sinks->count; i++) {
         walrow_known_sink *sink = &sinks->items[i];
@@ -83,9 +81,6 @@ walrow_sinks_list(const walrow_options *options, walrow_known_sinks *out, walrow
     *out = (walrow_known_sinks){0};
     WALROW_TRY(find_place(options, &path, err));
     walrow_code code = open_and_list(path, out, err);
-    /* beside a stream an entry may be trimmed, and its file gone, before it is counted */
-    for (int i = 0; code == WALROW_ERR_STATE && i < MAX_RECOUNTS; i++)
-        code = open_and_list(path, out, err);
     free(path);
     return code;
 }
