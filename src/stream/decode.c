@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "pg/catalog.h"
 #include "pg/patterns.h"
 #include "query/sieve.h"
@@ -162,6 +163,17 @@ open_decoding(decoding *d, const char *path, walrow_error *err)
     return walrow__outlets_check(&d->outlets, &identity, &reached_lsn, err);
 }
 
+/* As a stream says it before it begins; of a recording it is known at its end. */
+static void
+warn_of_idle(const decoding *d)
+{
+    if (d->sieve != NULL)
+        walrow__sieve_warn_of_idle(d->sieve);
+    if (!d->plan.captures && d->plan.passed_over != NULL)
+        walrow__log(WALROW_LOG_WARN, "--tables matches no table of the recording, which has %s",
+                    d->plan.passed_over);
+}
+
 static walrow_code
 decode_all(decoding *d, const char *path, walrow_error *err)
 {
@@ -171,8 +183,7 @@ decode_all(decoding *d, const char *path, walrow_error *err)
     if (d->collector.in_transaction && !d->decoder->stopped)
         return walrow__fail(err, WALROW_ERR_PROTOCOL, "recording: it ends inside a transaction");
     WALROW_TRY(deliver(d, err));
-    if (d->sieve != NULL)
-        walrow__sieve_warn_of_idle(d->sieve);
+    warn_of_idle(d);
     walrow__outlets_end(&d->outlets);
     WALROW_TRY(sync_sinks(d, true, err));
     d->report->seconds = (double)(walrow__now_ms() - started) / 1000;

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,8 +66,12 @@ walrow__plan_needs_snapshot(const walrow__plan *plan)
 static bool
 matches(void *arg, const char *schema, const char *table)
 {
-    const walrow__plan *plan = arg;
-    return walrow_patterns_match(plan->patterns, schema, table);
+    walrow__plan *plan = arg;
+    bool matched = walrow_patterns_match(plan->patterns, schema, table);
+    plan->captures |= matched;
+    if (!matched && plan->passed_over == NULL && asprintf(&plan->passed_over, "%s.%s", schema, table) < 0)
+        plan->passed_over = NULL;
+    return matched;
 }
 
 static const char *
@@ -103,5 +108,6 @@ walrow__plan_release(walrow__plan *plan)
     }
     free(plan->tables);
     forget_met(plan);
+    free(plan->passed_over);
     memset(plan, 0, sizeof *plan);
 }

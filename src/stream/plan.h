@@ -23,6 +23,8 @@ typedef struct walrow__plan {
     size_t n_tables;
     bool reads_new;              /* tables that appear are read before their changes count */
     char *met_schema, *met_name; /* one that somebody else has published already; NULL: none */
+    bool captures;               /* changes came of a table that the patterns match */
+    char *passed_over;           /* the first that they do not, "schema.name"; NULL: none */
 } walrow__plan;
 
 /** Add a table; *out borrowed until the next call. */

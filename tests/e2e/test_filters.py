@@ -183,6 +183,8 @@ def test_a_pattern_that_matches_no_table_of_a_recording_is_said(db, job, walrow,
         'warn: --where "public.tt: id > 0": no change came of a table that matches',
         'warn: --columns "other.*: id": no change came of a table that matches',
     ]
+    decoded = walrow("decode", tmp_path / "recording", "--tables", "public.tt", "--to", "null:", code=0)
+    assert "warn: --tables matches no table of the recording, which has public.t\n" in decoded.err
 
 
 def test_a_table_may_change_under_a_filter(db, job):
