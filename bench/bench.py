@@ -46,12 +46,12 @@ class Bench:
 
     def measure(self, workload, contestants, part=None):
         """contestant -> Measured; they take turns, so that all meet the same noise. One that fails is out."""
-        todo = {contestant: part if part and contestant.slow else workload for contestant in contestants}
-        measured = {contestant: Measured(its.rows, []) for contestant, its in todo.items()}
+        reads = {contestant: part if part and contestant.slow else workload for contestant in contestants}
+        measured = {contestant: Measured(its.rows, []) for contestant, its in reads.items()}
         for _ in range(self.runs):
             for contestant in list(measured):
                 try:
-                    measured[contestant].runs.append(self.run(todo[contestant], contestant))
+                    measured[contestant].runs.append(self.run(reads[contestant], contestant))
                 except Failed as failure:
                     del measured[contestant]
                     self.failures.append(f"{workload.title}: {contestant.name}")

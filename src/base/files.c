@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,6 +296,19 @@ walrow__files_read(const char *path, char **bytes, size_t *size, walrow_error *e
     if (code == WALROW_OK && *bytes == NULL && (*bytes = calloc(1, 1)) == NULL)
         return walrow__fail_memory(err);
     return code;
+}
+
+static int
+remove_entry(const char *path, const struct stat *stat, int kind, struct FTW *where)
+{
+    (void)stat, (void)kind, (void)where;
+    return remove(path);
+}
+
+int
+walrow__files_remove_tree(const char *path)
+{
+    return nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT ? 0 : errno;
 }
 
 walrow_code

@@ -41,6 +41,8 @@ walrow_code walrow__files_replace(const char *path, const void *bytes, size_t si
 /** The whole file, malloc'ed and NUL-terminated; *bytes NULL if there is none. */
 walrow_code walrow__files_read(const char *path, char **bytes, size_t *size,
                                walrow_error *err) WALROW_MUST_CHECK;
+/** rm -rf. @return errno, or 0, also where there is nothing */
+int walrow__files_remove_tree(const char *path);
 /** Remove; a file that is not there is fine. */
 walrow_code walrow__files_remove(const char *path, walrow_error *err) WALROW_MUST_CHECK;
 

@@ -117,13 +117,15 @@ hold(walrow__look *look, int fd, const char *to, walrow_error *err)
     return symlink(target, to) == 0 ? WALROW_OK : fail(errno, "make", to, err);
 }
 
-/* The files that grow while they count are the logs, whose end is read as that of a crash, and the manifest. */
+/*
+ * The files that grow while they count are the logs, whose end is read as that of a crash, and the manifest. One that
+ * was taken away since it was listed is of no matter: the manifest does without it, or is another one by now.
+ */
 static walrow_code
 put_file(walrow__look *look, const char *from, const char *to, const manifest *now, walrow_error *err)
 {
     int fd = open(from, O_RDONLY | O_CLOEXEC);
-    if (fd <
-        0) /* taken away since it was listed: then the manifest is another one, too, or does without it */
+    if (fd < 0)
         return errno == ENOENT ? WALROW_OK : fail(errno, "open", from, err);
     if (strcmp(walrow__files_base(from), now->name) != 0)
         return hold(look, fd, to, err);
@@ -201,24 +203,13 @@ walrow__look_open(const char *store, walrow__look **out, walrow_error *err)
     return walrow__hint(err, "ask again");
 }
 
-static void
-remove_folder(const char *folder)
-{
-    DIR *directory = opendir(folder);
-    for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;)
-        (void)unlinkat(dirfd(directory), entry->d_name, 0);
-    if (directory != NULL)
-        closedir(directory);
-    (void)rmdir(folder);
-}
-
 void
 walrow__look_close(walrow__look *look)
 {
     if (look == NULL)
         return;
     if (look->folder != NULL)
-        remove_folder(look->folder);
+        (void)walrow__files_remove_tree(look->folder);
     for (size_t i = 0; i < look->n_held; i++)
         close(look->held[i]);
     free(look->held);

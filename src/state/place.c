@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,21 +117,12 @@ walrow__place_is_used(const char *path)
     return used;
 }
 
-static int
-remove_one(const char *path, const struct stat *stat, int kind, struct FTW *where)
-{
-    (void)stat, (void)kind, (void)where;
-    return remove(path);
-}
-
-/* rm -rf; errno, or 0 also where there is nothing. */
+/* errno, or 0, also where there is nothing. */
 static int
 remove_tree(const char *path, const char *name)
 {
     char *tree = walrow__files_join(path, name);
-    int failed = tree == NULL ? ENOMEM : 0;
-    if (failed == 0 && nftw(tree, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
-        failed = errno;
+    int failed = tree == NULL ? ENOMEM : walrow__files_remove_tree(tree);
     free(tree);
     return failed;
 }

@@ -6,7 +6,6 @@
 #define WALROW_TEST_LAKE_H
 
 #include "changes.h"
-#include "folder.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -49,7 +48,7 @@ tear_down(void **state)
     walrow__sink_free(f->sink);
     walrow__table_unref(f->t);
     walrow__table_unref(f->u);
-    remove_folder(f->dir);
+    (void)walrow__files_remove_tree(f->dir);
     free(f);
     return 0;
 }

@@ -3,7 +3,6 @@
  *	  jsonl:FILE: what is in the file after a crash at each point, and what comes again. Sinks' URIs too.
  */
 #include "changes.h"
-#include "folder.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,7 +38,7 @@ tear_down(void **state)
     fixture *f = *state;
     walrow__sink_free(f->sink);
     walrow__table_unref(f->t);
-    remove_folder(f->dir);
+    (void)walrow__files_remove_tree(f->dir);
     free(f);
     return 0;
 }
