@@ -42,7 +42,7 @@ is_unchanged_toast(const value_writer *writer, Datum value)
 static bool
 is_toasted(Datum value)
 {
-    return VARATT_IS_EXTENDED(DatumGetPointer(value)) && !VARATT_IS_SHORT(DatumGetPointer(value));
+    return VARATT_IS_EXTERNAL(DatumGetPointer(value)) || VARATT_IS_COMPRESSED(DatumGetPointer(value));
 }
 
 /* The value becomes null in its column and whole, as text, a dead letter. */

@@ -73,6 +73,15 @@ def test_a_large_transaction_is_several_bounded_ones(plugin_db):
     assert [row["_seq"] for batch in batches(parts) for row in batch.to_pylist()] == list(range(10000))
 
 
+@pytest.mark.parametrize("storage", ["EXTERNAL", "EXTENDED"])
+def test_values_from_outside_the_tuple_count_as_what_they_are(plugin_db, storage):
+    plugin_db.sql(f"ALTER TABLE t ALTER a SET STORAGE {storage}")
+    plugin_db.sql("INSERT INTO t SELECT i, repeat('0123456789', 10000) FROM generate_series(1, 100) i")
+    parts = messages(plugin_db, max_bytes="256kB")
+    assert max(map(len, parts)) < 2 * 256 * 1024
+    assert {row["a"] for batch in batches(parts) for row in batch.to_pylist()} == {"0123456789" * 10000}
+
+
 def test_positions_are_those_of_the_commit_record(plugin_db):
     before = plugin_db.flush_lsn()
     plugin_db.sql("INSERT INTO t VALUES (1, 'one')")
