@@ -176,33 +176,13 @@ refresh_table(relations *relations, route *route, Relation relation)
         published_close(before);
 }
 
-static int16
-attribute_named(TupleDesc desc, const char *name)
-{
-    for (int i = 0; i < desc->natts; i++) {
-        Form_pg_attribute attribute = TupleDescAttr(desc, i);
-        if (published_has_attribute(attribute) && strcmp(NameStr(attribute->attname), name) == 0)
-            return (int16)i;
-    }
-    return -1;
-}
-
-/* A partition may have its root's columns in another order, with dropped ones in between. */
 static void
-map_attributes(relations *relations, route *route, TupleDesc from, TupleDesc to)
+refresh_layout(relations *relations, route *route, TupleDesc tuples, TupleDesc table)
 {
-    int n = 0;
-    if (route->attributes != NULL)
-        pfree(route->attributes);
-    route->attributes = NULL;
-    route->attributes =
-        MemoryContextAlloc(relations->context, sizeof *route->attributes * (Size)(to->natts + 1));
-    for (int i = 0; i < to->natts; i++) {
-        Form_pg_attribute attribute = TupleDescAttr(to, i);
-        if (published_has_attribute(attribute))
-            route->attributes[n++] =
-                from == to ? (int16)i : attribute_named(from, NameStr(attribute->attname));
-    }
+    if (route->layout != NULL)
+        pfree(route->layout);
+    route->layout = NULL;
+    route->layout = layout_make(relations->context, tuples, table, route->as->table->table);
     route->epoch_seen = route->as->epoch_number;
 }
 
@@ -222,7 +202,7 @@ refresh_route(relations *relations, route *route, Relation relation)
     if (!as->fresh)
         refresh_table(relations, as, target);
     route->as = as;
-    map_attributes(relations, route, RelationGetDescr(relation), RelationGetDescr(target));
+    refresh_layout(relations, route, RelationGetDescr(relation), RelationGetDescr(target));
     if (as != route)
         RelationClose(target);
 }
@@ -282,8 +262,8 @@ remove_route(relations *relations, route *route)
         relations->transaction->kept -= route->table->kept;
         published_close(route->table);
     }
-    if (route->attributes != NULL)
-        pfree(route->attributes);
+    if (route->layout != NULL)
+        pfree(route->layout);
     hash_search(relations->routes, &route->relid, HASH_REMOVE, NULL);
 }
 

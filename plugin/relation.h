@@ -8,18 +8,18 @@
 
 #include "postgres.h"
 
+#include "layout.h"
 #include "publications.h"
 #include "transaction.h"
 #include "utils/hsearch.h"
 
 typedef struct route {
-    Oid relid;        /* hash key */
-    bool resolved;    /* what follows is what the catalogs say */
-    int operations;   /* that are captured; 0: none, and `as` is NULL */
-    struct route *as; /* the table as which it is published: itself, or a partition's root */
-    int16
-        *attributes; /* for each column of that table its index in this relation's tuples; -1: it has none */
-    uint64 epoch_seen; /* as->epoch_number for which attributes were made */
+    Oid relid;         /* hash key */
+    bool resolved;     /* what follows is what the catalogs say */
+    int operations;    /* that are captured; 0: none, and `as` is NULL */
+    struct route *as;  /* the table as which it is published: itself, or a partition's root */
+    layout *layout;    /* where that table's columns are in this relation's tuples */
+    uint64 epoch_seen; /* as->epoch_number for which it was made */
 
     /* only of what is published as itself */
     bool fresh; /* table is what the catalogs say */

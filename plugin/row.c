@@ -8,18 +8,17 @@
 typedef struct row {
     transaction *transaction;
     published *table;
-    const int16 *attributes; /* of each column, in the tuple */
+    const layout *layout;
     char op;
-    Size size; /* about how many bytes came */
+    Size size;          /* about how many bytes came */
+    const char *reason; /* why the latest value that was not appended was not */
 } row;
 
 static row
 begin_row(row_writer *writer, const route *route, char op)
 {
-    row row = {.transaction = writer->transaction,
-               .table = route->as->table,
-               .attributes = route->attributes,
-               .op = op};
+    row row = {
+        .transaction = writer->transaction, .table = route->as->table, .layout = route->layout, .op = op};
     transaction_begin_row(row.transaction, row.table, op);
     return row;
 }
@@ -62,43 +61,76 @@ report_malformed(const row *row, int i, const char *reason)
                            table->columns[i].name, table->columns[i].type.name, reason)));
 }
 
-static void
-append_value(row *row, int i, walrow__column *column, Datum value, bool old)
+/* What append_datum could not append. */
+pg_noinline static void
+settle(row *row, int i, walrow__column *column, Datum value, bool old, walrow__appended outcome)
 {
-    const char *reason = NULL;
-    value_writer *writer = &row->table->writers[i];
-    if (writer->typlen == -1 && is_toasted(value))
-        row->size += toast_raw_datum_size(value);
-    switch (value_append(writer, column, value, &reason)) {
-    case WALROW__APPENDED:
-        return;
-    case WALROW__UNREPRESENTABLE:
-        walrow__column_append_nulls(column, 1);
-        bury(row, i, value, old, reason);
-        return;
-    case WALROW__MALFORMED:
-        report_malformed(row, i, reason);
-    case WALROW__NO_MEMORY:
+    if (outcome == WALROW__MALFORMED)
+        report_malformed(row, i, row->reason);
+    if (outcome == WALROW__NO_MEMORY)
         report_out_of_memory();
+    walrow__column_append_nulls(column, 1);
+    bury(row, i, value, old, row->reason);
+}
+
+pg_noinline static void
+append_unchanged(row *row, int i, walrow__column *column, bool old)
+{
+    walrow__column_append_nulls(column, 1);
+    if (!old && !walrow__batch_add_unchanged(&row->table->batch, i))
+        report_out_of_memory();
+}
+
+/* Into the attribute's column of the new row or (old) of `_old`. Most values need a look at nothing but the two. */
+static pg_attribute_always_inline void
+append_datum(row *row, const stored_attribute *attribute, walrow__column *columns, Datum value, bool old)
+{
+    int i = attribute->column;
+    if (attribute->length == -1 && is_toasted(value)) {
+        if (VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(value))) {
+            append_unchanged(row, i, &columns[i], old);
+            return;
+        }
+        row->size += toast_raw_datum_size(value);
     }
+    walrow__appended outcome =
+        value_append(&row->table->writers[i], attribute->kind, &columns[i], value, &row->reason);
+    if (unlikely(outcome != WALROW__APPENDED))
+        settle(row, i, &columns[i], value, old, outcome);
 }
 
 /* A tuple's values into the row's columns, as the new row or (old) as `_old`. */
 static void
-append_tuple(row *row, const tuple_values *tuple, walrow__column *columns, bool old)
+append_values(row *row, const tuple_values *tuple, walrow__column *columns, bool old)
 {
     for (int i = 0; i < row->table->table->n_columns; i++) {
-        int at = row->attributes[i];
-        if (at < 0 || tuple->nulls[at]) {
+        int at = row->layout->attributes[i];
+        if (at < 0 || tuple->nulls[at])
             walrow__column_append_nulls(&columns[i], 1);
-        } else if (is_unchanged_toast(&row->table->writers[i], tuple->values[at])) {
-            walrow__column_append_nulls(&columns[i], 1);
-            if (!old && !walrow__batch_add_unchanged(&row->table->batch, i))
-                report_out_of_memory();
-        } else {
-            append_value(row, i, &columns[i], tuple->values[at], old);
-        }
+        else
+            append_datum(row, &row->layout->stored[at], columns, tuple->values[at], old);
     }
+}
+
+/* The same of a tuple that layout_fits, straight from where it lies. */
+static void
+append_tuple(row *row, HeapTuple tuple, walrow__column *columns)
+{
+    const char *values = (const char *)tuple->t_data + tuple->t_data->t_hoff;
+    const bits8 *present = HeapTupleHasNulls(tuple) ? tuple->t_data->t_bits : NULL;
+    uint32 offset = 0;
+    for (int i = 0; i < row->layout->n_stored; i++) {
+        const stored_attribute *attribute = &row->layout->stored[i];
+        bool null = present != NULL && att_isnull(i, present);
+        Datum value = null ? (Datum)0 : stored_value(attribute, values, &offset);
+        if (attribute->column < 0)
+            continue;
+        if (null)
+            walrow__column_append_nulls(&columns[attribute->column], 1);
+        else
+            append_datum(row, attribute, columns, value, false);
+    }
+    row->size += tuple->t_len;
 }
 
 /* Unchanged TOAST values that the old tuple came with. */
@@ -106,7 +138,7 @@ static void
 fill_unchanged(const row *row, tuple_values *new, const tuple_values *old)
 {
     for (int i = 0; i < row->table->table->n_columns; i++) {
-        int at = row->attributes[i];
+        int at = row->layout->attributes[i];
         if (at >= 0 && !new->nulls[at] && !old->nulls[at] &&
             is_unchanged_toast(&row->table->writers[i], new->values[at]))
             new->values[at] = old->values[at];
@@ -118,7 +150,7 @@ static bool
 says_nothing_new(const row *row, const tuple_values *old, const tuple_values *new)
 {
     for (int i = 0; i < row->table->table->n_columns; i++) {
-        int at = row->attributes[i];
+        int at = row->layout->attributes[i];
         if (at < 0 || old->nulls[at])
             continue;
         if (new->nulls[at] || !value_equal(&row->table->writers[i], old->values[at], new->values[at]))
@@ -127,12 +159,18 @@ says_nothing_new(const row *row, const tuple_values *old, const tuple_values *ne
     return true;
 }
 
+static bool
+is_text(const row *row)
+{
+    return row->transaction->options->format == FORMAT_TEXT;
+}
+
 /* old: NULL if the row has no `_old`. */
 static void
 end_row(const row *row, const tuple_values *values, const tuple_values *old)
 {
-    if (row->transaction->options->format == FORMAT_TEXT)
-        text_row(row->transaction, row->table, row->attributes, row->op, values, old);
+    if (is_text(row))
+        text_row(row->transaction, row->table, row->layout->attributes, row->op, values, old);
     transaction_end_row(row->transaction, row->table, old != NULL, row->size);
 }
 
@@ -140,8 +178,12 @@ static void
 write_tuple(row_writer *writer, const route *route, Relation relation, char op, HeapTuple tuple)
 {
     row row = begin_row(writer, route, op);
-    read_tuple(tuple, relation, &writer->new, &row);
-    append_tuple(&row, &writer->new, row.table->batch.values, false);
+    if (layout_fits(row.layout, tuple) && !is_text(&row)) {
+        append_tuple(&row, tuple, row.table->batch.values);
+    } else {
+        read_tuple(tuple, relation, &writer->new, &row);
+        append_values(&row, &writer->new, row.table->batch.values, false);
+    }
     end_row(&row, &writer->new, NULL);
 }
 
@@ -168,12 +210,12 @@ row_update(row_writer *writer, const route *route, Relation relation, HeapTuple 
     read_tuple(new, relation, &writer->new, &row);
     read_tuple(old, relation, &writer->old, &row);
     fill_unchanged(&row, &writer->new, &writer->old);
-    append_tuple(&row, &writer->new, row.table->batch.values, false);
+    append_values(&row, &writer->new, row.table->batch.values, false);
     bool has_old = row.table->table->identity == REPLICA_IDENTITY_FULL ||
                    !says_nothing_new(&row, &writer->old, &writer->new);
     if (has_old) {
         walrow__batch_begin_old(&row.table->batch);
-        append_tuple(&row, &writer->old, row.table->batch.old.children, true);
+        append_values(&row, &writer->old, row.table->batch.old.children, true);
     }
     end_row(&row, &writer->new, has_old ? &writer->old : NULL);
 }

@@ -2,7 +2,6 @@
 
 #include "value.h"
 
-#include "columns/append_pg.h"
 #include "encoding.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -13,30 +12,6 @@
 #include "utils/uuid.h"
 
 /* ---- the same bits in server and Arrow ---- */
-
-static walrow__appended
-append_bool(value_writer *writer, walrow__column *column, Datum value, const char **reason)
-{
-    return walrow__append_bool(column, DatumGetBool(value));
-}
-
-static walrow__appended
-append_16(value_writer *writer, walrow__column *column, Datum value, const char **reason)
-{
-    return walrow__append_word(column, value, 2);
-}
-
-static walrow__appended
-append_32(value_writer *writer, walrow__column *column, Datum value, const char **reason)
-{
-    return walrow__append_word(column, value, 4);
-}
-
-static walrow__appended
-append_64(value_writer *writer, walrow__column *column, Datum value, const char **reason)
-{
-    return walrow__append_word(column, (uint64)DatumGetInt64(value), 8);
-}
 
 static walrow__appended
 append_float32(value_writer *writer, walrow__column *column, Datum value, const char **reason)
@@ -75,12 +50,6 @@ static walrow__appended
 append_time(value_writer *writer, walrow__column *column, Datum value, const char **reason)
 {
     return walrow__append_pg_time(column, DatumGetTimeADT(value), reason);
-}
-
-static walrow__appended
-append_timestamp(value_writer *writer, walrow__column *column, Datum value, const char **reason)
-{
-    return walrow__append_pg_timestamp(column, DatumGetTimestamp(value), reason);
 }
 
 static walrow__appended
@@ -152,14 +121,13 @@ choose_append(const walrow__type *type, const FmgrInfo *output)
 {
     switch (type->kind) {
     case WALROW__BOOL:
-        return append_bool;
     case WALROW__INT16:
-        return append_16;
     case WALROW__INT32:
     case WALROW__UINT32:
-        return append_32;
     case WALROW__INT64:
-        return append_64;
+    case WALROW__TIMESTAMP:
+    case WALROW__TIMESTAMPTZ:
+        return NULL; /* value_append itself */
     case WALROW__FLOAT32:
         return append_float32;
     case WALROW__FLOAT64:
@@ -173,9 +141,6 @@ choose_append(const walrow__type *type, const FmgrInfo *output)
         return append_date;
     case WALROW__TIME64:
         return append_time;
-    case WALROW__TIMESTAMP:
-    case WALROW__TIMESTAMPTZ:
-        return append_timestamp;
     case WALROW__INTERVAL:
         return append_interval;
     case WALROW__UUID:

@@ -9,7 +9,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h" /* includes varatt.h, from 16 on */
-#include "columns/column.h"
+#include "columns/append_pg.h"
 #include "fmgr.h"
 
 typedef struct value_writer value_writer;
@@ -19,7 +19,7 @@ typedef walrow__appended (*value_append_fn)(value_writer *writer, walrow__column
 
 /* How the values of one column travel: decided once per schema epoch. */
 struct value_writer {
-    value_append_fn append;
+    value_append_fn append;   /* of kinds that value_append knows no shorter way for */
     const walrow__type *type; /* borrowed from the table */
     FmgrInfo output;
     int16 typlen;
@@ -35,12 +35,29 @@ extern void value_writer_init(value_writer *writer, const walrow__type *type);
 /*
  * Append a value that is not null and not an unchanged external TOAST pointer. Detoasts and prints into the
  * current context, which the caller resets; may ereport. What comes back: see columns/column.h; the column is as
- * before unless WALROW__APPENDED.
+ * before unless WALROW__APPENDED. kind: of the writer's type; a caller that has it at hand spares most values the
+ * look there.
  */
 static inline walrow__appended
-value_append(value_writer *writer, walrow__column *column, Datum value, const char **reason)
+value_append(value_writer *writer, walrow__kind kind, walrow__column *column, Datum value,
+             const char **reason)
 {
-    return writer->append(writer, column, value, reason);
+    switch (kind) {
+    case WALROW__BOOL:
+        return walrow__append_bool(column, DatumGetBool(value));
+    case WALROW__INT16:
+        return walrow__append_word(column, value, 2);
+    case WALROW__INT32:
+    case WALROW__UINT32:
+        return walrow__append_word(column, value, 4);
+    case WALROW__INT64:
+        return walrow__append_word(column, (uint64)DatumGetInt64(value), 8);
+    case WALROW__TIMESTAMP:
+    case WALROW__TIMESTAMPTZ:
+        return walrow__append_pg_timestamp(column, DatumGetInt64(value), reason);
+    default:
+        return writer->append(writer, column, value, reason);
+    }
 }
 
 /* As the type's output function prints it, in UTF-8 where the database's encoding has one; palloc'ed. */

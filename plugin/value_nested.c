@@ -17,7 +17,7 @@ static walrow__appended
 append_element(value_writer *writer, walrow__column *child, const char **at, const char **reason)
 {
     Datum element = fetch_att(*at, writer->typbyval, writer->typlen);
-    walrow__appended outcome = value_append(writer, child, element, reason);
+    walrow__appended outcome = value_append(writer, writer->type->kind, child, element, reason);
     *at = att_addlength_pointer(*at, writer->typlen, *at);
     *at = (const char *)att_align_nominal(*at, writer->typalign);
     return outcome;
@@ -97,7 +97,8 @@ append_fields(value_writer *writer, walrow__column *column, HeapTupleHeader head
         if (nulls[i])
             walrow__column_append_nulls(&column->children[child], 1);
         else
-            outcome = value_append(&writer->children[child], &column->children[child], values[i], reason);
+            outcome = value_append(&writer->children[child], column->children[child].type->kind,
+                                   &column->children[child], values[i], reason);
         child++;
     }
     return outcome;

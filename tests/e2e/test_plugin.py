@@ -5,6 +5,8 @@ import struct
 import subprocess
 import sys
 import time
+from decimal import Decimal
+from random import Random
 
 import psycopg
 import pytest
@@ -80,6 +82,71 @@ def test_values_from_outside_the_tuple_count_as_what_they_are(plugin_db, storage
     parts = messages(plugin_db, max_bytes="256kB")
     assert max(map(len, parts)) < 2 * 256 * 1024
     assert {row["a"] for batch in batches(parts) for row in batch.to_pylist()} == {"0123456789" * 10000}
+
+
+# Of every alignment and length, and texts of either header, so that values begin at any byte of a word.
+TEXTS = ["", "a", "ab", "abc", "x" * 126, "x" * 127, "0123456789" * 500]
+MIXED = {
+    "flag": ("bool", [True, False]),
+    "t": ("text", TEXTS),
+    "small": ("smallint", [1, -2]),
+    "u": ("text", TEXTS),
+    "big": ("bigint", [1, -(2**60)]),
+    "c": ('"char"', ["c"]),
+    "i": ("int", [1, -(2**30)]),
+    "n": ("numeric(30,4)", [Decimal("1.5000"), Decimal("-12345678901234567890.1234")]),
+    "r": ("real", [0.25, -1.5]),
+    "v": ("text", TEXTS),
+    "z": ("name", ["name"]),
+    "w": ("text", TEXTS),
+    "x": ("float8", [0.1, -1e300]),
+}
+
+
+def mixed_rows(n):
+    """Each value may be null."""
+    random = Random(1)
+    return [
+        {"id": i, **{name: random.choice([None, *values]) for name, (_, values) in MIXED.items()}} for i in range(n)
+    ]
+
+
+def insert(db, rows):
+    names = ", ".join(rows[0])
+    with db.connect() as connection:
+        statement = f"INSERT INTO mixed ({names}) VALUES ({', '.join(['%s'] * len(rows[0]))})"
+        connection.cursor().executemany(statement, [list(row.values()) for row in rows])
+
+
+def values(rows):
+    values = [{name: value for name, value in row.items() if not name.startswith("_")} for row in rows]
+    return sorted(values, key=lambda row: row["id"])
+
+
+def test_values_are_found_wherever_they_lie_in_a_tuple(plugin_db):
+    before = mixed_rows(500)
+    columns = ", ".join(f"{name} {kind}" for name, (kind, _) in MIXED.items())
+    plugin_db.sql(f"CREATE TABLE mixed (id int PRIMARY KEY, {columns}); ALTER TABLE mixed REPLICA IDENTITY FULL")
+    insert(plugin_db, before)
+    assert values(rows(plugin_db)) == before
+    plugin_db.sql("ALTER TABLE mixed DROP u; DELETE FROM mixed WHERE id % 2 = 0")
+    after = [{name: value for name, value in row.items() if name != "u"} for row in before]
+    assert values(rows(plugin_db)) == after[::2]
+    plugin_db.sql("ALTER TABLE mixed ADD added int DEFAULT 7; DELETE FROM mixed")
+    after = [row | {"added": 7} for row in after]
+    assert values(rows(plugin_db)) == after[1::2]
+    insert(plugin_db, after)
+    assert values(rows(plugin_db)) == after
+
+
+def test_a_partition_s_tuples_have_the_values_elsewhere(plugin_db):
+    plugin_db.sql("""
+        CREATE TABLE root (id int PRIMARY KEY, a text, b bigint) PARTITION BY RANGE (id);
+        CREATE TABLE leaf (b bigint, gone int, a text, id int NOT NULL);
+        ALTER TABLE leaf DROP gone;
+        ALTER TABLE root ATTACH PARTITION leaf FOR VALUES FROM (0) TO (10);
+        INSERT INTO root VALUES (1, 'one', NULL), (2, NULL, 2)""")
+    assert values(rows(plugin_db)) == [{"id": 1, "a": "one", "b": None}, {"id": 2, "a": None, "b": 2}]
 
 
 def test_positions_are_those_of_the_commit_record(plugin_db):
