@@ -112,9 +112,9 @@ append_values(row *row, const tuple_values *tuple, walrow__column *columns, bool
     }
 }
 
-/* The same of a tuple that layout_fits, straight from where it lies. */
+/* The same of a tuple that is_straight, from where it lies. */
 static void
-append_tuple(row *row, HeapTuple tuple, walrow__column *columns)
+append_tuple(row *row, HeapTuple tuple, walrow__column *columns, bool old)
 {
     const char *values = (const char *)tuple->t_data + tuple->t_data->t_hoff;
     const bits8 *present = HeapTupleHasNulls(tuple) ? tuple->t_data->t_bits : NULL;
@@ -128,7 +128,7 @@ append_tuple(row *row, HeapTuple tuple, walrow__column *columns)
         if (null)
             walrow__column_append_nulls(&columns[attribute->column], 1);
         else
-            append_datum(row, attribute, columns, value, false);
+            append_datum(row, attribute, columns, value, old);
     }
     row->size += tuple->t_len;
 }
@@ -174,12 +174,19 @@ end_row(const row *row, const tuple_values *values, const tuple_values *old)
     transaction_end_row(row->transaction, row->table, old != NULL, row->size);
 }
 
+/* Nobody wants its values but the columns. */
+static bool
+is_straight(const row *row, HeapTuple tuple)
+{
+    return layout_fits(row->layout, tuple) && !is_text(row);
+}
+
 static void
 write_tuple(row_writer *writer, const route *route, Relation relation, char op, HeapTuple tuple)
 {
     row row = begin_row(writer, route, op);
-    if (layout_fits(row.layout, tuple) && !is_text(&row)) {
-        append_tuple(&row, tuple, row.table->batch.values);
+    if (is_straight(&row, tuple)) {
+        append_tuple(&row, tuple, row.table->batch.values, false);
     } else {
         read_tuple(tuple, relation, &writer->new, &row);
         append_values(&row, &writer->new, row.table->batch.values, false);
@@ -199,6 +206,30 @@ row_delete(row_writer *writer, const route *route, Relation relation, HeapTuple 
     write_tuple(writer, route, relation, 'D', old);
 }
 
+static void
+append_both(row *row, HeapTuple new, HeapTuple old)
+{
+    append_tuple(row, new, row->table->batch.values, false);
+    walrow__batch_begin_old(&row->table->batch);
+    append_tuple(row, old, row->table->batch.old.children, true);
+}
+
+/* Where one tuple has to be looked at to know what to write of the other. false: the row has no `_old`. */
+static bool
+compare_and_append(row_writer *writer, row *row, Relation relation, HeapTuple new, HeapTuple old)
+{
+    read_tuple(new, relation, &writer->new, row);
+    read_tuple(old, relation, &writer->old, row);
+    fill_unchanged(row, &writer->new, &writer->old);
+    append_values(row, &writer->new, row->table->batch.values, false);
+    if (row->table->table->identity != REPLICA_IDENTITY_FULL &&
+        says_nothing_new(row, &writer->old, &writer->new))
+        return false;
+    walrow__batch_begin_old(&row->table->batch);
+    append_values(row, &writer->old, row->table->batch.old.children, true);
+    return true;
+}
+
 void
 row_update(row_writer *writer, const route *route, Relation relation, HeapTuple new, HeapTuple old)
 {
@@ -207,16 +238,11 @@ row_update(row_writer *writer, const route *route, Relation relation, HeapTuple 
         return;
     }
     row row = begin_row(writer, route, 'U');
-    read_tuple(new, relation, &writer->new, &row);
-    read_tuple(old, relation, &writer->old, &row);
-    fill_unchanged(&row, &writer->new, &writer->old);
-    append_values(&row, &writer->new, row.table->batch.values, false);
-    bool has_old = row.table->table->identity == REPLICA_IDENTITY_FULL ||
-                   !says_nothing_new(&row, &writer->old, &writer->new);
-    if (has_old) {
-        walrow__batch_begin_old(&row.table->batch);
-        append_values(&row, &writer->old, row.table->batch.old.children, true);
-    }
+    bool has_old = row.table->table->identity == REPLICA_IDENTITY_FULL;
+    if (has_old && is_straight(&row, old) && is_straight(&row, new) && !HeapTupleHasExternal(new))
+        append_both(&row, new, old);
+    else
+        has_old = compare_and_append(writer, &row, relation, new, old);
     end_row(&row, &writer->new, has_old ? &writer->old : NULL);
 }
 

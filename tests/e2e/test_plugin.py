@@ -129,8 +129,12 @@ def test_values_are_found_wherever_they_lie_in_a_tuple(plugin_db):
     plugin_db.sql(f"CREATE TABLE mixed (id int PRIMARY KEY, {columns}); ALTER TABLE mixed REPLICA IDENTITY FULL")
     insert(plugin_db, before)
     assert values(rows(plugin_db)) == before
+    plugin_db.sql("UPDATE mixed SET small = 3")
+    changed = rows(plugin_db)
+    assert values(changed) == [row | {"small": 3} for row in before]
+    assert values(row["_old"] for row in changed) == before
     plugin_db.sql("ALTER TABLE mixed DROP u; DELETE FROM mixed WHERE id % 2 = 0")
-    after = [{name: value for name, value in row.items() if name != "u"} for row in before]
+    after = [{name: value for name, value in row.items() if name != "u"} | {"small": 3} for row in before]
     assert values(rows(plugin_db)) == after[::2]
     plugin_db.sql("ALTER TABLE mixed ADD added int DEFAULT 7; DELETE FROM mixed")
     after = [row | {"added": 7} for row in after]
