@@ -1,6 +1,5 @@
 #include "layout.h"
 
-#include "catalog/pg_type.h"
 #include "published.h"
 
 static int16
@@ -14,31 +13,17 @@ attribute_named(TupleDesc tuples, const char *name)
     return -1;
 }
 
-static uint8
-align_mask(char alignment)
-{
-    switch (alignment) {
-    case TYPALIGN_CHAR:
-        return 0;
-    case TYPALIGN_SHORT:
-        return ALIGNOF_SHORT - 1;
-    case TYPALIGN_INT:
-        return ALIGNOF_INT - 1;
-    default:
-        return ALIGNOF_DOUBLE - 1;
-    }
-}
-
 static void
 describe_attributes(layout *layout, TupleDesc tuples)
 {
     layout->n_stored = tuples->natts;
     for (int i = 0; i < tuples->natts; i++) {
         Form_pg_attribute attribute = TupleDescAttr(tuples, i);
-        layout->stored[i] = (stored_attribute){.column = -1,
-                                               .length = attribute->attlen,
-                                               .align_mask = align_mask(attribute->attalign),
-                                               .by_value = attribute->attbyval};
+        layout->stored[i] =
+            (stored_attribute){.column = -1,
+                               .length = attribute->attlen,
+                               .align_mask = (uint8)(att_align_nominal(1, attribute->attalign) - 1),
+                               .by_value = attribute->attbyval};
     }
 }
 

@@ -32,45 +32,39 @@ read_tuple(HeapTuple tuple, Relation relation, tuple_values *out, row *row)
 
 /* The server did not log it, because the update left it as it was. */
 static bool
-is_unchanged_toast(const value_writer *writer, Datum value)
+is_unchanged_toast(const stored_attribute *attribute, Datum value)
 {
-    return writer->typlen == -1 && VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(value));
+    return attribute->length == -1 && VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(value));
 }
 
 /* Compressed, or stored elsewhere: larger than it looks in its tuple. */
 static bool
-is_toasted(Datum value)
+is_toasted(const stored_attribute *attribute, Datum value)
 {
-    return VARATT_IS_EXTERNAL(DatumGetPointer(value)) || VARATT_IS_COMPRESSED(DatumGetPointer(value));
-}
-
-/* The value becomes null in its column and whole, as text, a dead letter. */
-static void
-bury(row *row, int i, Datum value, bool old, const char *reason)
-{
-    transaction_dead_letter(row->transaction, row->table, row->op, i, old, reason,
-                            value_print(&row->table->writers[i], value));
+    return attribute->length == -1 &&
+           (VARATT_IS_EXTERNAL(DatumGetPointer(value)) || VARATT_IS_COMPRESSED(DatumGetPointer(value)));
 }
 
 pg_noreturn static void
-report_malformed(const row *row, int i, const char *reason)
+report_malformed(const row *row, int i)
 {
     const walrow__table *table = row->table->table;
     ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
                     errmsg("%s.%s.%s: not a value of type %s: %s", table->schema_name, table->name,
-                           table->columns[i].name, table->columns[i].type.name, reason)));
+                           table->columns[i].name, table->columns[i].type.name, row->reason)));
 }
 
-/* What append_datum could not append. */
+/* What could not be appended: the end, or null in its column and the value whole, as text, a dead letter. */
 pg_noinline static void
 settle(row *row, int i, walrow__column *column, Datum value, bool old, walrow__appended outcome)
 {
     if (outcome == WALROW__MALFORMED)
-        report_malformed(row, i, row->reason);
+        report_malformed(row, i);
     if (outcome == WALROW__NO_MEMORY)
         report_out_of_memory();
     walrow__column_append_nulls(column, 1);
-    bury(row, i, value, old, row->reason);
+    transaction_dead_letter(row->transaction, row->table, row->op, i, old, row->reason,
+                            value_print(&row->table->writers[i], value));
 }
 
 pg_noinline static void
@@ -86,13 +80,12 @@ static pg_attribute_always_inline void
 append_datum(row *row, const stored_attribute *attribute, walrow__column *columns, Datum value, bool old)
 {
     int i = attribute->column;
-    if (attribute->length == -1 && is_toasted(value)) {
-        if (VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(value))) {
-            append_unchanged(row, i, &columns[i], old);
-            return;
-        }
-        row->size += toast_raw_datum_size(value);
+    if (is_unchanged_toast(attribute, value)) {
+        append_unchanged(row, i, &columns[i], old);
+        return;
     }
+    if (is_toasted(attribute, value))
+        row->size += toast_raw_datum_size(value);
     walrow__appended outcome =
         value_append(&row->table->writers[i], attribute->kind, &columns[i], value, &row->reason);
     if (unlikely(outcome != WALROW__APPENDED))
@@ -140,7 +133,7 @@ fill_unchanged(const row *row, tuple_values *new, const tuple_values *old)
     for (int i = 0; i < row->table->table->n_columns; i++) {
         int at = row->layout->attributes[i];
         if (at >= 0 && !new->nulls[at] && !old->nulls[at] &&
-            is_unchanged_toast(&row->table->writers[i], new->values[at]))
+            is_unchanged_toast(&row->layout->stored[at], new->values[at]))
             new->values[at] = old->values[at];
     }
 }
@@ -206,6 +199,14 @@ row_delete(row_writer *writer, const route *route, Relation relation, HeapTuple 
     write_tuple(writer, route, relation, 'D', old);
 }
 
+/* The old row is wanted whole, and the new one has all of its own values. */
+static bool
+is_straight_update(const row *row, HeapTuple new, HeapTuple old)
+{
+    return row->table->table->identity == REPLICA_IDENTITY_FULL && is_straight(row, new) &&
+           is_straight(row, old) && !HeapTupleHasExternal(new);
+}
+
 static void
 append_both(row *row, HeapTuple new, HeapTuple old)
 {
@@ -238,8 +239,8 @@ row_update(row_writer *writer, const route *route, Relation relation, HeapTuple 
         return;
     }
     row row = begin_row(writer, route, 'U');
-    bool has_old = row.table->table->identity == REPLICA_IDENTITY_FULL;
-    if (has_old && is_straight(&row, old) && is_straight(&row, new) && !HeapTupleHasExternal(new))
+    bool has_old = true;
+    if (is_straight_update(&row, new, old))
         append_both(&row, new, old);
     else
         has_old = compare_and_append(writer, &row, relation, new, old);

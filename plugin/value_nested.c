@@ -92,13 +92,13 @@ append_fields(value_writer *writer, walrow__column *column, HeapTupleHeader head
     heap_deform_tuple(&tuple, desc, values, nulls);
     walrow__column_begin_nested(column);
     for (int i = 0; i < desc->natts && outcome == WALROW__APPENDED; i++) {
+        value_writer *field = &writer->children[child];
         if (TupleDescAttr(desc, i)->attisdropped)
             continue;
         if (nulls[i])
             walrow__column_append_nulls(&column->children[child], 1);
         else
-            outcome = value_append(&writer->children[child], column->children[child].type->kind,
-                                   &column->children[child], values[i], reason);
+            outcome = value_append(field, field->type->kind, &column->children[child], values[i], reason);
         child++;
     }
     return outcome;
